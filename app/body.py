@@ -1,0 +1,73 @@
+"""JSON bodies, read whole up to a limit; what is wrong with one is named by line and column."""
+
+from __future__ import annotations
+
+import json
+import math
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+
+from jobs.errors import Fault, InvalidInput, TooLarge
+
+JSON_BYTES = 4 << 20
+"""The largest spec: a network of thousands of layers fits many times over."""
+
+KINDS = {list: "an array", str: "a string", bool: "true or false", type(None): "null"}
+
+
+def json_object(raw: bytes, pointer: str = "") -> dict[str, Any]:
+    """The JSON object that ``raw`` holds, stricter than ``json.loads``.
+
+    InvalidInput for text that is not JSON (NaN and numbers beyond a double included), for a
+    key that stands twice in one object, and for anything that is not an object.
+    """
+    try:
+        found = json.loads(
+            raw.decode("utf-8"),
+            parse_constant=_refuse_constant,
+            parse_float=_finite,
+            object_pairs_hook=_without_repeats,
+        )
+    except json.JSONDecodeError as error:
+        where = f"line {error.lineno} column {error.colno}"
+        raise InvalidInput.of([Fault(pointer, "json-invalid", f"no JSON: {error.msg} at {where}")]) from None
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput.of([Fault(pointer, "json-invalid", f"no JSON: {error}")]) from None
+    if not isinstance(found, dict):
+        kind = KINDS.get(type(found), "a number")
+        raise InvalidInput.of([Fault(pointer, "object-expected", f"a JSON object is needed, not {kind}")])
+    return found
+
+
+def _refuse_constant(word: str) -> None:
+    raise ValueError(f"{word} is no JSON number")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ValueError(f"{text} is larger than any double")
+    return value
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the key {twice!r} stands twice in one object")
+    return found
+
+
+async def spec_document(request: Request) -> dict[str, Any]:
+    """The request's body as a JSON object of at most ``JSON_BYTES``."""
+    body = bytearray()
+    async for chunk in request.stream():
+        if len(body) + len(chunk) > JSON_BYTES:
+            raise TooLarge.of([Fault("", "too-large", f"a spec has at most {JSON_BYTES:,} bytes")])
+        body += chunk
+    return json_object(bytes(body))
+
+
+Document = Annotated[dict[str, Any], Depends(spec_document)]

@@ -1,0 +1,196 @@
+"""Documents that the OpenAPI description shows; tests hold them to their models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+JOB_ID = "job_01K9Z6V3N8Q4T0R7XW2Y5B1CDE"
+DATASET_ID = "ds_4f2a9c17e0b35d86a1c4"
+
+SPEC: dict[str, Any] = {
+    "name": "digits",
+    "dataset": DATASET_ID,
+    "inputs": {"pixels": {"field": "pixels"}},
+    "network": [
+        {"name": "code", "type": "dense", "units": 64, "activation": "relu", "input": "pixels"},
+        {"name": "scores", "type": "dense", "units": 10, "input": "code"},
+    ],
+    "objective": [{"type": "cross_entropy_with_softmax", "output": "scores", "target": "digit"}],
+    "metrics": [{"type": "classification_error", "output": "scores", "target": "digit"}],
+    "learner": {"type": "adam", "alpha": 0.001},
+    "training": {"epochs": 10, "minibatch_size": 64, "seed": 1},
+    "checkpoints": {"every_epochs": 1, "keep_last": 2, "keep_best": 1},
+}
+
+RESUME_SPEC: dict[str, Any] = {
+    **SPEC,
+    "name": "digits-continued",
+    "training": {"epochs": 20, "minibatch_size": 64, "seed": 1},
+    "start_from": {"job": JOB_ID, "checkpoint": "latest", "mode": "exact"},
+}
+
+LOSSES = {"train": {"loss": 0.1874}, "valid": {"loss": 0.2218}}
+METRICS_NOW = {"train": {"classification_error": 0.041}, "valid": {"classification_error": 0.053}}
+
+JOB: dict[str, Any] = {
+    "id": JOB_ID,
+    "name": "digits",
+    "status": "running",
+    "reason": "training",
+    "detail": "",
+    "attempt": 1,
+    "cancel_requested": False,
+    "progress": {
+        "epoch": 4,
+        "epochs": 10,
+        "minibatch": 12,
+        "step": 81,
+        "samples": 5179,
+        "samples_per_second": 41250.0,
+        "eta_s": 0.24,
+    },
+    "losses": LOSSES,
+    "metrics": METRICS_NOW,
+    "checkpoints": 3,
+    "timings": {"queued_s": 0.012, "starting_s": 1.31, "training_s": 0.45},
+    "resumed_from": None,
+    "dataset": DATASET_ID,
+    "fingerprint": "9b1c6f0e2a7d4853b6e0",
+    "worker": "worker-1",
+    "result": None,
+    "created_at": "2026-01-31T09:30:00.250Z",
+    "updated_at": "2026-01-31T09:30:02.020Z",
+    "started_at": "2026-01-31T09:30:00.262Z",
+    "first_minibatch_at": "2026-01-31T09:30:01.572Z",
+    "finished_at": None,
+    "spec": SPEC,
+}
+
+VALIDATION: dict[str, Any] = {
+    "valid": True,
+    "spec": SPEC,
+    "fingerprint": "9b1c6f0e2a7d4853b6e0",
+    "estimate": {
+        "parameters": 4810,
+        "memory_bytes": 1_203_456,
+        "checkpoint_bytes": 61_000,
+        "layers": [
+            {"name": "code", "shape": [64], "parameters": 4160},
+            {"name": "scores", "shape": [10], "parameters": 650},
+        ],
+    },
+}
+
+PROBLEM: dict[str, Any] = {
+    "type": "urn:cntk-jobs:problem:invalid-input",
+    "title": "Invalid input",
+    "status": 422,
+    "detail": "/network/1/units: 0 is too small: at least 1 (and 1 more)",
+    "errors": [
+        {"pointer": "/network/1/units", "code": "too-small", "detail": "0 is too small: at least 1"},
+        {"pointer": "/learner/type", "code": "unknown", "detail": "no learner 'adamm'; did you mean 'adam'?"},
+    ],
+}
+
+EVENTS: list[dict[str, Any]] = [
+    {"seq": 1, "time": 1769851800.25, "attempt": 0, "type": "queued", "reason": "submitted"},
+    {
+        "seq": 6,
+        "time": 1769851801.9,
+        "attempt": 1,
+        "type": "epoch",
+        "epoch": 1,
+        "step": 23,
+        "samples": 1437,
+        "learning_rate": 0.001,
+        "losses": LOSSES,
+        "metrics": METRICS_NOW,
+        "seconds": 0.11,
+    },
+]
+
+EPOCH: dict[str, Any] = {
+    "epoch": 1,
+    "step": 23,
+    "samples": 1437,
+    "learning_rate": 0.001,
+    "losses": LOSSES,
+    "metrics": METRICS_NOW,
+    "seconds": 0.11,
+}
+
+METRICS: dict[str, Any] = {
+    "job": JOB_ID,
+    "epochs": [EPOCH],
+    "minibatches": {
+        "steps": 23,
+        "step": [12, 23],
+        "last": [1.91, 1.32],
+        "min": [1.88, 1.29],
+        "max": [2.31, 1.93],
+        "mean": [2.07, 1.58],
+    },
+}
+
+ATTEMPT: dict[str, Any] = {
+    "attempt": 1,
+    "started_at": "2026-01-31T09:30:00.262Z",
+    "ended_at": "2026-01-31T09:30:04.118Z",
+    "worker": "worker-1",
+    "outcome": "succeeded",
+    "detail": "completed",
+    "stdout_bytes": 0,
+    "stderr_bytes": 512,
+}
+
+LOG: dict[str, Any] = {
+    "attempt": 1,
+    "stream": "stderr",
+    "lines": ["restored checkpoint 5748 (step 92, epoch 4)"],
+    "truncated": False,
+}
+
+FILE: dict[str, Any] = {
+    "path": "model.dnn",
+    "size": 20_481,
+    "sha256": "d2a84f4b8b650937ec8f73cd8be2c74add5a911ba64df27458ed8229da804a26",
+    "href": f"/v1/checkpoints/{JOB_ID}@5748/files/model.dnn",
+}
+
+CHECKPOINT: dict[str, Any] = {
+    "id": f"{JOB_ID}@5748",
+    "job": JOB_ID,
+    "samples": 5748,
+    "step": 92,
+    "epoch": 4,
+    "losses": LOSSES,
+    "metrics": METRICS_NOW,
+    "size": 61_233,
+    "sha256": "0f4c1a9bd6f2e0d1c9a8b7e6f5d4c3b2a1908f7e6d5c4b3a29181706f5e4d3c2",
+    "created_at": "2026-01-31T09:30:03.440Z",
+    "pinned": False,
+    "best": True,
+    "files": [FILE],
+}
+
+WORKER: dict[str, Any] = {
+    "name": "worker-1",
+    "job": JOB_ID,
+    "trainer": {
+        "python_version": "3.6.15",
+        "shim": False,
+        "mpi": "stub",
+        "cntk_version": "2.7",
+        "gpu": None,
+        "cpu": {"model": "Intel Xeon", "cores": 2, "flags": ["avx2"]},
+    },
+}
+
+READINESS: dict[str, Any] = {
+    "ready": True,
+    "checks": [
+        {"name": "redis", "ok": True, "detail": "answers"},
+        {"name": "volume", "ok": True, "detail": "writable, 52,428,800,000 bytes free"},
+        {"name": "workers", "ok": True, "detail": "1 heard of lately"},
+    ],
+}

@@ -1,0 +1,129 @@
+"""Errors as answers: the one table from domain error to status, and RFC 9457 bodies.
+
+Every error leaves as ``application/problem+json``: a stable ``type``, and in ``errors``
+each fault with a JSON pointer. Places outside the body are pointed at by where they are:
+``/query/page_size``, ``/path/job_id``, ``/header/last-event-id``.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+from jobs.errors import Conflict, Fault, InvalidInput, JobsError, NotFound, TooLarge, Unavailable
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUS: dict[type[JobsError], tuple[int, str]] = {
+    TooLarge: (413, "Too large"),
+    InvalidInput: (422, "Invalid input"),
+    NotFound: (404, "Not found"),
+    Conflict: (409, "Conflict"),
+    Unavailable: (503, "Not available now"),
+}
+"""The most particular class first: the first that the error is an instance of counts."""
+
+RETRY_AFTER_SECONDS = 2
+
+
+def problem(
+    status: int,
+    slug: str,
+    title: str,
+    detail: str,
+    *,
+    faults: Iterable[Fault] = (),
+    extra: Mapping[str, Any] | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JSONResponse:
+    """One problem document as a response."""
+    body = {
+        **(extra or {}),
+        "type": f"urn:cntk-jobs:problem:{slug}",
+        "title": title,
+        "status": status,
+        "detail": detail,
+        "errors": [
+            {"pointer": fault.pointer, "code": fault.code, "detail": fault.detail} for fault in faults
+        ],
+    }
+    return JSONResponse(body, status_code=status, headers=headers, media_type=MEDIA_TYPE)
+
+
+def of_domain(error: JobsError) -> JSONResponse:
+    status, title = next(
+        (answer for kind, answer in STATUS.items() if isinstance(error, kind)), (500, "Internal error")
+    )
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
+    return problem(
+        status, error.type, title, error.detail, faults=error.faults, extra=error.extra, headers=headers
+    )
+
+
+def of_http(error: HTTPException) -> JSONResponse:
+    """404 of no route, 405, 401 and whatever else Starlette raises by status."""
+    title = HTTPStatus(error.status_code).phrase
+    return problem(
+        error.status_code,
+        title.lower().replace(" ", "-"),
+        title,
+        error.detail or title,
+        headers=error.headers,
+    )
+
+
+def of_validation(error: RequestValidationError) -> JSONResponse:
+    """A parameter that does not fit its declared type."""
+    faults = [
+        Fault(
+            "".join(f"/{part}" for part in found["loc"]),
+            found["type"].replace("_", "-"),
+            f"{found['msg']}; got {found['input']!r}" if found.get("input") is not None else found["msg"],
+        )
+        for found in error.errors()
+    ]
+    return of_domain(InvalidInput.of(faults))
+
+
+def of_os(error: OSError) -> JSONResponse:
+    """A full disk is the volume's trouble and passes; any other OSError is a fault of ours."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        raise error
+    return of_domain(Unavailable("the volume is full: free some space and try again"))
+
+
+def register(app: FastAPI) -> None:
+    """Make ``app`` answer every error with a problem document."""
+
+    @app.exception_handler(JobsError)
+    async def domain(_: Request, error: JobsError) -> JSONResponse:
+        return of_domain(error)
+
+    @app.exception_handler(HTTPException)
+    async def http(_: Request, error: HTTPException) -> JSONResponse:
+        return of_http(error)
+
+    @app.exception_handler(RequestValidationError)
+    async def validation(_: Request, error: RequestValidationError) -> JSONResponse:
+        return of_validation(error)
+
+    @app.exception_handler(OSError)
+    async def system(_: Request, error: OSError) -> JSONResponse:
+        return of_os(error)
+
+    @app.exception_handler(ClientDisconnect)
+    async def gone(_: Request, __: ClientDisconnect) -> JSONResponse:
+        return problem(400, "disconnected", "Client disconnected", "the request's body ended early")
+
+    @app.exception_handler(Exception)
+    async def internal(_: Request, __: Exception) -> JSONResponse:
+        # The server logs the traceback; a stranger is shown none of it.
+        return problem(500, "internal", "Internal error", "the service failed; its log says how")

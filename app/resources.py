@@ -1,0 +1,259 @@
+"""What the API answers with: one model a resource, each with an example."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app import examples
+from jobs.dataset import DatasetSchema
+
+Values = dict[str, dict[str, float | None]]
+"""{split: {name: value}}; a value that is not finite is null."""
+
+
+class Problem(BaseModel):
+    """An error, as RFC 9457 has it. Each fault of the input is in ``errors``."""
+
+    class Fault(BaseModel):
+        """One thing wrong, and where: a JSON pointer into the body, the query or a file."""
+
+        pointer: str
+        code: str
+        detail: str
+
+    model_config = ConfigDict(extra="allow", json_schema_extra={"example": examples.PROBLEM})
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[Fault]
+
+
+class Progress(BaseModel):
+    """How far training is. Null before the first minibatch of an attempt has been reported."""
+
+    epoch: int | None = None
+    epochs: int | None = Field(default=None, description="the budget")
+    minibatch: int | None = Field(default=None, description="within the epoch")
+    step: int | None = Field(default=None, description="minibatches since the job began")
+    samples: int | None = None
+    samples_per_second: float | None = None
+    eta_s: float | None = None
+
+
+class Timings(BaseModel):
+    """Seconds in each phase, over all attempts; the present phase counts up to now."""
+
+    queued_s: float
+    starting_s: float
+    training_s: float
+
+
+class ResumedFrom(BaseModel):
+    """The checkpoint that the job started from."""
+
+    job: str
+    checkpoint: str
+    mode: str
+
+
+class Job(BaseModel):
+    """One job. A job that failed is an ordinary answer: ``reason`` and ``detail`` say why."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.JOB})
+
+    id: str
+    name: str
+    status: str = Field(description="queued, running, succeeded, failed or cancelled")
+    reason: str = Field(description="why it is in this state; docs/job-states.md lists the words")
+    detail: str
+    attempt: int = Field(description="number of the present or last attempt; 0 before the first")
+    cancel_requested: bool
+    progress: Progress
+    losses: Values
+    metrics: Values
+    checkpoints: int = Field(description="published checkpoints that retention has kept")
+    timings: Timings
+    resumed_from: ResumedFrom | None
+    dataset: str
+    fingerprint: str = Field(description="digest of all that decides the bits, the budget left out")
+    worker: str | None
+    result: dict[str, Any] | None = Field(description="what the trainer left at the end")
+    created_at: str
+    updated_at: str
+    started_at: str | None
+    first_minibatch_at: str | None
+    finished_at: str | None
+    spec: dict[str, Any] | None = Field(
+        default=None, description="the normalised spec, every default filled in; not in lists"
+    )
+
+
+class JobPage(BaseModel):
+    """Jobs, newest first."""
+
+    items: list[Job]
+    next_page_token: str | None
+
+
+class Validation(BaseModel):
+    """What a spec would become; nothing has been created."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.VALIDATION})
+
+    valid: bool
+    spec: dict[str, Any]
+    fingerprint: str
+    estimate: dict[str, Any] = Field(
+        description="parameters, memory_bytes, checkpoint_bytes, and shape and parameters of each layer"
+    )
+
+
+class EventPage(BaseModel):
+    """Events of one job, oldest first. ``seq`` is without gaps from 1 on."""
+
+    model_config = ConfigDict(json_schema_extra={"example": {"items": examples.EVENTS}})
+
+    items: list[dict[str, Any]]
+
+
+class EpochPoint(BaseModel):
+    """One finished epoch."""
+
+    epoch: int
+    step: int
+    samples: int
+    learning_rate: float | None
+    losses: Values
+    metrics: Values
+    seconds: float
+
+
+class MinibatchLosses(BaseModel):
+    """Training loss by minibatch, in buckets of consecutive steps; the lists are parallel."""
+
+    steps: int = Field(description="minibatches trained so far")
+    step: list[int] = Field(description="last step of each bucket; steps count from 1")
+    last: list[float | None] = Field(description="loss of that step; null where it is not finite")
+    min: list[float | None]
+    max: list[float | None]
+    mean: list[float | None]
+
+
+class Metrics(BaseModel):
+    """The course of training."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.METRICS})
+
+    job: str
+    epochs: list[EpochPoint]
+    minibatches: MinibatchLosses
+
+
+class Attempt(BaseModel):
+    """One run of a trainer process."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.ATTEMPT})
+
+    attempt: int
+    started_at: str | None
+    ended_at: str | None
+    worker: str | None
+    outcome: str | None = Field(description="null while it runs")
+    detail: str | None
+    stdout_bytes: int
+    stderr_bytes: int
+
+
+class AttemptList(BaseModel):
+    items: list[Attempt]
+
+
+class Log(BaseModel):
+    """The end of what an attempt's processes wrote."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.LOG})
+
+    attempt: int
+    stream: str
+    lines: list[str]
+    truncated: bool = Field(description="whether there are lines before these")
+
+
+class File(BaseModel):
+    """A file that can be downloaded at ``href``."""
+
+    path: str
+    size: int
+    href: str
+    sha256: str | None = None
+
+
+class FileList(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [examples.FILE]}})
+
+    items: list[File]
+
+
+class Checkpoint(BaseModel):
+    """One published checkpoint; ``id`` is what ``start_from.checkpoint`` may name."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra={"example": examples.CHECKPOINT})
+
+    id: str
+    job: str
+    samples: int
+    step: int
+    epoch: int
+    losses: Values
+    metrics: Values
+    size: int
+    sha256: str
+    created_at: str
+    pinned: bool
+    best: bool
+    files: list[File]
+
+
+class CheckpointList(BaseModel):
+    """Checkpoints of one job, oldest first."""
+
+    items: list[Checkpoint]
+
+
+class DatasetList(BaseModel):
+    """Data sets, newest first."""
+
+    items: list[DatasetSchema]
+
+
+class Worker(BaseModel):
+    """A worker that was heard of lately, and the trainer it found on its machine."""
+
+    model_config = ConfigDict(extra="allow", json_schema_extra={"example": examples.WORKER})
+
+    name: str
+
+
+class WorkerList(BaseModel):
+    items: list[Worker]
+
+
+class Check(BaseModel):
+    """One thing that the service needs."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class Readiness(BaseModel):
+    """Whether jobs can be taken. Without a worker they can: they wait."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.READINESS})
+
+    ready: bool
+    checks: list[Check]
