@@ -1,0 +1,46 @@
+"""Connections to Redis or Valkey, and what becomes of their errors."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from redis import Redis, exceptions
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from jobs.errors import Unavailable
+
+CONNECT_TIMEOUT = 1.0
+"""Seconds; a caller waits no longer than this to be told that Redis is away."""
+ANSWER_TIMEOUT = 2.0
+
+_AWAY = (
+    exceptions.ConnectionError,
+    exceptions.TimeoutError,
+    exceptions.OutOfMemoryError,
+    exceptions.ReadOnlyError,
+)
+
+
+def connect(url: str, *, answer_timeout: float = ANSWER_TIMEOUT, text: bool = True) -> Redis:
+    """A client for ``url`` (redis://, rediss://, unix://) that fails fast and never retries.
+
+    ``text``: replies as str; False leaves bytes, as RQ's worker wants them.
+    """
+    return Redis.from_url(
+        url,
+        decode_responses=text,
+        socket_connect_timeout=CONNECT_TIMEOUT,
+        socket_timeout=answer_timeout,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+@contextmanager
+def reaching_redis() -> Iterator[None]:
+    """Turn "cannot be reached", "cannot write now" into Unavailable; let faults of ours through."""
+    try:
+        yield
+    except _AWAY as error:
+        raise Unavailable(f"the job store cannot be used now: {error}") from error

@@ -1,0 +1,78 @@
+-- Prepended to every script of this folder. ARGV[1] is one JSON object of arguments.
+-- Keys are built here from the job's id, so this needs one server, not a cluster.
+local ask = cjson.decode(ARGV[1])
+local job = 'cj:job:' .. (ask.id or '')
+local events = 'cj:events:' .. (ask.id or '')
+
+local clock = redis.call('TIME')
+local now = tonumber(clock[1]) * 1000 + math.floor(tonumber(clock[2]) / 1000)
+
+-- Lua would write a large number as 1.7e+12.
+local function whole(number)
+  return string.format('%.0f', number)
+end
+
+local function get(field)
+  return redis.call('HGET', job, field)
+end
+
+local function set(fields)
+  for field, value in pairs(fields) do
+    redis.call('HSET', job, field, value)
+  end
+end
+
+-- The state guard: is the job in one of its attempts as the caller believes?
+local function is(state, attempt)
+  return get('state') == state and (get('attempt') or '0') == whole(attempt)
+end
+
+-- Append one durable event. Its sequence number is also its id in the stream. `floor` is
+-- the last number on the volume: a server that lost its last second must not reuse one.
+local function emit(time, attempt, data)
+  local seq = math.max(tonumber(get('seq') or '0'), ask.floor or 0) + 1
+  redis.call('HSET', job, 'seq', whole(seq))
+  redis.call('XADD', events, whole(seq) .. '-0', 'time', whole(time), 'attempt', attempt, 'data', data)
+end
+
+-- Book the time since the present phase began: queued, starting or training.
+local function end_phase()
+  local state = get('state')
+  local phase = state == 'queued' and 'queued' or state == 'running' and get('reason')
+  if phase then
+    redis.call('HINCRBY', job, phase .. '_ms', whole(math.max(0, now - tonumber(get('phase_at')))))
+  end
+  redis.call('HSET', job, 'phase_at', whole(now), 'updated_at', whole(now))
+end
+
+local function enter(state)
+  redis.call('ZADD', 'cj:jobs:' .. state, 0, ask.id)
+  if state == 'queued' then
+    redis.call('ZADD', 'cj:waiting', whole(now), ask.id)
+  elseif state == 'running' then
+    redis.call('ZADD', 'cj:leases', whole(now + ask.lease_ms), ask.id)
+  else
+    redis.call('HSET', job, 'finished_at', whole(now))
+    redis.call('SREM', 'cj:dataset:' .. get('dataset') .. ':live', ask.id)
+    redis.call('SADD', 'cj:unjournaled', ask.id)
+  end
+end
+
+local function leave(state)
+  redis.call('ZREM', 'cj:jobs:' .. state, ask.id)
+  redis.call('ZREM', 'cj:waiting', ask.id)
+  redis.call('ZREM', 'cj:leases', ask.id)
+end
+
+-- Change the state: record, indexes and event together. The caller has checked the guard.
+local function move(state, reason, detail)
+  end_phase()
+  leave(get('state'))
+  redis.call('HSET', job, 'state', state, 'reason', reason, 'detail', detail)
+  enter(state)
+  emit(now, get('attempt') or '0', cjson.encode({ type = state, reason = reason, detail = detail }))
+end
+
+local function record()
+  return redis.call('HGETALL', job)
+end

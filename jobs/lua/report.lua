@@ -1,0 +1,16 @@
+-- What the trainer reported, from whoever holds the attempt.
+-- {id, attempt, events: [{time, attempt, data}], fields, training, floor}
+if not is('running', ask.attempt) then
+  return {}
+end
+if ask.training and get('reason') == 'starting' then
+  end_phase()
+  redis.call('HSET', job, 'reason', 'training')
+  redis.call('HSETNX', job, 'first_minibatch_at', whole(now))
+end
+set(ask.fields)
+redis.call('HSET', job, 'updated_at', whole(now))
+for _, event in ipairs(ask.events) do
+  emit(event.time, whole(event.attempt), event.data)
+end
+return record()

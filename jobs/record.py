@@ -1,0 +1,147 @@
+"""A job's record: what Redis knows of it, and how the API shows it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from jobs.states import TERMINAL, Reason, State
+
+
+def rfc3339(ms: int | None) -> str | None:
+    """Unix milliseconds as ``2026-01-31T09:30:00.250Z``; None stays None."""
+    if ms is None:
+        return None
+    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class StartedFrom(BaseModel):
+    """The checkpoint that a job started from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    job: str
+    checkpoint: str
+    """``<job>@<samples>``."""
+    mode: str
+
+
+class Record(BaseModel):
+    """One job as read from Redis at one moment. Times are Unix milliseconds by Redis' clock.
+
+    Frozen: a change is made by one of the store's guarded scripts, which answers with the
+    new record. In the hash every value is a string; lists and objects are JSON.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    id: str
+    name: str
+    state: State
+    reason: Reason
+    detail: str = ""
+    attempt: int = 0
+    """Number of the present or last attempt; 0 before the first."""
+    seq: int = 0
+    """Sequence number of the job's newest event."""
+    cancel_requested: bool = False
+    dataset: str
+    fingerprint: str
+    worker: str | None = None
+    """Name of the worker that holds or held the present attempt."""
+    resumed_from: StartedFrom | None = None
+    progress: dict[str, Any] = {}
+    losses: dict[str, dict[str, float | None]] = {}
+    metrics: dict[str, dict[str, float | None]] = {}
+    checkpoints: int = 0
+    """Published checkpoints that retention has kept."""
+    result: dict[str, Any] | None = None
+    crashes: int = 0
+    """Crashed attempts in a row that published no new checkpoint."""
+    crash_samples: int = 0
+    """Newest checkpoint at the last crash: a later crash beyond it starts the count afresh."""
+    facts_attempt: int = 0
+    facts_offset: int = 0
+    """Up to which byte of which attempt's facts the events have been relayed."""
+    created_at: int
+    updated_at: int
+    phase_at: int
+    """When the present phase (queued, starting, training) began."""
+    started_at: int | None = None
+    first_minibatch_at: int | None = None
+    finished_at: int | None = None
+    queued_ms: int = 0
+    starting_ms: int = 0
+    training_ms: int = 0
+
+    @classmethod
+    def from_hash(cls, fields: Mapping[str, str]) -> Record:
+        """The record of a Redis hash."""
+        values: dict[str, Any] = dict(fields)
+        for name in _JSON_FIELDS & values.keys():
+            values[name] = json.loads(values[name])
+        return cls.model_validate(values)
+
+    def to_hash(self) -> dict[str, str]:
+        """The fields of the Redis hash; a field that is absent has its default."""
+        values = self.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+        return hash_fields(values)
+
+    @property
+    def ended(self) -> bool:
+        return self.state in TERMINAL
+
+    def timings(self, now_ms: int) -> dict[str, float]:
+        """Seconds spent queued, starting and training, over all attempts, up to ``now_ms``."""
+        spent = {"queued": self.queued_ms, "starting": self.starting_ms, "training": self.training_ms}
+        phase = {State.QUEUED: "queued", State.RUNNING: self.reason.value}.get(self.state)
+        if phase is not None:
+            spent[phase] += max(0, now_ms - self.phase_at)
+        return {f"{name}_s": ms / 1000 for name, ms in spent.items()}
+
+    def public(self, now_ms: int) -> dict[str, Any]:
+        """The job as the API shows it, without its spec."""
+        return {
+            "id": self.id,
+            "name": self.name,
+            "status": self.state.value,
+            "reason": self.reason.value,
+            "detail": self.detail,
+            "attempt": self.attempt,
+            "cancel_requested": self.cancel_requested,
+            "progress": self.progress,
+            "losses": self.losses,
+            "metrics": self.metrics,
+            "checkpoints": self.checkpoints,
+            "timings": self.timings(now_ms),
+            "resumed_from": self.resumed_from.model_dump() if self.resumed_from else None,
+            "dataset": self.dataset,
+            "fingerprint": self.fingerprint,
+            "worker": self.worker,
+            "result": self.result,
+            "created_at": rfc3339(self.created_at),
+            "updated_at": rfc3339(self.updated_at),
+            "started_at": rfc3339(self.started_at),
+            "first_minibatch_at": rfc3339(self.first_minibatch_at),
+            "finished_at": rfc3339(self.finished_at),
+        }
+
+
+_JSON_FIELDS = {"resumed_from", "progress", "losses", "metrics", "result"}
+
+
+def hash_fields(values: Mapping[str, Any]) -> dict[str, str]:
+    """Values as a Redis hash holds them: JSON for lists and objects, text for the rest."""
+    encoded = {}
+    for name, value in values.items():
+        if name in _JSON_FIELDS:
+            encoded[name] = json.dumps(value, allow_nan=False, separators=(",", ":"))
+        elif isinstance(value, bool):
+            encoded[name] = "1" if value else "0"
+        else:
+            encoded[name] = str(value)
+    return encoded

@@ -1,0 +1,99 @@
+"""The states of a job, the reasons for being in one, and the only table of transitions.
+
+docs/job-states.md explains them; a test holds that page to this table.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class State(StrEnum):
+    """Few states; the finer story is the reason."""
+
+    QUEUED = "queued"
+    """Waits for a worker, for the first time or again."""
+    RUNNING = "running"
+    """One worker holds the lease of the present attempt."""
+    SUCCEEDED = "succeeded"
+    """The training budget is used up, or early stopping ended it; result.json says so."""
+    FAILED = "failed"
+    """Will not be tried again; reason and detail say why."""
+    CANCELLED = "cancelled"
+    """Somebody asked for its end before it came by itself."""
+
+
+class Reason(StrEnum):
+    """Why a job is in its state."""
+
+    SUBMITTED = "submitted"
+    """Queued for the first time."""
+    WORKER_STOPPED = "worker_stopped"
+    """Queued again: the worker was shut down and the trainer left; not a crash."""
+    WORKER_LOST = "worker_lost"
+    """Queued again: the lease ran out, nobody renewed it."""
+    CRASHED = "crashed"
+    """The trainer ended without a result: queued again, or failed at the crash limit."""
+    STARTING = "starting"
+    """Running: claimed, the trainer is being started or restored."""
+    TRAINING = "training"
+    """Running: the first minibatch of this attempt has been trained."""
+    COMPLETED = "completed"
+    """Succeeded: the whole budget was trained."""
+    EARLY_STOPPED = "early_stopped"
+    """Succeeded: no improvement for as long as the patience of early stopping."""
+    DIVERGED = "diverged"
+    """Failed: the loss was no longer a finite number."""
+    BAD_DATA = "bad_data"
+    """Failed: the data cannot be trained on; the detail names the place."""
+    TRAINER_ERROR = "trainer_error"
+    """Failed: the trainer gave up with a message; trying again would end the same way."""
+    INCOMPLETE = "incomplete"
+    """Failed: the submission was interrupted and its run directory is not on the volume."""
+    CANCEL_REQUESTED = "cancel_requested"
+    """Cancelled, as asked for."""
+
+
+TERMINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One permitted change of state, the reasons it may carry, and when it happens."""
+
+    source: State | None
+    target: State
+    reasons: tuple[Reason, ...]
+    when: str
+
+
+TRANSITIONS = (
+    Transition(None, State.QUEUED, (Reason.SUBMITTED,), "the job is submitted"),
+    Transition(State.QUEUED, State.RUNNING, (Reason.STARTING,), "a worker claims it: the next attempt"),
+    Transition(State.QUEUED, State.CANCELLED, (Reason.CANCEL_REQUESTED,), "cancelled while it waits"),
+    Transition(
+        State.RUNNING,
+        State.SUCCEEDED,
+        (Reason.COMPLETED, Reason.EARLY_STOPPED),
+        "the trainer left a result",
+    ),
+    Transition(
+        State.RUNNING,
+        State.FAILED,
+        (Reason.DIVERGED, Reason.BAD_DATA, Reason.TRAINER_ERROR, Reason.INCOMPLETE, Reason.CRASHED),
+        "the trainer left an error, or crashed too often without progress",
+    ),
+    Transition(State.RUNNING, State.CANCELLED, (Reason.CANCEL_REQUESTED,), "cancelled while it runs"),
+    Transition(
+        State.RUNNING,
+        State.QUEUED,
+        (Reason.WORKER_STOPPED, Reason.WORKER_LOST, Reason.CRASHED),
+        "the attempt ended without a result and another one may succeed",
+    ),
+)
+
+
+def allowed(source: State | None, target: State, reason: Reason) -> bool:
+    """Whether the table permits this change of state for this reason."""
+    return any(row.source == source and row.target == target and reason in row.reasons for row in TRANSITIONS)

@@ -1,0 +1,361 @@
+"""The jobs in Redis: every change is one script that guards it, indexes it and records it.
+
+Keys: ``cj:job:<id>`` hash; ``cj:jobs`` and ``cj:jobs:<state>`` sorted sets by id;
+``cj:waiting`` queued jobs by the time of their token; ``cj:leases`` running jobs by the
+end of their lease; ``cj:events:<id>`` stream of durable events, until the volume has them;
+``cj:unjournaled`` ended jobs whose stream must still be copied; ``cj:dataset:<id>:live``
+jobs that need a data set; ``cj:dataset:<id>:deleting`` while it is being deleted;
+``cj:wake:<id>`` channel that wakes whoever runs the job.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, cast
+
+from redis import Redis, WatchError
+from redis.client import Pipeline
+
+from jobs.connection import connect, reaching_redis
+from jobs.errors import Conflict, JobsError, NotFound
+from jobs.record import Record, hash_fields
+from jobs.settings import Settings
+from jobs.states import TERMINAL, Reason, State, allowed
+
+_LUA = Path(__file__).parent / "lua"
+_DELETION_SECONDS = 60
+"""A deletion that died half-way stops blocking submissions after this long."""
+
+
+class Hold(StrEnum):
+    """What a renewal of a lease found."""
+
+    HELD = "held"
+    CANCEL = "cancel"
+    """Held, and somebody has asked for the job's end."""
+    LOST = "lost"
+    """Not one's attempt any more: its trainer must go at once."""
+
+
+class Refused(JobsError):
+    """A guarded change found the job in another state or attempt than the caller believed."""
+
+    type = "refused"
+
+
+@dataclass(frozen=True)
+class Page:
+    """Some jobs, newest first, and the id to continue after (None at the end)."""
+
+    records: list[Record]
+    next_after: str | None
+
+
+@dataclass(frozen=True)
+class StreamedEvent:
+    """One durable event as the stream holds it. ``time`` in Unix milliseconds."""
+
+    seq: int
+    time: int
+    attempt: int
+    data: dict[str, Any]
+
+
+class Store:
+    """All reads and changes of records. Raises Unavailable where Redis cannot be reached."""
+
+    def __init__(self, client: Redis) -> None:
+        self.client = client
+        common = (_LUA / "common.lua").read_text(encoding="utf-8")
+        self._scripts = {
+            path.stem: client.register_script(common + path.read_text(encoding="utf-8"))
+            for path in _LUA.glob("*.lua")
+            if path.stem != "common"
+        }
+
+    @classmethod
+    def open(cls, settings: Settings) -> Store:
+        """A store on the settings' server. Connects with the first command, not here."""
+        return cls(connect(settings.effective_redis_url))
+
+    def ping(self) -> None:
+        """Raise Unavailable unless Redis answers."""
+        with reaching_redis():
+            self.client.ping()
+
+    def now_ms(self) -> int:
+        """Unix milliseconds by Redis' clock, which every time in a record comes from."""
+        with reaching_redis():
+            seconds, micros = self.client.time()
+        return seconds * 1000 + micros // 1000
+
+    def uptime_seconds(self) -> int:
+        """How long the server has been up."""
+        with reaching_redis():
+            return int(self.client.info("server")["uptime_in_seconds"])
+
+    # Reading
+
+    def get(self, job_id: str) -> Record:
+        """The record; NotFound where there is none."""
+        with reaching_redis():
+            fields = cast(dict[str, str], self.client.hgetall(f"cj:job:{job_id}"))
+        if not fields:
+            raise NotFound(f"there is no job {job_id!r}")
+        return Record.from_hash(fields)
+
+    def page(self, *, status: State | None = None, after: str | None = None, limit: int = 50) -> Page:
+        """Jobs, newest first: those older than ``after``, at most ``limit``.
+
+        The cursor is an id, so a page does not move when newer jobs arrive or others end.
+        """
+        index = f"cj:jobs:{status.value}" if status else "cj:jobs"
+        with reaching_redis():
+            top = f"({after}" if after else "+"
+            ids = cast(list[str], self.client.zrevrangebylex(index, top, "-", start=0, num=limit + 1))
+            records = self._many(ids[:limit])
+        return Page(records, ids[limit - 1] if len(ids) > limit else None)
+
+    def _many(self, ids: Sequence[str]) -> list[Record]:
+        with self.client.pipeline(transaction=False) as pipe:
+            for job_id in ids:
+                pipe.hgetall(f"cj:job:{job_id}")
+            return [Record.from_hash(fields) for fields in pipe.execute() if fields]
+
+    def counts(self) -> dict[State, int]:
+        """How many jobs are in each state."""
+        with reaching_redis(), self.client.pipeline(transaction=False) as pipe:
+            for state in State:
+                pipe.zcard(f"cj:jobs:{state.value}")
+            return dict(zip(State, pipe.execute(), strict=True))
+
+    def live_jobs(self, dataset_id: str) -> list[str]:
+        """Ids of the jobs that are not at their end and need this data set."""
+        with reaching_redis():
+            return sorted(cast(set[str], self.client.smembers(f"cj:dataset:{dataset_id}:live")))
+
+    # Submitting, and deleting a data set meanwhile
+
+    def create(
+        self,
+        record: Record,
+        *,
+        check: Callable[[], None],
+        push_token: Callable[[Pipeline], None],
+    ) -> Record:
+        """Write a new queued record, its first event and its token in one MULTI.
+
+        ``check`` runs after the data set's deletion marker is watched and raises where the
+        data set is gone: so of a submission and a deletion at the same time only one wins.
+        """
+        deleting = f"cj:dataset:{record.dataset}:deleting"
+        with reaching_redis(), self.client.pipeline() as pipe:
+            pipe.watch(deleting)  # type: ignore[no-untyped-call]
+            if pipe.exists(deleting):
+                raise Conflict(f"data set {record.dataset!r} is being deleted")
+            check()
+            push_token(pipe)
+            self._run("create", {"id": record.id, "fields": record.to_hash()}, pipe)
+            try:
+                flat = pipe.execute()[-1]
+            except WatchError:
+                raise Conflict(f"data set {record.dataset!r} is being deleted") from None
+        return Record.from_hash(_pairs(flat))
+
+    @contextmanager
+    def deleting_dataset(self, dataset_id: str) -> Iterator[None]:
+        """Hold off submissions while the caller removes a data set; Conflict while jobs need it."""
+        live, deleting = f"cj:dataset:{dataset_id}:live", f"cj:dataset:{dataset_id}:deleting"
+        with reaching_redis(), self.client.pipeline() as pipe:
+            pipe.watch(live)  # type: ignore[no-untyped-call]
+            jobs = sorted(cast(set[str], pipe.smembers(live)))
+            if jobs:
+                raise self._in_use(dataset_id, jobs)
+            pipe.multi()
+            pipe.set(deleting, 1, ex=_DELETION_SECONDS)
+            try:
+                pipe.execute()
+            except WatchError:
+                raise self._in_use(dataset_id, self.live_jobs(dataset_id)) from None
+        try:
+            yield
+        finally:
+            with reaching_redis():
+                self.client.delete(deleting)
+
+    @staticmethod
+    def _in_use(dataset_id: str, jobs: list[str]) -> Conflict:
+        return Conflict(
+            f"data set {dataset_id!r} is needed by {len(jobs)} job(s) that have not ended",
+            extra={"jobs": jobs},
+        )
+
+    # Changing
+
+    def claim(
+        self, job_id: str, *, worker: str, lease_seconds: float, last_attempt: int = 0, floor: int = 0
+    ) -> Record | None:
+        """queued -> running as the next attempt; None where the job is not queued.
+
+        ``last_attempt`` and ``floor`` are the highest attempt and event on the volume.
+        """
+        return self._change(
+            "claim",
+            id=job_id,
+            worker=worker,
+            lease_ms=round(lease_seconds * 1000),
+            last_attempt=last_attempt,
+            floor=floor,
+        )
+
+    def renew(self, job_id: str, attempt: int, lease_seconds: float) -> Hold:
+        """Extend the lease of one's own attempt, and learn whether to go on."""
+        ask = {"id": job_id, "attempt": attempt, "lease_ms": round(lease_seconds * 1000)}
+        with reaching_redis():
+            return Hold(self._run("renew", ask))
+
+    def report(
+        self,
+        job_id: str,
+        attempt: int,
+        *,
+        events: Sequence[tuple[int, int, Mapping[str, Any]]] = (),
+        fields: Mapping[str, Any] | None = None,
+        training: bool = False,
+        floor: int = 0,
+    ) -> Record:
+        """Add durable events (time in ms, attempt, data) and new values to one's own attempt.
+
+        ``training``: the first minibatch is among them. Raises Refused where the attempt
+        is not the caller's any more.
+        """
+        changed = self._change(
+            "report",
+            id=job_id,
+            attempt=attempt,
+            events=[
+                {"time": time, "attempt": number, "data": json.dumps(data, allow_nan=False)}
+                for time, number, data in events
+            ],
+            fields=hash_fields(fields or {}),
+            training=training,
+            floor=floor,
+        )
+        if changed is None:
+            raise Refused(f"attempt {attempt} of {job_id} is not running any more")
+        return changed
+
+    def transition(
+        self,
+        record: Record,
+        target: State,
+        reason: Reason,
+        detail: str = "",
+        *,
+        fields: Mapping[str, Any] | None = None,
+        floor: int = 0,
+        only_expired: bool = False,
+    ) -> Record:
+        """Move a job on, if it still is in the record's state and attempt; else Refused.
+
+        A job with a cancel request that would be queued again is cancelled instead: look at
+        the state of the record that comes back. ``only_expired``: only with its lease run out.
+        """
+        if not allowed(record.state, target, reason):
+            raise ValueError(f"{record.state} -> {target} ({reason}) is not in the table of transitions")
+        changed = self._change(
+            "transition",
+            id=record.id,
+            **{"from": record.state.value},
+            attempt=record.attempt,
+            to=target.value,
+            reason=reason.value,
+            detail=detail,
+            fields=hash_fields(fields or {}),
+            floor=floor,
+            expired=only_expired,
+        )
+        if changed is None:
+            raise Refused(f"{record.id} is no longer {record.state} in attempt {record.attempt}")
+        return changed
+
+    def request_cancel(self, job_id: str) -> Record:
+        """Ask for a job's end. Asking again changes nothing; Conflict once it ended otherwise."""
+        record = self._change("cancel", id=job_id)
+        if record is None:
+            raise NotFound(f"there is no job {job_id!r}")
+        if record.state in TERMINAL - {State.CANCELLED}:
+            raise Conflict(f"job {job_id} has already ended: it {_ENDED[record.state]}")
+        return record
+
+    # For the reconciler
+
+    def expired_leases(self) -> list[Record]:
+        """Running jobs whose lease has run out."""
+        now = self.now_ms()
+        with reaching_redis():
+            return self._many(cast(list[str], self.client.zrangebyscore("cj:leases", "-inf", now)))
+
+    def waiting_since_before(self, moment_ms: int) -> list[tuple[str, int]]:
+        """Queued jobs whose token was made before a moment, each with that time in ms."""
+        with reaching_redis():
+            found = self.client.zrangebyscore("cj:waiting", "-inf", f"({moment_ms}", withscores=True)
+        return [(job_id, int(score)) for job_id, score in cast(list[tuple[str, float]], found)]
+
+    def note_new_token(self, job_id: str, seen_ms: int) -> bool:
+        """Whether the caller is the one to give a waiting job its new token."""
+        with reaching_redis():
+            return bool(self._run("retoken", {"id": job_id, "seen_ms": seen_ms}))
+
+    # The stream of durable events
+
+    def events_after(self, job_id: str, seq: int) -> list[StreamedEvent]:
+        """Events in the stream with a greater sequence number."""
+        with reaching_redis():
+            found = self.client.xrange(f"cj:events:{job_id}", min=f"({seq}-0", max="+")
+        return [
+            StreamedEvent(
+                int(entry.partition("-")[0]),
+                int(fields["time"]),
+                int(fields["attempt"]),
+                json.loads(fields["data"]),
+            )
+            for entry, fields in cast(list[tuple[str, dict[str, str]]], found)
+        ]
+
+    def forget_events(self, job_id: str, up_to: int) -> None:
+        """Drop events from the stream that are safe on the volume."""
+        with reaching_redis():
+            self.client.xtrim(f"cj:events:{job_id}", minid=f"{up_to + 1}-0", approximate=False)
+
+    def unjournaled(self) -> list[str]:
+        """Ended jobs that may still have events in their stream."""
+        with reaching_redis():
+            return sorted(cast(set[str], self.client.smembers("cj:unjournaled")))
+
+    def note_journaled(self, job_id: str) -> None:
+        """All events of an ended job are on the volume: its stream goes."""
+        with reaching_redis(), self.client.pipeline() as pipe:
+            pipe.delete(f"cj:events:{job_id}")
+            pipe.srem("cj:unjournaled", job_id)
+            pipe.execute()
+
+    def _change(self, script: str, **ask: Any) -> Record | None:
+        with reaching_redis():
+            flat = self._run(script, ask)
+        return Record.from_hash(_pairs(flat)) if flat else None
+
+    def _run(self, script: str, ask: Mapping[str, Any], client: Redis | None = None) -> Any:
+        return self._scripts[script](args=[json.dumps(ask)], client=client)
+
+
+_ENDED = {State.SUCCEEDED: "succeeded", State.FAILED: "failed"}
+
+
+def _pairs(flat: Sequence[str]) -> dict[str, str]:
+    return dict(zip(flat[::2], flat[1::2], strict=True))
