@@ -1,0 +1,109 @@
+"""The documents that the service answers with, as far as this client reads them.
+
+The service's OpenAPI document (``/openapi.json``) is the whole truth; further keys pass
+through untouched.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypedDict
+
+Values = dict[str, dict[str, float | None]]
+"""{split: {name: value}}; None where there is none yet or it is not finite."""
+
+
+class Progress(TypedDict, total=False):
+    """How far training is; empty or None before the first minibatch. ``eta_s`` in seconds."""
+
+    epoch: int | None
+    epochs: int | None
+    minibatch: int | None
+    step: int | None
+    samples: int | None
+    samples_per_second: float | None
+    eta_s: float | None
+
+
+class Result(TypedDict, total=False):
+    """What the trainer left at the end; ``parameters_sha256`` is what exactness is compared by."""
+
+    outcome: str
+    reason: str
+    detail: str
+    parameters_sha256: str | None
+    losses_sha256: str
+    step: int
+    samples: int
+    epoch: int
+    losses: Values
+    metrics: Values
+    best: dict[str, Any] | None
+    seconds: float
+
+
+class ResumedFrom(TypedDict):
+    job: str
+    checkpoint: str
+    mode: str
+
+
+class Job(TypedDict):
+    """``spec`` is None in a list. Times are RFC 3339, in UTC."""
+
+    id: str
+    name: str
+    status: str
+    reason: str
+    detail: str
+    attempt: int
+    progress: Progress
+    losses: Values
+    metrics: Values
+    checkpoints: int
+    timings: dict[str, float]
+    resumed_from: ResumedFrom | None
+    dataset: str
+    result: Result | None
+    created_at: str
+    first_minibatch_at: str | None
+    finished_at: str | None
+    spec: dict[str, Any] | None
+
+
+class Checkpoint(TypedDict):
+    """``id`` is what ``start_from.checkpoint`` may name; ``size`` in bytes."""
+
+    id: str
+    job: str
+    step: int
+    samples: int
+    epoch: int
+    losses: Values
+    metrics: Values
+    size: int
+    sha256: str
+    pinned: bool
+    best: bool
+    created_at: str
+
+
+class Log(TypedDict):
+    """The end of what an attempt's processes wrote; ``truncated`` where there is more before it."""
+
+    attempt: int
+    stream: str
+    lines: list[str]
+    truncated: bool
+
+
+class Dataset(TypedDict):
+    """An ingested data set; ``size`` in bytes."""
+
+    id: str
+    name: str
+    format: str
+    rows: int
+    size: int
+    fields: dict[str, dict[str, Any]]
+    splits: dict[str, dict[str, Any]]
+    created_at: str

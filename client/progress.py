@@ -1,0 +1,94 @@
+"""A job while it trains: a live line on a terminal, a line now and then anywhere else."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from client.documents import Job, Values
+
+PLAIN_EVERY_S = 5.0
+"""Without a terminal: seconds between two lines of the same epoch."""
+
+
+def watch(snapshots: Iterable[Job], console: Console) -> Job:
+    """Show ``snapshots``, of which there is at least one, as they come; the last one."""
+    if console.is_terminal:
+        return _watch_live(snapshots, console)
+    return _watch_plain(snapshots, console)
+
+
+def _watch_live(snapshots: Iterable[Job], console: Console) -> Job:
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[state]}"))
+    with Progress(*columns, console=console) as live:
+        bar = live.add_task("", total=1.0, state="")
+        for job in snapshots:
+            live.update(bar, description=title(job), completed=share_done(job), state=state_line(job))
+    return job
+
+
+def _watch_plain(snapshots: Iterable[Job], console: Console) -> Job:
+    shown: tuple[object, ...] = ()
+    at = 0.0
+    for job in snapshots:
+        place = (job["status"], job["attempt"], job["progress"].get("epoch"))
+        if place != shown or time.monotonic() - at > PLAIN_EVERY_S:
+            console.print(f"{title(job)}  {state_line(job)}", markup=False, highlight=False, soft_wrap=True)
+            shown, at = place, time.monotonic()
+    return job
+
+
+def title(job: Job) -> str:
+    return job["name"] or job["id"]
+
+
+def share_done(job: Job) -> float:
+    """How much of the training is done, 0 to 1, by the service's own estimate of what is left."""
+    if job["status"] == "succeeded":
+        return 1.0
+    progress = job["progress"]
+    samples, pace, left = progress.get("samples"), progress.get("samples_per_second"), progress.get("eta_s")
+    if not samples or not pace or left is None:
+        return 0.0
+    return samples / (samples + pace * left)
+
+
+def state_line(job: Job) -> str:
+    """Status, epoch, loss, metric, samples/s and time left, as far as each is known."""
+    words = ["" if job["reason"] == "training" else f"{job['status']} ({job['reason']})"]
+    if job["attempt"] > 1:
+        words.append(f"attempt {job['attempt']}")
+    progress = job["progress"]
+    if epoch := progress.get("epoch"):
+        epochs = progress.get("epochs")
+        words.append(f"epoch {epoch}/{epochs}" if epochs else f"epoch {epoch}")
+    words.append(headline(job["losses"], ("train", "valid")))
+    words.append(headline(job["metrics"], ("valid", "train")))
+    if job["status"] == "running":
+        if pace := progress.get("samples_per_second"):
+            words.append(f"{pace:,.0f} samples/s")
+        if (left := progress.get("eta_s")) is not None:
+            words.append(f"{duration(left)} left")
+    return "  ".join(word for word in words if word)
+
+
+def headline(values: Values, splits: tuple[str, ...]) -> str:
+    """The first value of the first of ``splits`` that has one, named."""
+    for split in splits:
+        for name, value in (values.get(split) or {}).items():
+            if value is not None:
+                return f"{split} {name} {value:.4g}"
+    return ""
+
+
+def duration(seconds: float) -> str:
+    """4 s, 3:20 or 2:03:20."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes, rest = divmod(whole, 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,102 @@
+"""Answers as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.console import Console
+from rich.table import Table
+
+from client.documents import Checkpoint, Dataset, Job
+from client.problems import JobsApiError
+from client.progress import duration, headline, share_done, state_line
+
+
+def jobs(found: Sequence[Job]) -> Table:
+    table = _table("id", "name", "status", "progress", "created")
+    for job in found:
+        progress = f"{share_done(job):.0%}" if job["progress"].get("samples") else ""
+        table.add_row(job["id"], job["name"], job["status"], progress, moment(job["created_at"]))
+    return table
+
+
+def job(one: Job) -> Table:
+    """One job, a line for each thing known of it."""
+    table = Table.grid(padding=(0, 2))
+    table.add_row("job", one["id"])
+    table.add_row("name", one["name"])
+    table.add_row("state", state_line(one) or "training")
+    if one["detail"]:
+        table.add_row("detail", one["detail"])
+    if one["resumed_from"]:
+        table.add_row("started from", f"{one['resumed_from']['checkpoint']} ({one['resumed_from']['mode']})")
+    for name, value in one["timings"].items():
+        table.add_row(name.removesuffix("_s"), duration(value) if value >= 10 else f"{value:.3g} s")
+    for kind in (one["losses"], one["metrics"]):
+        for split, values in kind.items():
+            shown = (f"{name} {value:.5g}" for name, value in values.items() if value is not None)
+            table.add_row(split, ", ".join(shown))
+    if digest := (one["result"] or {}).get("parameters_sha256"):
+        table.add_row("parameters", f"sha256 {digest}")
+    return table
+
+
+def checkpoints(found: Sequence[Checkpoint]) -> Table:
+    table = _table("checkpoint", "epoch", "step", "samples", "size", "loss", "metric", "sha256")
+    for one in found:
+        table.add_row(
+            one["id"],
+            str(one["epoch"]),
+            str(one["step"]),
+            str(one["samples"]),
+            size(one["size"]),
+            headline(one["losses"], ("train", "valid")),
+            headline(one["metrics"], ("valid", "train")),
+            one["sha256"][:12],
+        )
+    return table
+
+
+def datasets(found: Sequence[Dataset]) -> Table:
+    table = _table("id", "name", "rows", "size", "fields", "splits")
+    for one in found:
+        fields = ", ".join(f"{name} {_shape(field['shape'])}" for name, field in one["fields"].items())
+        splits = ", ".join(f"{name} {split['rows']}" for name, split in one["splits"].items())
+        table.add_row(one["id"], one["name"], str(one["rows"]), size(one["size"]), fields, splits)
+    return table
+
+
+def problem(error: JobsApiError, console: Console) -> None:
+    """The problem on ``console``: its detail, then every fault with its place."""
+    console.print(f"cntk-jobs: {error.detail}", markup=False, highlight=False, soft_wrap=True)
+    for fault in error.errors:
+        line = f"  {fault.get('pointer', '')}: {fault.get('detail', '')}"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    for difference in error.extra.get("differences", ()):
+        line = f"  {difference['pointer']}: {difference['here']!r} here, {difference['there']!r} there"
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def size(count: float) -> str:
+    """Bytes as B, kB, MB or GB."""
+    for unit in ("B", "kB", "MB"):
+        if count < 1000:
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1000
+    return f"{count:.1f} GB"
+
+
+def moment(stamp: str) -> str:
+    """An RFC 3339 time without its fraction of a second."""
+    return stamp.replace("T", " ")[:19]
+
+
+def _shape(shape: Sequence[int]) -> str:
+    return "×".join(str(dimension) for dimension in shape)
+
+
+def _table(*columns: str) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    return table
