@@ -47,6 +47,8 @@ class Reason(StrEnum):
     """Failed: the loss was no longer a finite number."""
     BAD_DATA = "bad_data"
     """Failed: the data cannot be trained on; the detail names the place."""
+    CHECKPOINT_BROKEN = "checkpoint_broken"
+    """Failed: the checkpoint to start from is not as it was written."""
     TRAINER_ERROR = "trainer_error"
     """Failed: the trainer gave up with a message; trying again would end the same way."""
     INCOMPLETE = "incomplete"
@@ -81,7 +83,14 @@ TRANSITIONS = (
     Transition(
         State.RUNNING,
         State.FAILED,
-        (Reason.DIVERGED, Reason.BAD_DATA, Reason.TRAINER_ERROR, Reason.INCOMPLETE, Reason.CRASHED),
+        (
+            Reason.DIVERGED,
+            Reason.BAD_DATA,
+            Reason.CHECKPOINT_BROKEN,
+            Reason.TRAINER_ERROR,
+            Reason.INCOMPLETE,
+            Reason.CRASHED,
+        ),
         "the trainer left an error, or crashed too often without progress",
     ),
     Transition(State.RUNNING, State.CANCELLED, (Reason.CANCEL_REQUESTED,), "cancelled while it runs"),

@@ -1,0 +1,73 @@
+"""Puts right what a crash of a worker, an API process or Redis left behind.
+
+Every step is guarded by the store, so any number of processes may do this at any time.
+"""
+
+from __future__ import annotations
+
+from jobs.crash import after_crash
+from jobs.journal import journal
+from jobs.queue import TokenQueue
+from jobs.record import Record
+from jobs.settings import Settings
+from jobs.states import Reason, State
+from jobs.store import Refused, Store
+
+
+def reconcile(store: Store, queue: TokenQueue, settings: Settings) -> None:
+    """One pass over expired leases, lost tokens and events that only Redis has.
+
+    Raises Unavailable where Redis goes away; the next pass takes it up.
+    """
+    # After a restart of Redis every lease looks old, though its holder is alive and about
+    # to renew it.
+    if store.uptime_seconds() > settings.lease_seconds:
+        _expire_leases(store, queue, settings)
+    _replace_lost_tokens(store, queue, settings)
+    for job_id in store.unjournaled():
+        close_journal(store, settings, job_id)
+
+
+def close_journal(store: Store, settings: Settings, job_id: str) -> None:
+    """Bring an ended job's last events to the volume and drop their stream."""
+    journal(store, settings.volume.job(job_id), job_id)
+    store.note_journaled(job_id)
+
+
+def _expire_leases(store: Store, queue: TokenQueue, settings: Settings) -> None:
+    for record in store.expired_leases():
+        if record.state is State.RUNNING:
+            _expire(store, queue, settings, record)
+
+
+def _expire(store: Store, queue: TokenQueue, settings: Settings, record: Record) -> None:
+    detail = f"worker {record.worker} no longer renewed its lease of attempt {record.attempt}"
+    run = settings.volume.job(record.id)
+    verdict = after_crash(record, run, Reason.WORKER_LOST, detail, settings.crash_limit)
+    try:
+        moved = store.transition(
+            record,
+            verdict.target,
+            verdict.reason,
+            verdict.detail,
+            fields=verdict.fields,
+            only_expired=True,
+        )
+    except Refused:
+        return
+    if moved.state is State.QUEUED:
+        queue.push(record.id)
+
+
+def _replace_lost_tokens(store: Store, queue: TokenQueue, settings: Settings) -> None:
+    """Give a new token to each queued job whose own was taken and came to nothing.
+
+    Tokens are taken in the order in which they were made. So a job's token is gone when it
+    is older than the one to be taken next, or when none waits; a lease's time is left for
+    the worker that has just taken it. However long the queue, nothing else gets a token.
+    """
+    oldest, now = queue.oldest_ms(), store.now_ms()
+    moment = now if oldest is None else min(oldest, now)
+    for job_id, seen_ms in store.waiting_since_before(moment - round(settings.lease_seconds * 1000)):
+        if store.note_new_token(job_id, seen_ms):
+            queue.push(job_id)
