@@ -3,41 +3,65 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import sys
 from pathlib import Path
 
 from environments import modern, stamp, trainer
-from environments.interpreters import SUPPORTED
+from environments.interpreters import SUPPORTED, choose, search
 from environments.steps import SetupError
 
 
 def _arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="scripts/setup", description="Make .venv and the trainer's environment.")
-    parser.add_argument("--trainer", choices=SUPPORTED, help="CPython for the trainer; default: the best one found")
-    parser.add_argument(
-        "--trainer-env", type=Path, default=Path(".venv-trainer"), help="folder of the trainer's environment"
+    parser = argparse.ArgumentParser(
+        prog="scripts/setup", description="Make .venv and the trainer's environment."
     )
     parser.add_argument(
-        "--trainer-only", action="store_true", help="leave .venv alone (a worker's image brings its own)"
+        "--trainer", choices=SUPPORTED, help="CPython of the trainer; default: the best found"
+    )
+    parser.add_argument("--trainer-env", type=Path, default=Path(".venv-trainer"), help="folder for it")
+    parser.add_argument(
+        "--trainer-only", action="store_true", help="leave .venv alone (a worker's image has its own)"
+    )
+    parser.add_argument(
+        "--second-trainer",
+        action="store_true",
+        help="where the machine has the other CPython too, make .venv-trainer-second with it, for the tests",
     )
     return parser.parse_args()
+
+
+def _set_up(root: Path, arguments: argparse.Namespace) -> None:
+    if not arguments.trainer_only:
+        modern.make(root)
+    environment = root / arguments.trainer_env
+    uv = shutil.which("uv") or shutil.which(root / ".venv" / "bin" / "uv")
+    interpreter = choose(
+        os.environ,
+        uv=Path(uv) if uv else None,
+        made_with=trainer.made_with(environment),
+        wanted=arguments.trainer,
+    )
+    print(f"trainer: {trainer.summary(trainer.make(root, environment, interpreter))}")
+    if arguments.second_trainer:
+        (other,) = set(SUPPORTED) - {interpreter.series}
+        if second := search(other, os.environ, tried=[]):
+            made = trainer.make(root, root / ".venv-trainer-second", second)
+            print(f"second trainer: {trainer.summary(made)}")
+        else:
+            print(f"second trainer: none, this machine has no CPython {other}")
 
 
 def main() -> int:
     arguments = _arguments()
     root = Path(__file__).resolve().parents[2]
-    environment = root / arguments.trainer_env
     try:
         with stamp.one_at_a_time(root):
-            if not arguments.trainer_only:
-                modern.make(root)
-            uv = shutil.which("uv") or shutil.which(root / ".venv" / "bin" / "uv")
-            found = trainer.make(root, environment, uv=Path(uv) if uv else None, wanted=arguments.trainer)
+            _set_up(root, arguments)
     except SetupError as error:
         print(f"scripts/setup: {error}", file=sys.stderr)
         return 1
-    print(f"trainer: {trainer.summary(found)}")
     return 0
 
 

@@ -12,9 +12,13 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-from environments.steps import announce, run
+from environments.steps import announce, pip, run
 
-_PLATFORM = ("--implementation", "cp", "--python-version", "36", "--abi", "cp36m", "--platform", "manylinux1_x86_64")
+_WHEEL = [
+    *("--no-deps", "--require-hashes", "--only-binary", ":all:"),
+    *("--implementation", "cp", "--python-version", "36"),
+    *("--abi", "cp36m", "--platform", "manylinux1_x86_64"),
+]
 
 
 def install(python: Path, site_packages: Path, lock: Path) -> None:
@@ -22,8 +26,17 @@ def install(python: Path, site_packages: Path, lock: Path) -> None:
     announce("fetching CNTK 2.7 (72 MB)")
     with tempfile.TemporaryDirectory() as folder:
         run(
-            [python, "-m", "pip", "--disable-pip-version-check", "download", "--no-deps", "--only-binary", ":all:"]
-            + [*_PLATFORM, "--require-hashes", "--dest", folder, "-r", lock],
+            [
+                *pip(python),
+                "download",
+                "--no-deps",
+                "--require-hashes",
+                *_WHEEL,
+                "--dest",
+                folder,
+                "-r",
+                lock,
+            ],
             doing=f"fetch the CNTK wheel of {lock.parent.name}/{lock.name}",
         )
         (wheel,) = Path(folder).glob("*.whl")

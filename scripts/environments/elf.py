@@ -18,6 +18,7 @@ _SYMBOL = struct.Struct("<IBBHQQ")
 _DYNAMIC = struct.Struct("<qQ")
 
 _IDENTITY = b"\x7fELF" + bytes([2, 1, 1]) + bytes(9)  # 64 bits, little-endian, version 1
+_SHARED, _X86_64 = 3, 62
 _SHT_DYNSYM = 11
 _PT_LOAD, _PT_DYNAMIC, _PT_GNU_STACK = 1, 2, 0x6474E551
 _EXECUTE, _WRITE, _READ = 1, 2, 4
@@ -25,6 +26,7 @@ _DT_NULL, _DT_HASH, _DT_STRTAB, _DT_SYMTAB, _DT_STRSZ, _DT_SYMENT, _DT_SONAME = 
 _GLOBAL, _WEAK = 1, 2
 _OBJECT, _FUNCTION = 1, 2
 _PAGE = 0x1000
+_DATA_SIZE = 256
 
 
 @dataclass(frozen=True)
@@ -59,12 +61,12 @@ def dynamic_symbols(path: Path) -> list[Symbol]:
 
 
 def shared_library(
-    soname: str, functions: Sequence[str] = (), data: Sequence[str] = (), message: str = "", data_size: int = 256
+    soname: str, functions: Sequence[str] = (), data: Sequence[str] = (), message: str = ""
 ) -> bytes:
     """A loadable library: each of ``functions``, when called, ends the process with ``message``.
 
     The message goes to standard error and the exit status is 69 (EX_UNAVAILABLE). Each
-    of ``data`` owns ``data_size`` zero bytes.
+    of ``data`` owns 256 zero bytes.
     """
     names = _Names([soname, *functions, *data])
     code = _write_and_exit(message.encode("utf-8") + b"\n")
@@ -90,17 +92,20 @@ def shared_library(
     # Any section number but 0 says "defined here"; the loader reads no section headers.
     symbols = [bytes(_SYMBOL.size)]
     symbols += [
-        _SYMBOL.pack(names.offset(name), _GLOBAL << 4 | _FUNCTION, 0, 1, code_at, len(code)) for name in functions
+        _SYMBOL.pack(names.offset(name), _GLOBAL << 4 | _FUNCTION, 0, 1, code_at, len(code))
+        for name in functions
     ]
     symbols += [
-        _SYMBOL.pack(names.offset(name), _GLOBAL << 4 | _OBJECT, 0, 1, data_at + number * data_size, data_size)
+        _SYMBOL.pack(
+            names.offset(name), _GLOBAL << 4 | _OBJECT, 0, 1, data_at + number * _DATA_SIZE, _DATA_SIZE
+        )
         for number, name in enumerate(data)
     ]
     # One bucket, so that the chain runs through all symbols and no name needs hashing.
     chain = [*range(2, symbol_count), 0] if symbol_count > 1 else []
     hashes = struct.pack(f"<{3 + symbol_count}I", 1, symbol_count, min(1, symbol_count - 1), 0, *chain)
 
-    writable = len(dynamic) + len(data) * data_size
+    writable = len(dynamic) + len(data) * _DATA_SIZE
     segments = [
         (_PT_LOAD, _READ, 0, 0, 0, names_at + len(names.table), names_at + len(names.table), _PAGE),
         (_PT_LOAD, _READ | _EXECUTE, code_at, code_at, code_at, len(code), len(code), _PAGE),
@@ -108,9 +113,8 @@ def shared_library(
         (_PT_DYNAMIC, _READ | _WRITE, dynamic_at, dynamic_at, dynamic_at, len(dynamic), len(dynamic), 8),
         (_PT_GNU_STACK, _READ | _WRITE, 0, 0, 0, 0, 0, 16),
     ]
-    header = _FILE_HEADER.pack(
-        _IDENTITY, 3, 62, 1, 0, _FILE_HEADER.size, 0, 0, _FILE_HEADER.size, _PROGRAM_HEADER.size, len(segments), 0, 0, 0
-    )
+    sizes = (_FILE_HEADER.size, _PROGRAM_HEADER.size, len(segments), 0, 0, 0)
+    header = _FILE_HEADER.pack(_IDENTITY, _SHARED, _X86_64, 1, 0, _FILE_HEADER.size, 0, 0, *sizes)
     front = header + b"".join(_PROGRAM_HEADER.pack(*segment) for segment in segments)
     front += b"".join(symbols) + hashes + names.table
     return front.ljust(code_at, b"\0") + code.ljust(dynamic_at - code_at, b"\0") + dynamic

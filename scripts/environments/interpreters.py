@@ -107,6 +107,18 @@ def candidates(series: str, environ: Mapping[str, str]) -> Iterator[Path]:
     yield from sorted(uv.glob(f"cpython-{series}.*/bin/python{series}"), reverse=True)
 
 
+def search(series: str, environ: Mapping[str, str], tried: list[str]) -> Interpreter | None:
+    """The first CPython of ``series`` on the machine that serves; ``tried`` gains a line for each refusal."""
+    refusals = []
+    for path in candidates(series, environ):
+        try:
+            return probe(path, (series,))
+        except Unusable as reason:
+            refusals.append(f"{path}: {reason}")
+    tried += refusals or [f"python{series}: neither on the PATH nor under pyenv or uv"]
+    return None
+
+
 def choose(
     environ: Mapping[str, str], *, uv: Path | None, made_with: Path | None = None, wanted: str | None = None
 ) -> Interpreter:
@@ -117,7 +129,9 @@ def choose(
     "3.8") narrows the choice. SetupError names everything that was tried.
     """
     if sys.platform != "linux" or platform.machine() != "x86_64":
-        raise SetupError(f"CNTK 2.7 exists for Linux on x86-64; this is {sys.platform} on {platform.machine()}")
+        raise SetupError(
+            f"CNTK 2.7 exists for Linux on x86-64; this is {sys.platform} on {platform.machine()}"
+        )
     if named := environ.get("CNTK_PYTHON"):
         try:
             return probe(Path(shutil.which(named, path=environ.get("PATH")) or named))
@@ -131,15 +145,8 @@ def choose(
             pass  # The interpreter was removed or another is wanted: choose afresh.
     tried = ["CNTK_PYTHON: not set"]
     for version in series:
-        found_any = False
-        for path in candidates(version, environ):
-            found_any = True
-            try:
-                return probe(path, (version,))
-            except Unusable as reason:
-                tried.append(f"{path}: {reason}")
-        if not found_any:
-            tried.append(f"python{version}: neither on the PATH nor under pyenv or uv")
+        if interpreter := search(version, environ, tried):
+            return interpreter
     if uv and "3.8" in series:
         try:
             return _download(uv)
@@ -152,4 +159,6 @@ def choose(
 def _download(uv: Path) -> Interpreter:
     announce("downloading CPython 3.8 with uv")
     run([uv, "python", "install", "3.8"], doing="download it")
-    return probe(Path(run([uv, "python", "find", "--managed-python", "3.8"], doing="find it").strip()), ("3.8",))
+    return probe(
+        Path(run([uv, "python", "find", "--managed-python", "3.8"], doing="find it").strip()), ("3.8",)
+    )

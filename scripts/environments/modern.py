@@ -10,7 +10,7 @@ import tomllib
 from pathlib import Path
 
 from environments import stamp
-from environments.steps import announce, run
+from environments.steps import announce, pip, run
 
 _LOCK = "requirements/dev.txt"
 
@@ -38,14 +38,13 @@ def make(root: Path) -> Path:
             [uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, environment],
             doing=f"make {environment}",
         )
-        pip: list[str | Path] = [uv, "pip"]
-        options: list[str | Path] = ["--python", python]
+        install: list[str | Path] = [uv, "pip", "install", "--python", python]
     else:
         run([sys.executable, "-m", "venv", environment], doing=f"make {environment}")
-        pip, options = [python, "-m", "pip", "--disable-pip-version-check"], []
-    run([*pip, "install", *options, "--require-hashes", "--no-deps", "-r", root / _LOCK], doing=doing)
+        install = [*pip(python), "install"]
+    run([*install, "--require-hashes", "--no-deps", "-r", root / _LOCK], doing=doing)
     run(
-        [*pip, "install", *options, "--no-deps", "--no-build-isolation", "--editable", root],
+        [*install, "--no-deps", "--no-build-isolation", "--editable", root],
         doing=f"install the command cntk-jobs into {environment}",
     )
     stamp.record(environment, stamp=wanted, python=base)

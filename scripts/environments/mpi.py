@@ -8,7 +8,7 @@ libraries want; a call to one of them ends the process with a message.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -69,32 +69,31 @@ def provide(native: Path, cntk_libraries: Iterable[Path], found: OpenMpi | None,
         for symbol in dynamic_symbols(library)
         if not symbol.defined and not symbol.weak and _is_mpi(symbol.name)
     }
+    if _MARK not in wanted:
+        raise SetupError(
+            "CNTK's libraries ask for no Open MPI symbols: this is not the wheel that was expected"
+        )
+    cxx_library, library = native / "libmpi_cxx.so.1", native / "libmpi.so.12"
+    if found is None:
+        _write_stub(library, wanted)
+        _write_stub(cxx_library, {})
+        return "stub"
+    library.symlink_to(found.library)
+    if found.cxx_library:
+        cxx_library.symlink_to(found.cxx_library)
+    else:
+        # Open MPI 5 dropped the C++ interface, which CNTK links against and never calls.
+        offered = {symbol.name for symbol in dynamic_symbols(found.library) if symbol.defined}
+        _write_stub(cxx_library, {name: kind for name, kind in wanted.items() if name not in offered})
+    return run([python, "-c", _VERSION, found.library], doing=f"ask {found.library} for its version").strip()
+
+
+def _write_stub(path: Path, wanted: Mapping[str, bool]) -> None:
+    """``wanted``: name to whether it is data."""
     functions = sorted(name for name, is_data in wanted.items() if not is_data)
     data = sorted(name for name, is_data in wanted.items() if is_data)
-    if _MARK not in data:
-        raise SetupError("CNTK's libraries ask for no Open MPI symbols: this is not the wheel that was expected")
-
-    cxx_name, name = "libmpi_cxx.so.1", "libmpi.so.12"
-    if found and found.cxx_library:
-        _link(native / cxx_name, found.cxx_library)
-    else:
-        _write(native / cxx_name, shared_library(cxx_name, [f for f in functions if f.startswith("_Z")], (), _MESSAGE))
-    if found:
-        _link(native / name, found.library)
-        return run([python, "-c", _VERSION, found.library], doing=f"ask {found.library} for its version").strip()
-    _write(native / name, shared_library(name, functions, data, _MESSAGE))
-    return "stub"
+    path.write_bytes(shared_library(path.name, functions, data, _MESSAGE))
 
 
 def _is_mpi(name: str) -> bool:
     return name.startswith(("MPI_", "ompi_", "_ZN3MPI", "_ZNK3MPI", "_ZTVN3MPI", "_ZTIN3MPI"))
-
-
-def _link(path: Path, target: Path) -> None:
-    path.unlink(missing_ok=True)
-    path.symlink_to(target)
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.unlink(missing_ok=True)
-    path.write_bytes(content)

@@ -18,9 +18,7 @@ def announce(text: str) -> None:
     print(f"scripts/setup: {text} ...", file=sys.stderr, flush=True)
 
 
-def run(
-    command: Sequence[str | Path], *, doing: str, environment: Mapping[str, str] | None = None
-) -> str:
+def run(command: Sequence[str | Path], *, doing: str, environment: Mapping[str, str] | None = None) -> str:
     """The standard output of ``command``; SetupError "could not <doing>: <why>" where it fails."""
     # PYTHONPATH led the running interpreter here and means nothing to another one.
     inherited = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
@@ -39,6 +37,11 @@ def run(
     if finished.returncode:
         raise SetupError(f"could not {doing}: {why(finished)}")
     return finished.stdout
+
+
+def pip(python: Path) -> list[str | Path]:
+    """The start of a pip command of ``python``'s environment."""
+    return [python, "-m", "pip", "--disable-pip-version-check"]
 
 
 def why(finished: subprocess.CompletedProcess[str]) -> str:

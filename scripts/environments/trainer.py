@@ -11,22 +11,22 @@ from typing import Any
 
 from environments import cntk_wheel, mpi, stamp
 from environments.elf import shared_library
-from environments.interpreters import SUPPORTED, Interpreter, choose
-from environments.steps import SetupError, announce, run
+from environments.interpreters import SUPPORTED, Interpreter
+from environments.steps import SetupError, announce, pip, run
 
 _IN_TRAINER = Path(__file__).parent / "in_trainer"
 _CNTK_LOCK = "requirements/cntk.txt"
 _CPU_FLAGS = ("sse4_2", "avx", "avx2", "fma", "avx512f")
 
 
-def make(root: Path, environment: Path, *, uv: Path | None, wanted: str | None = None) -> dict[str, Any]:
-    """Bring ``environment`` up to its locks and test it; the answer is its trainer.json.
+def made_with(environment: Path) -> Path | None:
+    """The interpreter that ``environment`` was made with, where it is complete."""
+    path = stamp.recorded(environment).get("interpreter")
+    return Path(path) if path else None
 
-    ``wanted`` asks for CPython "3.6" or "3.8"; see ``interpreters.choose`` for the order else.
-    """
-    known = stamp.recorded(environment)
-    made_with = Path(known["interpreter"]) if "interpreter" in known else None
-    interpreter = choose(os.environ, uv=uv, made_with=made_with, wanted=wanted)
+
+def make(root: Path, environment: Path, interpreter: Interpreter) -> dict[str, Any]:
+    """Bring ``environment`` up to its locks and test it; the answer is its trainer.json."""
     found_mpi = mpi.find_open_mpi()
     lock = root / "requirements" / f"trainer-{interpreter.series}.txt"
     words = (str(environment), str(interpreter.path), interpreter.version, str(found_mpi))
@@ -34,7 +34,7 @@ def make(root: Path, environment: Path, *, uv: Path | None, wanted: str | None =
     scripts = [path for path in sorted(here.rglob("*.py")) if path.name != "modern.py"]
     wanted_stamp = stamp.digest(*words, files=[lock, root / _CNTK_LOCK, *scripts])
     description = environment / "trainer.json"
-    if known.get("stamp") == wanted_stamp and description.exists():
+    if stamp.recorded(environment).get("stamp") == wanted_stamp and description.exists():
         return dict(json.loads(description.read_text()))
 
     python = environment / "bin" / "python"
@@ -42,8 +42,7 @@ def make(root: Path, environment: Path, *, uv: Path | None, wanted: str | None =
     announce(f"making the trainer's environment {environment.name} with CPython {interpreter.version}")
     run([interpreter.path, "-m", "venv", environment], doing=f"make {environment} with {interpreter.path}")
     run(
-        [python, "-m", "pip", "--disable-pip-version-check", "install", "--no-deps", "--require-hashes"]
-        + ["-r", lock],
+        [*pip(python), "install", "--no-deps", "--require-hashes", "-r", lock],
         doing=f"install the packages of {lock.parent.name}/{lock.name}",
     )
     site_packages = environment / "lib" / f"python{interpreter.series}" / "site-packages"
@@ -96,7 +95,9 @@ def _start_afresh(environment: Path) -> None:
     if not environment.exists():
         return
     if any(environment.iterdir()) and not (environment / "pyvenv.cfg").exists():
-        raise SetupError(f"{environment} exists and is no environment of ours; name another with --trainer-env")
+        raise SetupError(
+            f"{environment} exists and is no environment of ours; name another with --trainer-env"
+        )
     shutil.rmtree(environment)
 
 

@@ -11,7 +11,7 @@ STEPS = 5
 
 
 def train():
-    """Five Adam steps of a small classifier on fixed data; returns losses and the digest of the parameters."""
+    """Five Adam steps of a small classifier on fixed data: losses, and a digest of the parameters."""
     import cntk as C
     import numpy as np
 
