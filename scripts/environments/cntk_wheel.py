@@ -26,17 +26,7 @@ def install(python: Path, site_packages: Path, lock: Path) -> None:
     announce("fetching CNTK 2.7 (72 MB)")
     with tempfile.TemporaryDirectory() as folder:
         run(
-            [
-                *pip(python),
-                "download",
-                "--no-deps",
-                "--require-hashes",
-                *_WHEEL,
-                "--dest",
-                folder,
-                "-r",
-                lock,
-            ],
+            [*pip(python), "download", *_WHEEL, "--dest", folder, "-r", lock],
             doing=f"fetch the CNTK wheel of {lock.parent.name}/{lock.name}",
         )
         (wheel,) = Path(folder).glob("*.whl")

@@ -136,7 +136,7 @@ def choose(
         try:
             return probe(Path(shutil.which(named, path=environ.get("PATH")) or named))
         except Unusable as reason:
-            raise SetupError(f"CNTK_PYTHON={named} {reason}") from None
+            raise SetupError(f"CNTK_PYTHON={named}: {reason}") from None
     series = (wanted,) if wanted else SUPPORTED
     if made_with:
         try:

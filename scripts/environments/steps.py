@@ -48,9 +48,10 @@ def why(finished: subprocess.CompletedProcess[str]) -> str:
     """The line of a failed command's output that tells most: its last error, else its last line."""
     lines = [line.strip() for line in (finished.stdout + finished.stderr).splitlines() if line.strip()]
     errors = [line for line in lines if line.lower().startswith(("error", "cause:")) or "Error:" in line]
+    errors = errors or [line for line in lines if line.endswith("not found")]
     if finished.returncode < 0 and not errors:
         return f"killed by signal {-finished.returncode}" + (f" after {lines[-1]!r}" if lines else "")
     telling = (errors or lines or [f"exit status {finished.returncode}"])[-1]
     if "No matching distribution found" in telling and any("onnection" in line for line in lines):
         telling = "the package index cannot be reached"
-    return telling
+    return telling if len(telling) <= 300 else telling[:300] + " ..."
