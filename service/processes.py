@@ -74,6 +74,8 @@ class Stack:
         trainer = _trainer_line(settings)
         port = _free_port(settings.host, settings.port)
         lock = self._lock = _claim(settings.home)
+        # What a service that was killed left behind would point at processes that are gone.
+        self._state_file.unlink(missing_ok=True)
         url = f"http://{_spelled(settings.host)}:{port}"
         environment = dict(os.environ)
         environment["CNTK_JOBS_HOME"] = str(settings.home)
