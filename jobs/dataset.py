@@ -1,0 +1,93 @@
+"""What is known of an ingested data set: the schema that ingestion writes and others read."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from jobs.errors import NotFound
+from trainer.layout import Volume, read_json
+
+SPLITS = ("train", "valid", "test")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class SourceFile(_Strict):
+    """One uploaded file, as it came."""
+
+    filename: str
+    size: int
+    sha256: str
+
+
+class FieldSchema(_Strict):
+    """One named column.
+
+    dense: ``files.values`` is (rows, *shape), float32 or uint8.
+    categorical: ``files.values`` is (rows,) int32 codes; ``shape`` is (number of classes,).
+    sparse: compressed rows: ``files.values`` float32, ``files.indices`` int32,
+    ``files.indptr`` int64 (rows + 1); ``shape`` is (dimension,).
+    A sequence field has ``files.offsets``, int64 (rows + 1): row r owns the steps
+    offsets[r]:offsets[r + 1], and "rows" above reads "steps".
+    """
+
+    kind: Literal["dense", "categorical", "sparse"]
+    shape: tuple[int, ...]
+    """Shape of one example as a network sees it (a scalar is (1,))."""
+    dtype: str
+    sequence: bool = False
+    files: dict[str, str]
+    """Role (values, indices, indptr, offsets) to file name inside the data set's folder."""
+    columns: list[str] | None = None
+    """Where a dense field was gathered from several source columns: one name an element."""
+    count: int
+    """Rows, or steps of a sequence field."""
+    min: float | None = None
+    max: float | None = None
+    mean: list[float] | None = None
+    """Per element, over the training split; dense fields of at most 65,536 elements."""
+    std: list[float] | None = None
+    """As ``mean``: population deviation; 0 where an element is constant."""
+    classes: list[str] | None = None
+    histogram: list[int] | None = None
+    """Training-split examples per class, in the order of ``classes``."""
+    max_length: int | None = None
+    """Longest sequence, in steps."""
+
+
+class SplitSchema(_Strict):
+    """Rows of one split: an int64 .npy of row indices."""
+
+    rows: int
+    file: str
+
+
+class DatasetSchema(_Strict):
+    """``schema.json`` of a data set. ``id`` is derived from content and options alone."""
+
+    schema_version: Literal[1] = 1
+    id: str
+    name: str
+    created_at: datetime
+    format: str
+    rows: int
+    size: int = Field(description="bytes on the volume")
+    sources: list[SourceFile]
+    options: dict[str, object]
+    """The normalised ingestion options."""
+    fields: dict[str, FieldSchema]
+    splits: dict[Literal["train", "valid", "test"], SplitSchema]
+
+
+def load_schema(volume: Volume, dataset_id: str) -> DatasetSchema:
+    """The schema of a data set on the volume; NotFound where there is none."""
+    path = volume.dataset(dataset_id).schema
+    try:
+        return DatasetSchema.model_validate(read_json(path))
+    except FileNotFoundError:
+        raise NotFound(f"there is no data set {dataset_id!r}") from None

@@ -1,0 +1,76 @@
+"""Domain errors. They know nothing of HTTP; app/problems.py maps each class to a status.
+
+    JobsError
+     +-- InvalidInput     what the caller sent is wrong; every fault at once
+     |    +-- TooLarge    an upload over a limit
+     +-- NotFound         no such job, data set, checkpoint, part
+     +-- Conflict         right in itself, but not in the present state
+     +-- Unavailable      Redis or the volume cannot be reached now
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One thing wrong with one place of the input.
+
+    ``pointer`` is a JSON pointer into the body ("/network/2/units"); for a file it names
+    the place in the file ("/file/adult.csv/row 17/age"). ``code`` is a stable word,
+    ``detail`` says what was found and what would be right.
+    """
+
+    pointer: str
+    code: str
+    detail: str
+
+
+class JobsError(Exception):
+    """Base of all errors that a caller may be told about.
+
+    ``type`` is the stable slug of the problem; ``extra`` goes into the answer as it is.
+    """
+
+    type = "error"
+
+    def __init__(
+        self,
+        detail: str,
+        *,
+        faults: Sequence[Fault] = (),
+        extra: Mapping[str, Any] | None = None,
+    ) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.faults = tuple(faults)
+        self.extra = dict(extra or {})
+
+
+class InvalidInput(JobsError):
+    type = "invalid-input"
+
+    @classmethod
+    def of(cls, faults: Sequence[Fault]) -> Self:
+        """One error for all faults; the summary is the first fault's detail."""
+        more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+        return cls(f"{faults[0].pointer}: {faults[0].detail}{more}", faults=faults)
+
+
+class TooLarge(InvalidInput):
+    type = "too-large"
+
+
+class NotFound(JobsError):
+    type = "not-found"
+
+
+class Conflict(JobsError):
+    type = "conflict"
+
+
+class Unavailable(JobsError):
+    type = "unavailable"

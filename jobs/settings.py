@@ -1,0 +1,64 @@
+"""The service's settings, read from the environment once and handed down."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from trainer.layout import Volume
+
+
+def _default_home() -> Path:
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "cntk-jobs"
+
+
+class Settings(BaseSettings):
+    """Every variable starts with ``CNTK_JOBS_``; docs/settings.md lists them all."""
+
+    model_config = SettingsConfigDict(env_prefix="CNTK_JOBS_", frozen=True)
+
+    home: Path = Field(default_factory=_default_home)
+    """Folder of the volume and of the embedded server."""
+    host: str = "127.0.0.1"
+    port: int = Field(default=8765, ge=0, le=65535)
+    api_tokens: Annotated[tuple[SecretStr, ...], NoDecode] = ()
+    """Bearer tokens, separated by commas, one of which /v1 asks for. Without any, the API
+    listens on this machine's loopback alone."""
+    redis_url: str | None = None
+    """An external Redis or Valkey >= 6.2; absent: the embedded server under ``home``."""
+    workers: int = Field(default=1, ge=1, le=256)
+    trainer_env: Path = Path(__file__).resolve().parents[1] / ".venv-trainer"
+    """The trainer's environment as scripts/setup left it; its trainer.json describes it."""
+    max_upload_bytes: int = Field(default=20 * 1024**3, ge=1)
+    threads: int = Field(default=1, ge=1, le=256)
+    """CPU threads of a trainer where the spec names none. Part of what makes bits equal."""
+    lease_seconds: float = Field(default=6.0, gt=0)
+    stop_grace_seconds: float = Field(default=20.0, ge=0)
+    """How long a trainer may take to save and leave after SIGTERM before SIGKILL."""
+    crash_limit: int = Field(default=3, ge=1)
+    """Attempts in a row that may crash without any progress before the job has failed."""
+
+    @field_validator("api_tokens", mode="before")
+    @classmethod
+    def _split_tokens(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return [token.strip() for token in value.split(",") if token.strip()]
+
+    @property
+    def volume(self) -> Volume:
+        return Volume(self.home / "volume")
+
+    @property
+    def embedded_socket(self) -> Path:
+        """Unix socket of the embedded server."""
+        return self.home / "valkey" / "valkey.sock"
+
+    @property
+    def effective_redis_url(self) -> str:
+        return self.redis_url or f"unix://{self.embedded_socket}"

@@ -1,0 +1,191 @@
+"""The spec as pydantic models: its structure, types and limits. Meaning is checked in jobs/spec.py."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+
+from jobs.errors import Fault, InvalidInput
+from jobs.part_models import Strict, discriminated, known_keys, part_models, reference, tags
+from trainer.parts import Part, layers, learners, losses, metrics
+
+SPEC_VERSION = 1
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
+Split = Literal["train", "valid"]
+
+
+class InputSpec(Strict):
+    """A field of the data set as the network sees it: ``(value - shift) * scale``.
+
+    ``standardize`` takes mean and deviation of each element from the training split instead.
+    """
+
+    field: str
+    standardize: bool = False
+    shift: float = 0.0
+    scale: float = 1.0
+
+
+def _input(value: Any) -> Any:
+    return {"field": value} if isinstance(value, str) else value
+
+
+class OneInput(Strict):
+    name: Name
+    input: str
+
+
+class ManyInputs(Strict):
+    name: Name
+    inputs: list[str] = Field(min_length=2)
+
+
+class Targeted(Strict):
+    """What compares a node of the network with an input or a field of the data set."""
+
+    name: Name | None = None
+    output: str
+    target: str
+
+
+class Term(Targeted):
+    weight: float = Field(default=1.0, gt=0)
+    class_weights: dict[str, Annotated[float, Field(ge=0)]] | Literal["balanced"] | None = None
+    """Class to weight (1 where a class is not named), or ``balanced``: n / (classes * count)."""
+
+
+class EarlyStopping(Strict):
+    """End when ``patience`` epochs in a row did not better the watched value by ``min_delta``."""
+
+    patience: int = Field(ge=1)
+    min_delta: float = Field(default=0.0, ge=0)
+
+
+class Training(Strict):
+    epochs: int = Field(ge=1, description="passes over the training split")
+    minibatch_size: int = Field(default=64, ge=1, description="examples a step")
+    seed: int = Field(default=1, ge=0, lt=2**31)
+    shuffle: bool = True
+    threads: int | None = Field(default=None, ge=1, le=256, description="CPU threads; the bits depend on it")
+    early_stopping: EarlyStopping | None = None
+
+
+class CheckpointRules(Strict):
+    every_epochs: int | None = Field(default=1, ge=1)
+    every_minibatches: int | None = Field(default=None, ge=1)
+    keep_last: int = Field(default=2, ge=1)
+    keep_best: int = Field(default=1, ge=0)
+
+
+class Watch(Strict):
+    """The value that best checkpoints and early stopping go by: a metric's or a loss term's name."""
+
+    metric: str
+    split: Split | None = None
+
+
+class StartFrom(Strict):
+    """``exact`` continues everything; ``weights`` takes the weights and starts a fresh learner."""
+
+    job: str
+    checkpoint: Annotated[int, Field(ge=0)] | str = "latest"
+    mode: Literal["exact", "weights"]
+
+
+def _layer_base(part: Part) -> type[Strict]:
+    return ManyInputs if part.variadic else OneInput
+
+
+Layer = discriminated(part_models(layers, _layer_base))
+Loss = discriminated(part_models(losses, lambda _: Term))
+Metric = discriminated(part_models(metrics, lambda _: Targeted))
+Learner = reference(part_models(learners), None, learners)
+
+
+def _distinct(values: list[str]) -> list[str]:
+    if len(set(values)) != len(values):
+        raise ValueError("each entry may stand here once only")
+    return values
+
+
+class JobSpec(Strict):
+    """One training job as its author writes it."""
+
+    spec_version: Literal[1] = SPEC_VERSION
+    name: str = Field(default="", max_length=200)
+    dataset: str
+    inputs: dict[Name, Annotated[InputSpec, BeforeValidator(_input)]] = Field(min_length=1)
+    network: list[Layer] = Field(min_length=1)  # type: ignore[valid-type]  # built from the registry
+    objective: list[Loss] = Field(min_length=1)  # type: ignore[valid-type]
+    example_weight: str | None = None
+    metrics: list[Metric] = []  # type: ignore[valid-type]
+    outputs: Annotated[list[str], AfterValidator(_distinct)] | None = None
+    learner: Learner  # type: ignore[valid-type]
+    training: Training
+    checkpoints: CheckpointRules = CheckpointRules()
+    watch: Watch | None = None
+    start_from: StartFrom | None = None
+
+
+def parse(document: Mapping[str, Any]) -> JobSpec:
+    """The spec as a model; InvalidInput with every structural fault at once."""
+    try:
+        return JobSpec.model_validate(document)
+    except ValidationError as error:
+        faults = [fault(dict(item), document) for item in error.errors(include_url=False)]
+        raise InvalidInput.of(list(dict.fromkeys(faults))) from None
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """"; did you mean 'dense'?" or, where nothing is near, the whole choice."""
+    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
+    return f"did you mean {near[0]!r}?" if near else "known: " + ", ".join(sorted(known))
+
+
+def fault(error: dict[str, Any], document: Mapping[str, Any]) -> Fault:
+    """One of pydantic's errors in the words of a spec."""
+    location: tuple[int | str, ...] = error["loc"]
+    code: str = error["type"]
+    found = error.get("input")
+    if code == "extra_forbidden":
+        known = known_keys(JobSpec, location[:-1])
+        detail = f"unknown key {location[-1]!r}; {nearest(str(location[-1]), known)}"
+        code = "unknown_key"
+    elif code == "union_tag_invalid":
+        tag = str(error["ctx"]["tag"])
+        detail = f"unknown type {tag!r}; {nearest(tag, tags(JobSpec, location))}"
+        code = "unknown_type"
+    elif code == "union_tag_not_found":
+        detail = "the key 'type' is missing; known: " + ", ".join(sorted(tags(JobSpec, location)))
+        code = "missing"
+    elif code == "missing":
+        detail = f"the key {location[-1]!r} is required"
+    else:
+        detail = f"{error['msg'][:1].lower()}{error['msg'][1:]}, not {shown(found)}"
+    return Fault(pointer(location, document), code, detail)
+
+
+def shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
+def pointer(location: tuple[int | str, ...], document: Any) -> str:
+    """The JSON pointer of an error's location, without the tags of unions that pydantic puts in."""
+    steps: list[str] = []
+    current = document
+    for index, step in enumerate(location):
+        last = index == len(location) - 1
+        if isinstance(current, Mapping) and step in current:
+            current = current[step]
+        elif isinstance(current, list) and isinstance(step, int) and step < len(current):
+            current = current[step]
+        elif not (last and isinstance(current, Mapping)) or current.get("type") == step:
+            continue
+        steps.append(str(step).replace("~", "~0").replace("/", "~1"))
+    return "/" + "/".join(steps)
+

@@ -1,0 +1,148 @@
+"""Checkpoints: written aside, hashed, published by rename; found again, verified, retired."""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections import OrderedDict
+
+from trainer.layout import CheckpointDirectory, fsync_folder, read_json, write_json
+
+FORMAT = 1
+
+
+class BrokenCheckpoint(Exception):
+    """A checkpoint whose files are not those that its manifest names."""
+
+
+def sha256(path):
+    total = hashlib.sha256()
+    with open(str(path), "rb") as stream:
+        for block in iter(lambda: stream.read(1 << 20), b""):
+            total.update(block)
+    return total.hexdigest()
+
+
+def manifest_digest(manifest):
+    """SHA-256 of the manifest's canonical JSON without its own digest."""
+    rest = {key: value for key, value in manifest.items() if key != "sha256"}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True, separators=(",", ":")).encode("utf-8")).hexdigest()
+
+
+def verify(folder):
+    """The manifest of a whole checkpoint. BrokenCheckpoint names the file that is not as it was."""
+    try:
+        manifest = read_json(folder.manifest)
+    except (OSError, ValueError) as error:
+        raise BrokenCheckpoint("manifest.json cannot be read: %s" % error)
+    if manifest_digest(manifest) != manifest.get("sha256"):
+        raise BrokenCheckpoint("manifest.json was changed after it was written")
+    for name, expected in manifest["files"].items():
+        path = folder.path / name
+        if not path.exists():
+            raise BrokenCheckpoint("%s is missing" % name)
+        if path.stat().st_size != expected["size"]:
+            raise BrokenCheckpoint("%s holds %d bytes instead of %d" % (name, path.stat().st_size, expected["size"]))
+        if sha256(path) != expected["sha256"]:
+            raise BrokenCheckpoint("%s differs from what was written (its SHA-256 does not match)" % name)
+    return manifest
+
+
+class Checkpoints:
+    """The checkpoints of one job: publishing, resuming and retention."""
+
+    def __init__(self, run, spec, model, runtime, facts):
+        self.run = run
+        self.spec = spec
+        self.model = model
+        self.runtime = runtime
+        self.facts = facts
+
+    def publish(self, state, cause):
+        """Write model, learner and loop state, and make them appear at once.
+
+        A crash at any instant leaves a folder whose name is no number, which nobody reads.
+        """
+        aside = CheckpointDirectory(self.run.checkpoints / (".writing-%d" % state.samples))
+        shutil.rmtree(str(aside.path), ignore_errors=True)
+        aside.path.mkdir(parents=True)
+        self.model.save(aside.model)
+        state.save(aside.loop)
+        files = OrderedDict()
+        for path in (aside.model, aside.learners, aside.loop):
+            with open(str(path), "rb") as stream:
+                os.fsync(stream.fileno())
+            files[path.name] = {"size": path.stat().st_size, "sha256": sha256(path)}
+        manifest = {
+            "format": FORMAT, "job": self.run.path.name, "step": state.step, "samples": state.samples,
+            "epoch": state.epoch, "cause": cause, "created_at": time.time(), "files": files,
+            "losses": {split: found["losses"] for split, found in state.evaluation.items()},
+            "metrics": {split: found["metrics"] for split, found in state.evaluation.items()},
+            "score": self.score(state), "parameters_sha256": self.model.digest(),
+            "fingerprint": self.spec["fingerprint"], "spec_version": self.spec["spec_version"],
+            "runtime": self.runtime,
+        }
+        manifest["sha256"] = manifest_digest(manifest)
+        write_json(aside.manifest, manifest)
+        final = self.run.checkpoint(state.samples)
+        os.rename(str(aside.path), str(final.path))
+        fsync_folder(self.run.checkpoints)
+        self.facts("checkpoint", samples=state.samples, step=state.step, epoch=state.epoch, cause=cause,
+                   size=sum(entry["size"] for entry in files.values()), sha256=manifest["sha256"],
+                   losses=manifest["losses"], metrics=manifest["metrics"],
+                   best=state.best is not None and state.best["samples"] == state.samples)
+        self.retire()
+
+    def score(self, state):
+        """The watched value where this state ends an evaluated epoch, else None."""
+        if state.offset or not state.evaluation:
+            return None
+        return watched(self.spec["watch"], state.evaluation)
+
+    def retire(self):
+        """Delete what neither keep_last, keep_best nor a pin holds."""
+        rules = self.spec["checkpoints"]
+        published = self.run.published_checkpoints()
+        kept = set(published[-rules["keep_last"]:])
+        scores = []
+        for samples in published:
+            folder = self.run.checkpoint(samples)
+            if folder.pinned.exists():
+                kept.add(samples)
+            score = read_json(folder.manifest)["score"]
+            if score is not None:
+                scores.append((score if self.spec["watch"]["better"] == "lower" else -score, samples))
+        kept.update(samples for _, samples in sorted(scores)[:rules["keep_best"]])
+        for samples in published:
+            if samples not in kept:
+                remove(self.run.checkpoint(samples))
+                self.facts("checkpoint_retired", samples=samples)
+
+    def newest_whole(self):
+        """(folder, manifest) of the newest checkpoint whose hashes hold, or None.
+
+        A broken one is set aside under a name that nobody reads, so that its number is free again.
+        """
+        for samples in reversed(self.run.published_checkpoints()):
+            folder = self.run.checkpoint(samples)
+            try:
+                return folder, verify(folder)
+            except BrokenCheckpoint as error:
+                self.facts("checkpoint_skipped", samples=samples, detail=str(error))
+                os.rename(str(folder.path), str(folder.path) + ".broken-%d" % time.time())
+        return None
+
+
+def watched(rule, evaluation):
+    """The value that a {"metric", "split"} rule watches: a metric, or a loss where no metric has the name."""
+    found = evaluation[rule["split"]]
+    return found["metrics"].get(rule["metric"], found["losses"].get(rule["metric"]))
+
+
+def remove(folder):
+    """Delete a checkpoint so that a crash half-way leaves nothing that looks like one."""
+    doomed = str(folder.path.parent / (".retired-" + folder.path.name))
+    shutil.rmtree(doomed, ignore_errors=True)
+    os.rename(str(folder.path), doomed)
+    shutil.rmtree(doomed, ignore_errors=True)

@@ -1,0 +1,182 @@
+"""The folder between the two interpreters: one class names every file of a job.
+
+Runs on CPython 3.6 and on the modern side alike; standard library only. Whole files
+appear by temporary write, fsync and rename; facts are appended lines.
+"""
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any, Dict, Iterator, List, Optional
+
+
+def fsync_folder(folder: Path) -> None:
+    """Make the names inside ``folder`` durable."""
+    descriptor = os.open(str(folder), os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Replace ``path`` by ``data`` so that a reader sees the old file or the new one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    descriptor, temporary = tempfile.mkstemp(dir=str(path.parent), prefix=".writing-")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o644)
+        os.rename(temporary, str(path))
+    except BaseException:
+        os.unlink(temporary)
+        raise
+    fsync_folder(path.parent)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """``write_whole`` of a JSON document. NaN is refused: JSON has no word for it."""
+    text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
+    write_whole(path, text.encode("utf-8") + b"\n")
+
+
+def read_json(path: Path) -> Any:
+    """The JSON document at ``path``."""
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+class AttemptDirectory:
+    """``attempts/<n>/``: what one attempt's processes wrote."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.stdout = path / "stdout.log"
+        self.stderr = path / "stderr.log"
+        self.facts = path / "trainer.jsonl"
+        """What the trainer reports, one JSON object a line; written by the trainer alone."""
+        self.process = path / "process.json"
+        """pid, start time and process group of the trainer; written by the worker."""
+
+
+class CheckpointDirectory:
+    """``checkpoints/<samples>/`` (or ``start/``): one whole checkpoint."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.model = path / "model.dnn"
+        self.learners = path / "model.dnn.ckp"
+        self.loop = path / "loop.json"
+        """Where the training loop stood: step, samples, epoch, sums, patience."""
+        self.manifest = path / "manifest.json"
+        self.pinned = path / "pinned"
+        """Present while retention must leave this checkpoint alone."""
+
+
+class RunDirectory:
+    """``VOLUME/jobs/<job>/``: everything the two sides tell each other about one job."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.spec = path / "spec.json"
+        self.start = CheckpointDirectory(path / "start")
+        """The checkpoint that the job starts from, hard-linked at submission."""
+        self.attempts = path / "attempts"
+        self.events = path / "events.jsonl"
+        self.checkpoints = path / "checkpoints"
+        self.losses = path / "losses.f64"
+        """The loss of every minibatch, little-endian float64, indexed by step."""
+        self.result = path / "result.json"
+        self.artifacts = path / "artifacts"
+        self.lock = path / "lock"
+        """Exclusively locked (flock) for as long as a trainer of this job lives."""
+
+    @property
+    def volume(self) -> "Volume":
+        """The volume that this job's folder lies on."""
+        return Volume(self.path.parent.parent)
+
+    def attempt(self, number: int) -> AttemptDirectory:
+        return AttemptDirectory(self.attempts / str(number))
+
+    def checkpoint(self, samples: int) -> CheckpointDirectory:
+        return CheckpointDirectory(self.checkpoints / str(samples))
+
+    def published_checkpoints(self) -> List[int]:
+        """Sample counts of the published checkpoints, oldest first.
+
+        A folder that is still being written has a name that is no number.
+        """
+        if not self.checkpoints.is_dir():
+            return []
+        return sorted(int(entry.name) for entry in self.checkpoints.iterdir() if entry.name.isdigit())
+
+
+class DatasetDirectory:
+    """``VOLUME/datasets/<dataset>/``: schema.json, one .npy (or more) a field, row indices a split."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.schema = path / "schema.json"
+
+    def file(self, name: str) -> Path:
+        """A file that the schema names, relative to this folder."""
+        return self.path / name
+
+
+class Volume:
+    """The folder that outlives every process."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.jobs = path / "jobs"
+        self.datasets = path / "datasets"
+        self.incoming = path / "incoming"
+        """Uploads and conversions under way; anything here may be deleted at start-up."""
+
+    def job(self, job_id: str) -> RunDirectory:
+        return RunDirectory(self.jobs / job_id)
+
+    def dataset(self, dataset_id: str) -> DatasetDirectory:
+        return DatasetDirectory(self.datasets / dataset_id)
+
+
+def append_line(path: Path, value: Dict[str, Any]) -> None:
+    """Append one JSON object as one line, in one write."""
+    line = json.dumps(value, sort_keys=True, allow_nan=False) + "\n"
+    descriptor = os.open(str(path), os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(descriptor, line.encode("utf-8"))
+    finally:
+        os.close(descriptor)
+
+
+def complete_lines(path: Path, offset: int = 0) -> Iterator["Line"]:
+    """The whole lines of ``path`` from byte ``offset`` on; a torn last line is left for later."""
+    if not path.exists():
+        return
+    with path.open("rb") as stream:
+        stream.seek(offset)
+        for raw in stream:
+            if not raw.endswith(b"\n"):
+                return
+            offset += len(raw)
+            yield Line(offset, raw)
+
+
+class Line:
+    """One appended line and the byte offset just behind it."""
+
+    def __init__(self, end: int, raw: bytes) -> None:
+        self.end = end
+        self.raw = raw
+
+    def value(self) -> Optional[Dict[str, Any]]:
+        """The JSON object, or None where the line holds none."""
+        try:
+            found = json.loads(self.raw.decode("utf-8"))
+        except ValueError:
+            return None
+        return found if isinstance(found, dict) else None

@@ -1,0 +1,60 @@
+"""Named, seeded parameters of the network under construction."""
+
+import hashlib
+from collections import OrderedDict
+
+import numpy as np
+
+from trainer.engine import C
+from trainer.parts import activations, initializers
+
+
+def derived_seed(seed, *words):
+    """A 31-bit seed that depends on the job's seed and on what it is for, and on nothing else."""
+    text = "/".join([str(seed)] + [str(word) for word in words])
+    return int.from_bytes(hashlib.sha256(text.encode("utf-8")).digest()[:4], "big") >> 1
+
+
+class Maker:
+    """Makes the parameters of one layer after the other and remembers them in graph order."""
+
+    def __init__(self, seed):
+        self.job_seed = seed
+        self.layer = None
+        self.parameters = OrderedDict()
+        """Trainable parameters by full name ("code.W")."""
+        self.statistics = OrderedDict()
+        """What training moves without a gradient: running means, variances and counts."""
+
+    def seed(self, purpose):
+        return derived_seed(self.job_seed, self.layer, purpose)
+
+    def parameter(self, name, shape, init, output_rank=None, filter_rank=None):
+        """A trainable parameter; ``init`` is a number or an initializer's document."""
+        full = "%s.%s" % (self.layer, name)
+        if isinstance(init, dict):
+            init = initializers.build(init, self.seed(name))
+            if not isinstance(init, float) and output_rank is not None:
+                init = C.initializer.initializer_with_rank(init, output_rank, filter_rank)
+        made = C.parameter(tuple(int(n) for n in shape), init=init, name=full)
+        self.parameters[full] = made
+        return made
+
+    def statistic(self, name, shape, value):
+        full = "%s.%s" % (self.layer, name)
+        made = C.constant(value, shape=tuple(int(n) for n in shape), name=full)
+        self.statistics[full] = made
+        return made
+
+    def activation(self, document, x):
+        return activations.build(document, self, x)
+
+
+def digest(parameters):
+    """SHA-256 over name, shape and float32 bytes of each parameter, in graph order."""
+    total = hashlib.sha256()
+    for name, parameter in parameters.items():
+        value = np.ascontiguousarray(parameter.value, dtype="<f4")
+        total.update(("%s %s\n" % (name, list(value.shape))).encode("utf-8"))
+        total.update(value.tobytes())
+    return total.hexdigest()

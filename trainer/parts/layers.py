@@ -1,0 +1,292 @@
+"""Layers: from input nodes to one output node, each with a pure rule for shape and parameters.
+
+The engine passes ``make``, a ``trainer.parameters.Maker``, which names and seeds parameters.
+Shapes are those of one example; images are (channels, height, width) as in CNTK.
+"""
+
+from functools import reduce
+from operator import mul
+from typing import List, Optional, Union
+
+from trainer.engine import C
+from trainer.parts.activations import activations, slope_shape
+from trainer.parts.registry import Param, Plan, PlanError, Registry
+
+layers = Registry("layer")
+
+Sizes = Union[int, List[int]]
+
+
+def product(shape):
+    return reduce(mul, shape, 1)
+
+
+def written(shape):
+    """A shape as people write it: 1 x 28 x 28."""
+    return " x ".join(str(n) for n in shape)
+
+
+def activation_parameters(activation, shape):
+    """Parameters that a layer's activation brings along."""
+    if "alpha" in activations[activation["type"]].facts.get("parameters", ()):
+        return {"alpha": slope_shape(shape)}
+    return {}
+
+
+@layers.part("dense")
+def dense(make, x, *, units: int = Param(ge=1), activation=Param("none", part="activation"),
+          init=Param("glorot_uniform", part="initializer"), bias: bool = Param(True),
+          init_bias: float = Param(0.0)):
+    """Fully connected: activation(x W + b); an input of any shape is taken as one vector."""
+    weights = make.parameter("W", x.shape + (units,), init, output_rank=1)
+    scores = C.times(x, weights, output_rank=1, infer_input_rank_to_map=-1)
+    if bias:
+        scores = scores + make.parameter("b", (units,), init_bias)
+    return make.activation(activation, scores)
+
+
+@dense.planned
+def plan_dense(x, *, units, activation, bias, **_):
+    parameters = {"W": x + (units,)}
+    if bias:
+        parameters["b"] = (units,)
+    parameters.update(activation_parameters(activation, (units,)))
+    return Plan((units,), parameters)
+
+
+@layers.part("embedding")
+def embedding(make, x, *, units: int = Param(ge=1), init=Param("glorot_uniform", part="initializer")):
+    """One learned vector for each class of a categorical or sparse input, summed over those set."""
+    return C.times(x, make.parameter("E", x.shape + (units,), init, output_rank=1))
+
+
+@embedding.planned
+def plan_embedding(x, *, units, **_):
+    if len(x) != 1:
+        raise PlanError("embedding takes a vector (a categorical or sparse field), not %s" % written(x))
+    return Plan((units,), {"E": x + (units,)})
+
+
+def spread(value, rank, name):
+    """``value`` for each of ``rank`` dimensions."""
+    if isinstance(value, int):
+        return [value] * rank
+    if len(value) != rank:
+        raise PlanError("%s has %d sizes but the layer works in %d dimensions" % (name, len(value), rank))
+    return list(value)
+
+
+def slid(sizes, windows, strides, pad):
+    """Sizes after sliding windows: n / stride rounded up with padding, else what fits whole."""
+    if pad:
+        return tuple(-(-n // s) for n, s in zip(sizes, strides))
+    for n, k in zip(sizes, windows):
+        if k > n:
+            raise PlanError("a window of %s does not fit into %s; use pad or a smaller window"
+                            % (written(windows), written(sizes)))
+    return tuple((n - k) // s + 1 for n, k, s in zip(sizes, windows, strides))
+
+
+@layers.part("convolution")
+def convolution(make, x, *, filters: int = Param(ge=1), filter_shape: List[int] = Param(ge=1),
+                strides: Sizes = Param(1, ge=1), pad: bool = Param(True),
+                activation=Param("none", part="activation"),
+                init=Param("glorot_uniform", part="initializer"), bias: bool = Param(True),
+                init_bias: float = Param(0.0)):
+    """Convolution in one, two or three dimensions over (channels, sizes…).
+
+    ``filter_shape`` has one size a dimension and so says how many there are.
+    """
+    rank = len(filter_shape)
+    kernel = (filters, x.shape[0]) + tuple(filter_shape)
+    weights = make.parameter("W", kernel, init, output_rank=-1, filter_rank=rank)
+    maps = C.convolution(weights, x, strides=(x.shape[0],) + tuple(spread(strides, rank, "strides")),
+                         auto_padding=[False] + [pad] * rank)
+    if bias:
+        maps = maps + make.parameter("b", (filters,) + (1,) * rank, init_bias)
+    return make.activation(activation, maps)
+
+
+@convolution.planned
+def plan_convolution(x, *, filters, filter_shape, strides, pad, activation, bias, **_):
+    rank = len(filter_shape)
+    if rank not in (1, 2, 3):
+        raise PlanError("filter_shape takes 1, 2 or 3 sizes, not %d" % rank)
+    if len(x) != rank + 1:
+        raise PlanError("a filter of %s slides over %d dimensions behind a channel axis, but the input is %s;"
+                        " put a reshape layer before it" % (written(filter_shape), rank, written(x)))
+    sizes = slid(x[1:], filter_shape, spread(strides, rank, "strides"), pad)
+    parameters = {"W": (filters, x[0]) + tuple(filter_shape)}
+    if bias:
+        parameters["b"] = (filters,) + (1,) * rank
+    shape = (filters,) + sizes
+    parameters.update(activation_parameters(activation, shape))
+    return Plan(shape, parameters)
+
+
+def pooled(kind, x, window, strides, pad):
+    rank = len(window)
+    steps = spread(window if strides is None else strides, rank, "strides")
+    return C.pooling(x, kind, tuple(window), strides=tuple(steps), auto_padding=[False] + [pad] * rank)
+
+
+def plan_pooling(x, *, window, strides, pad):
+    if len(x) != len(window) + 1:
+        raise PlanError("a window of %s slides over %d dimensions behind a channel axis, but the input is %s"
+                        % (written(window), len(window), written(x)))
+    steps = spread(window if strides is None else strides, len(window), "strides")
+    return Plan(x[:1] + slid(x[1:], window, steps, pad))
+
+
+@layers.part("max_pooling")
+def max_pooling(make, x, *, window: List[int] = Param(ge=1), strides: Optional[Sizes] = Param(None, ge=1),
+                pad: bool = Param(False)):
+    """The largest element of each window; ``strides`` defaults to the window."""
+    return pooled(C.MAX_POOLING, x, window, strides, pad)
+
+
+max_pooling.planned(plan_pooling)
+
+
+@layers.part("average_pooling")
+def average_pooling(make, x, *, window: List[int] = Param(ge=1), strides: Optional[Sizes] = Param(None, ge=1),
+                    pad: bool = Param(False)):
+    """The mean of each window; ``strides`` defaults to the window."""
+    return pooled(C.AVG_POOLING, x, window, strides, pad)
+
+
+average_pooling.planned(plan_pooling)
+
+
+def plan_global_pooling(x):
+    if len(x) < 2:
+        raise PlanError("global pooling takes (channels, sizes…), not %s" % written(x))
+    return Plan(x[:1])
+
+
+@layers.part("global_max_pooling")
+def global_max_pooling(make, x):
+    """The largest element of each channel; (channels, sizes…) becomes (channels,)."""
+    return C.reshape(C.reduce_max(x, axis=list(range(1, len(x.shape)))), x.shape[:1])
+
+
+global_max_pooling.planned(plan_global_pooling)
+
+
+@layers.part("global_average_pooling")
+def global_average_pooling(make, x):
+    """The mean of each channel; (channels, sizes…) becomes (channels,)."""
+    return C.reshape(C.reduce_mean(x, axis=list(range(1, len(x.shape)))), x.shape[:1])
+
+
+global_average_pooling.planned(plan_global_pooling)
+
+
+@layers.part("dropout")
+def dropout(make, x, *, rate: float = Param(0.5, ge=0, lt=1)):
+    """Zero a share of the elements while training and scale the others up; nothing otherwise."""
+    # The raw operator: the random state of C.layers.Dropout is lost in a checkpoint.
+    return C.dropout(x, rate, seed=make.seed("dropout"))
+
+
+@dropout.planned
+def plan_dropout(x, **_):
+    return Plan(x)
+
+
+@layers.part("batch_normalization")
+def batch_normalization(make, x, *, spatial: Optional[bool] = Param(None),
+                        normalization_time_constant: float = Param(5000.0, gt=0),
+                        epsilon: float = Param(1e-5, gt=0), init_scale: float = Param(1.0)):
+    """Batch normalization (Ioffe and Szegedy, 2015).
+
+    ``spatial`` keeps one mean and deviation a channel; by default wherever there are channels.
+    ``normalization_time_constant`` is that of the running averages, in examples.
+    """
+    shape = normalized_shape(x.shape, spatial)
+    return C.batch_normalization(
+        x, make.parameter("scale", shape, init_scale), make.parameter("bias", shape, 0.0),
+        make.statistic("mean", shape, 0.0), make.statistic("variance", shape, 0.0),
+        spatial=len(shape) < len(x.shape),
+        running_count=make.statistic("count", (), 0.0),
+        normalization_time_constant=normalization_time_constant, epsilon=epsilon,
+        use_cudnn_engine=False)
+
+
+def normalized_shape(shape, spatial):
+    return shape[:1] if (len(shape) > 1 if spatial is None else spatial) else shape
+
+
+@batch_normalization.planned
+def plan_batch_normalization(x, *, spatial, **_):
+    shape = normalized_shape(x, spatial)
+    return Plan(x, {"scale": shape, "bias": shape})
+
+
+@layers.part("activation")
+def activation(make, x, *, function=Param("relu", part="activation")):
+    """An activation by itself."""
+    return make.activation(function, x)
+
+
+@activation.planned
+def plan_activation(x, *, function):
+    return Plan(x, activation_parameters(function, x))
+
+
+@layers.part("flatten")
+def flatten(make, x):
+    """All elements of an example as one vector, the last axis running fastest."""
+    return C.reshape(x, (product(x.shape),))
+
+
+@flatten.planned
+def plan_flatten(x):
+    return Plan((product(x),))
+
+
+@layers.part("reshape")
+def reshape(make, x, *, shape: List[int] = Param(ge=1)):
+    """The same elements in another shape."""
+    return C.reshape(x, tuple(shape))
+
+
+@reshape.planned
+def plan_reshape(x, *, shape):
+    if product(shape) != product(x):
+        raise PlanError("%s holds %d elements and cannot become %s, which holds %d"
+                        % (written(x), product(x), written(shape), product(shape)))
+    return Plan(shape)
+
+
+@layers.part("splice")
+def splice(make, *xs, axis: int = Param(0, ge=0)):
+    """Inputs side by side along ``axis`` (concatenation); all other sizes agree."""
+    return C.splice(*xs, axis=axis)
+
+
+@splice.planned
+def plan_splice(*xs, axis):
+    first = xs[0]
+    if axis >= len(first):
+        raise PlanError("axis %d does not exist in an input of %s" % (axis, written(first)))
+    for other in xs[1:]:
+        if len(other) != len(first) or any(a != b for i, (a, b) in enumerate(zip(first, other)) if i != axis):
+            raise PlanError("inputs of %s and %s do not fit side by side along axis %d"
+                            % (written(first), written(other), axis))
+    return Plan(first[:axis] + (sum(x[axis] for x in xs),) + first[axis + 1:])
+
+
+@layers.part("sum")
+def elementwise_sum(make, *xs):
+    """The elementwise sum of inputs of one shape (a residual connection)."""
+    return reduce(lambda a, b: a + b, xs)
+
+
+@elementwise_sum.planned
+def plan_sum(*xs):
+    for other in xs[1:]:
+        if other != xs[0]:
+            raise PlanError("inputs of %s and %s cannot be added; their shapes must be equal"
+                            % (written(xs[0]), written(other)))
+    return Plan(xs[0])

@@ -1,0 +1,39 @@
+"""Losses: one number an example, from a node of the network and a target.
+
+The engine turns a term into sum(weight * loss) / n over a minibatch of n examples. ``target``
+in the registration says which fields fit: "classes" (a categorical field, or a distribution
+over classes), "values" (numbers of the output's shape), "labels" (numbers in 0..1).
+"""
+
+from trainer.engine import C
+from trainer.parts.registry import Param, Registry
+
+losses = Registry("loss")
+
+
+@losses.part("cross_entropy_with_softmax", target="classes")
+def cross_entropy_with_softmax(output, target, *, label_smoothing: float = Param(0.0, ge=0, lt=1)):
+    """Softmax cross entropy between scores and classes, per example.
+
+    ``label_smoothing`` moves that share of the target's mass evenly to all classes.
+    """
+    if label_smoothing:
+        target = target * (1 - label_smoothing) + label_smoothing / output.shape[0]
+    return C.cross_entropy_with_softmax(output, target)
+
+
+@losses.part("squared_error", target="values")
+def squared_error(output, target):
+    """Sum of squared differences over the elements of an example."""
+    return C.squared_error(output, target)
+
+
+@losses.part("logistic", target="labels")
+def logistic(output, target):
+    """Binary cross entropy from scores (logits), summed over the labels of an example.
+
+    max(z, 0) - z t + log(1 + exp(-abs(z))): exact for any score, where CNTK's own
+    binary_cross_entropy clamps and loses its gradient.
+    """
+    per_label = C.relu(output) - output * target + C.log(1 + C.exp(-C.abs(output)))
+    return C.reshape(C.reduce_sum(per_label), (1,))

@@ -1,0 +1,126 @@
+"""One attempt at a job: restore, train, evaluate, and say in result.json how it ended."""
+
+import os
+import platform
+import signal
+import threading
+import time
+from collections import OrderedDict
+
+import numpy as np
+
+from trainer.callbacks import BestAndPatience, Evaluation, LossSeries, Progress, Saving
+from trainer.checkpoints import BrokenCheckpoint, Checkpoints, verify
+from trainer.columns import Dataset
+from trainer.engine import C
+from trainer.facts import Facts, jsonable
+from trainer.layout import read_json, write_json
+from trainer.loop import Diverged, train
+from trainer.minibatches import Order
+from trainer.model import Model
+from trainer.state import State
+
+STOPPED = 75
+"""Exit status (EX_TEMPFAIL) of an attempt that saved and left because it was asked to."""
+
+EVALUATION_MINIBATCH = 256
+
+
+def runtime(spec):
+    """What the numbers depend on beside the spec; kept with each checkpoint."""
+    return {"python": platform.python_version(), "cntk": C.__version__, "numpy": np.__version__,
+            "threads": spec["training"]["threads"], "machine": platform.machine()}
+
+
+def run(folder, attempt):
+    """Run one attempt in the run directory ``folder``; the exit status of the process."""
+    spec = read_json(folder.spec)
+    facts = Facts(folder.attempt(attempt).facts)
+    found = runtime(spec)
+    facts("started", pid=os.getpid(), runtime=found)
+    stop = threading.Event()
+    # CNTK returns to the interpreter between minibatches; that is where the handler runs.
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    started = time.monotonic()
+    state = State()
+    try:
+        dataset = Dataset(folder.volume.dataset(spec["dataset"]))
+        summary = attempt_training(folder, spec, dataset, state, found, facts, stop)
+    except Diverged as error:
+        result = failure("diverged", str(error))
+    except BrokenCheckpoint as error:
+        result = failure("checkpoint_broken", str(error))
+    except (ValueError, KeyError, RuntimeError) as error:
+        # CNTK appends its C++ call stack, which helps nobody who wrote a spec.
+        result = failure("trainer_error", str(error).split("[CALL STACK]")[0].strip() or repr(error))
+    else:
+        if summary is None:
+            return STOPPED
+        result = summary
+    result.update(step=state.step, samples=state.samples, epoch=state.epoch, best=state.best,
+                  seconds=time.monotonic() - started)
+    write_json(folder.result, jsonable(result))
+    return 0 if result["outcome"] == "succeeded" else 1
+
+
+def failure(reason, detail):
+    return {"outcome": "failed", "reason": reason, "detail": detail, "parameters_sha256": None,
+            "losses": {}, "metrics": {}}
+
+
+def attempt_training(folder, spec, dataset, state, found, facts, stop):
+    """The result of a finished training, or None where a stop was asked for before its end."""
+    training = spec["training"]
+    model = Model(spec, dataset)
+    order = Order(dataset.rows("train"), training["minibatch_size"], training["seed"], training["shuffle"])
+    checkpoints = Checkpoints(folder, spec, model, found, facts)
+    restore(folder, spec, model, state, checkpoints, facts)
+    train(model, order, state, training["epochs"], [
+        LossSeries(folder.losses, state.step),
+        Evaluation(facts, model, held_out(dataset, "valid", training)),
+        BestAndPatience(facts, spec["watch"], training["early_stopping"]),
+        Progress(facts, model, training["epochs"], len(order), state),
+        Saving(checkpoints, spec["checkpoints"], training["epochs"], len(order), stop),
+    ])
+    finished = state.epoch >= training["epochs"] or state.stopped_early
+    if not finished:
+        return None
+    evaluation = dict(state.evaluation)
+    test = held_out(dataset, "test", training)
+    if test is not None:
+        evaluation["test"] = model.objective.summary(model.evaluate(test), len(test))
+    folder.artifacts.mkdir(exist_ok=True)
+    aside = folder.artifacts / ".writing-model.dnn"
+    model.save_bundle(aside)
+    os.rename(str(aside), str(folder.artifacts / "model.dnn"))
+    return {"outcome": "succeeded", "reason": "early_stopped" if state.stopped_early else "completed", "detail": "",
+            "parameters_sha256": model.digest(),
+            "losses": {split: summary["losses"] for split, summary in evaluation.items()},
+            "metrics": {split: summary["metrics"] for split, summary in evaluation.items()}}
+
+
+def held_out(dataset, split, training):
+    """The rows of a split in their own order, or None where the data set has no such split."""
+    rows = dataset.rows(split)
+    if rows is None or not len(rows):
+        return None
+    return Order(rows, max(training["minibatch_size"], EVALUATION_MINIBATCH), shuffle=False)
+
+
+def restore(folder, spec, model, state, checkpoints, facts):
+    """Continue this job's newest whole checkpoint, else begin as ``start_from`` says, else afresh."""
+    newest = checkpoints.newest_whole()
+    if newest is None and spec["start_from"] is None:
+        return
+    checkpoint, origin = (newest[0], "checkpoint") if newest else (folder.start, "start")
+    manifest = newest[1] if newest else verify(folder.start)
+    if origin == "start" and spec["start_from"]["mode"] == "weights":
+        model.load_weights(checkpoint.model)
+    else:
+        model.restore(checkpoint.model)
+        state.__dict__.update(State.load(checkpoint.loop).__dict__)
+        # An extended budget reopens a run that had come to its end.
+        state.stopped_early = state.stopped_early and origin == "checkpoint"
+    facts("restored", **OrderedDict([
+        ("step", state.step), ("samples", state.samples), ("epoch", state.epoch), ("from", origin),
+        ("job", manifest["job"]), ("checkpoint", manifest["samples"])]))
