@@ -93,10 +93,10 @@ PROBLEM: dict[str, Any] = {
 }
 
 EVENTS: list[dict[str, Any]] = [
-    {"seq": 1, "time": 1769851800.25, "attempt": 0, "type": "queued", "reason": "submitted"},
+    {"seq": 1, "time": "2026-01-31T09:30:00.250Z", "attempt": 0, "type": "queued", "reason": "submitted"},
     {
         "seq": 6,
-        "time": 1769851801.9,
+        "time": "2026-01-31T09:30:01.900Z",
         "attempt": 1,
         "type": "epoch",
         "epoch": 1,
@@ -108,6 +108,8 @@ EVENTS: list[dict[str, Any]] = [
         "seconds": 0.11,
     },
 ]
+
+EVENT_PAGE: dict[str, Any] = {"items": EVENTS, "next_page_token": "6"}
 
 EPOCH: dict[str, Any] = {
     "epoch": 1,
@@ -136,9 +138,9 @@ ATTEMPT: dict[str, Any] = {
     "attempt": 1,
     "started_at": "2026-01-31T09:30:00.262Z",
     "ended_at": "2026-01-31T09:30:04.118Z",
-    "worker": "worker-1",
     "outcome": "succeeded",
-    "detail": "completed",
+    "reason": "completed",
+    "detail": "",
     "stdout_bytes": 0,
     "stderr_bytes": 512,
 }
@@ -175,7 +177,11 @@ CHECKPOINT: dict[str, Any] = {
 
 WORKER: dict[str, Any] = {
     "name": "worker-1",
-    "job": JOB_ID,
+    "host": "trainer-a",
+    "pid": 4211,
+    "labels": {},
+    "summary": "CNTK 2.7 on CPython 3.6.15, MPI stub, no GPU, 2 cores with AVX2",
+    "started_at": "2026-01-31T09:29:58.110Z",
     "trainer": {
         "python_version": "3.6.15",
         "shim": False,

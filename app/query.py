@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from fastapi import Request
-from fastapi.dependencies.utils import get_flat_dependant
 from fastapi.routing import APIRoute
 
 from jobs.errors import Fault, InvalidInput
@@ -16,7 +15,7 @@ async def known_parameters_only(request: Request) -> None:
     """
     route = request.scope["route"]
     assert isinstance(route, APIRoute)
-    known = sorted(found.alias for found in get_flat_dependant(route.dependant).query_params)
+    known = sorted(found.alias for found in route.dependant.query_params)
     cure = f"known here: {', '.join(known)}" if known else "this resource takes none"
     faults = [
         Fault(f"/query/{name}", "parameter-unknown", f"there is no query parameter {name!r}; {cure}")

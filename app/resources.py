@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app import examples
 from jobs.dataset import DatasetSchema
+from jobs.workers import WorkerEntry
 
 Values = dict[str, dict[str, float | None]]
 """{split: {name: value}}; a value that is not finite is null."""
@@ -115,9 +116,12 @@ class Validation(BaseModel):
 class EventPage(BaseModel):
     """Events of one job, oldest first. ``seq`` is without gaps from 1 on."""
 
-    model_config = ConfigDict(json_schema_extra={"example": {"items": examples.EVENTS}})
+    model_config = ConfigDict(json_schema_extra={"example": examples.EVENT_PAGE})
 
     items: list[dict[str, Any]]
+    next_page_token: str | None = Field(
+        description="null where no further event has happened yet; ask with ?after= then"
+    )
 
 
 class EpochPoint(BaseModel):
@@ -159,11 +163,13 @@ class Attempt(BaseModel):
     model_config = ConfigDict(json_schema_extra={"example": examples.ATTEMPT})
 
     attempt: int
-    started_at: str | None
-    ended_at: str | None
-    worker: str | None
-    outcome: str | None = Field(description="null while it runs")
-    detail: str | None
+    started_at: str
+    ended_at: str | None = None
+    outcome: str | None = Field(
+        default=None, description="null while it runs; queued where another attempt follows"
+    )
+    reason: str | None = None
+    detail: str | None = None
     stdout_bytes: int
     stderr_bytes: int
 
@@ -230,12 +236,10 @@ class DatasetList(BaseModel):
     items: list[DatasetSchema]
 
 
-class Worker(BaseModel):
+class Worker(WorkerEntry):
     """A worker that was heard of lately, and the trainer it found on its machine."""
 
-    model_config = ConfigDict(extra="allow", json_schema_extra={"example": examples.WORKER})
-
-    name: str
+    model_config = ConfigDict(json_schema_extra={"example": examples.WORKER})
 
 
 class WorkerList(BaseModel):

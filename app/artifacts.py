@@ -1,0 +1,29 @@
+"""``/v1/jobs/{id}/artifacts``: what a job left besides its checkpoints."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse
+
+from app.files import download, files_below
+from app.resources import FileList
+from app.state import StoreDep, VolumeDep
+
+router = APIRouter(prefix="/jobs/{job_id}/artifacts", tags=["artifacts"])
+
+
+@router.get("", summary="Files that the job left as its results")
+def list_artifacts(job_id: str, store: StoreDep, volume: VolumeDep) -> FileList:
+    folder = volume.job(store.get(job_id).id).artifacts
+    return FileList(items=list(files_below(folder, f"/v1/jobs/{job_id}/artifacts")))
+
+
+@router.get(
+    "/{path:path}",
+    summary="Download one artifact",
+    response_class=FileResponse,
+    responses={200: {"content": {"application/octet-stream": {"example": "the file's bytes"}}}},
+)
+def download_artifact(job_id: str, path: str, store: StoreDep, volume: VolumeDep) -> FileResponse:
+    folder = volume.job(store.get(job_id).id).artifacts
+    return download(folder, path, files_below(folder, ""))

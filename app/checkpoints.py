@@ -1,0 +1,71 @@
+"""``/v1/jobs/{id}/checkpoints`` and ``/v1/checkpoints/{id}``: list, read, pin, download."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse
+
+from app.files import download
+from app.resources import Checkpoint, CheckpointList, File
+from app.state import StoreDep, VolumeDep
+from jobs import checkpoints
+from jobs.errors import NotFound
+from jobs.store import Store
+from trainer.layout import RunDirectory, Volume, read_json
+
+router = APIRouter(tags=["checkpoints"])
+
+
+@router.get("/jobs/{job_id}/checkpoints", summary="The checkpoints of a job, oldest first")
+def list_checkpoints(job_id: str, store: StoreDep, volume: VolumeDep) -> CheckpointList:
+    run = volume.job(store.get(job_id).id)
+    return CheckpointList(items=[resource(run, found) for found in checkpoints.list_checkpoints(run)])
+
+
+@router.get("/checkpoints/{checkpoint_id}", summary="One checkpoint, by <job>@<samples>")
+def read_checkpoint(checkpoint_id: str, store: StoreDep, volume: VolumeDep) -> Checkpoint:
+    run, samples = place_of(checkpoint_id, store, volume)
+    return resource(run, checkpoints.get_checkpoint(run, samples))
+
+
+@router.put("/jobs/{job_id}/checkpoints/{samples}/pin", summary="Keep a checkpoint, whatever retention says")
+def pin_checkpoint(job_id: str, samples: int, store: StoreDep, volume: VolumeDep) -> Checkpoint:
+    run = volume.job(store.get(job_id).id)
+    return resource(run, checkpoints.pin(run, samples))
+
+
+@router.delete("/jobs/{job_id}/checkpoints/{samples}/pin", summary="Leave a checkpoint to retention again")
+def unpin_checkpoint(job_id: str, samples: int, store: StoreDep, volume: VolumeDep) -> Checkpoint:
+    run = volume.job(store.get(job_id).id)
+    return resource(run, checkpoints.unpin(run, samples))
+
+
+@router.get(
+    "/checkpoints/{checkpoint_id}/files/{name}",
+    summary="Download one file of a checkpoint",
+    response_class=FileResponse,
+    responses={200: {"content": {"application/octet-stream": {"example": "the file's bytes"}}}},
+)
+def download_file(checkpoint_id: str, name: str, store: StoreDep, volume: VolumeDep) -> FileResponse:
+    run, samples = place_of(checkpoint_id, store, volume)
+    found = resource(run, checkpoints.get_checkpoint(run, samples))
+    return download(run.checkpoint(samples).path, name, found.files)
+
+
+def place_of(checkpoint_id: str, store: Store, volume: Volume) -> tuple[RunDirectory, int]:
+    """The run directory and sample count that a checkpoint's id names."""
+    job_id, _, samples = checkpoint_id.rpartition("@")
+    if not samples.isdecimal():
+        raise NotFound(f"there is no checkpoint {checkpoint_id!r}: an id reads <job>@<samples>")
+    return volume.job(store.get(job_id).id), int(samples)
+
+
+def resource(run: RunDirectory, found: checkpoints.Checkpoint) -> Checkpoint:
+    """A checkpoint with its files, as the manifest lists them."""
+    manifest = read_json(run.checkpoint(found.samples).manifest)
+    href = f"/v1/checkpoints/{found.id}/files"
+    files = [
+        File(path=name, size=file["size"], sha256=file["sha256"], href=f"{href}/{name}")
+        for name, file in sorted(manifest["files"].items())
+    ]
+    return Checkpoint(**found.model_dump(), files=files)

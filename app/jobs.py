@@ -1,0 +1,104 @@
+"""``/v1/jobs``: submit, read, list, cancel."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query, Response, status
+from starlette.concurrency import run_in_threadpool
+
+from app import examples
+from app.body import Document
+from app.resources import Job, JobPage, Validation
+from app.state import QueueDep, SettingsDep, StoreDep, VolumeDep
+from jobs.errors import Fault, InvalidInput
+from jobs.ids import is_job_id
+from jobs.record import Record
+from jobs.settings import Settings
+from jobs.spec import normalise
+from jobs.states import State
+from jobs.store import Store
+from jobs.submit import submit
+from trainer.layout import Volume, read_json
+
+router = APIRouter(prefix="/jobs", tags=["jobs"])
+
+BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "The job's spec; GET /v1/parts lists what it may name.",
+        "content": {
+            "application/json": {
+                "schema": {"type": "object"},
+                "examples": {
+                    "train": {"summary": "Train a classifier", "value": examples.SPEC},
+                    "resume": {"summary": "Go on from a checkpoint", "value": examples.RESUME_SPEC},
+                },
+            }
+        },
+    }
+}
+
+
+@router.post(
+    "",
+    summary="Submit a job, or validate its spec",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses={
+        202: {"model": Job, "headers": {"Location": {"schema": {"type": "string"}}}},
+        200: {"model": Validation, "description": "With validate_only: what the spec would become"},
+    },
+    openapi_extra=BODY,
+)
+async def create_job(
+    document: Document,
+    response: Response,
+    store: StoreDep,
+    queue: QueueDep,
+    settings: SettingsDep,
+    validate_only: Annotated[bool, Query(description="check and estimate; create nothing")] = False,
+) -> Job | Validation:
+    if validate_only:
+        response.status_code = status.HTTP_200_OK
+        return await run_in_threadpool(validate, document, settings)
+    record = await run_in_threadpool(submit, document, store, queue, settings)
+    response.headers["Location"] = f"/v1/jobs/{record.id}"
+    return await run_in_threadpool(job_of, record, store, settings.volume)
+
+
+@router.get("", summary="List jobs, newest first")
+def list_jobs(
+    store: StoreDep,
+    status: State | None = None,
+    page_size: Annotated[int, Query(ge=1, le=500)] = 50,
+    page_token: Annotated[str | None, Query(description="next_page_token of the page before")] = None,
+) -> JobPage:
+    if page_token is not None and not is_job_id(page_token):
+        detail = f"{page_token!r} is no next_page_token of an earlier answer"
+        raise InvalidInput.of([Fault("/query/page_token", "page-token", detail)])
+    page = store.page(status=status, after=page_token, limit=page_size)
+    now = store.now_ms()
+    items = [Job.model_validate(record.public(now)) for record in page.records]
+    return JobPage(items=items, next_page_token=page.next_after)
+
+
+@router.get("/{job_id}", summary="One job: state, progress, losses, timings, spec, result")
+def read_job(job_id: str, store: StoreDep, volume: VolumeDep) -> Job:
+    return job_of(store.get(job_id), store, volume)
+
+
+@router.post("/{job_id}/cancel", summary="Ask for a job's end; asking again changes nothing")
+def cancel_job(job_id: str, store: StoreDep, volume: VolumeDep) -> Job:
+    return job_of(store.request_cancel(job_id), store, volume)
+
+
+def validate(document: dict[str, Any], settings: Settings) -> Validation:
+    found = normalise(document, settings.volume, settings)
+    return Validation(valid=True, spec=found.document, fingerprint=found.fingerprint, estimate=found.estimate)
+
+
+def job_of(record: Record, store: Store, volume: Volume) -> Job:
+    """A record and the spec that lies on the volume."""
+    spec = volume.job(record.id).spec
+    document = read_json(spec) if spec.is_file() else None
+    return Job.model_validate({**record.public(store.now_ms()), "spec": document})

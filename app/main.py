@@ -1,0 +1,98 @@
+"""``create_app``: the HTTP front end put together. Nothing happens on import."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import APIRouter, Depends, FastAPI
+
+from app import (
+    artifacts,
+    checkpoints,
+    datasets,
+    events,
+    health,
+    jobs,
+    logs,
+    metrics,
+    parts,
+    problems,
+    workers,
+)
+from app.access import authorised
+from app.query import known_parameters_only
+from app.resources import Problem
+from app.state import AppState
+from app.upload import sweep
+from jobs.errors import Unavailable
+from jobs.queue import TokenQueue
+from jobs.reconcile import reconcile
+from jobs.settings import Settings
+from jobs.store import Store
+
+log = logging.getLogger("uvicorn.error")
+
+RECONCILE_SECONDS = 1.0
+
+DESCRIPTION = """Training jobs for the Microsoft Cognitive Toolkit: upload a data set, post a
+job's spec, follow its events, fetch its checkpoints, and resume from any of them.
+
+Every error is `application/problem+json` (RFC 9457) and lists all faults at once."""
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The application of these settings. It connects and writes only once it is started."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[AppState]:
+        volume = settings.volume
+        for folder in (volume.jobs, volume.datasets, volume.incoming):
+            folder.mkdir(parents=True, exist_ok=True)
+        sweep(volume)
+        store = Store.open(settings)
+        queue = TokenQueue(store.client)
+        reconciler = asyncio.create_task(reconcile_forever(store, queue, settings))
+        try:
+            yield {"settings": settings, "store": store, "queue": queue}
+        finally:
+            reconciler.cancel()
+            with suppress(asyncio.CancelledError):
+                await reconciler
+            store.client.close()
+
+    app = FastAPI(
+        title="CNTK jobs",
+        version="1",
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        responses={"default": {"model": Problem, "description": "An error, as a problem document"}},
+    )
+    # A server that is shutting down says so here, for streams that would otherwise go on.
+    app.state.stopping = lambda: False
+    problems.register(app)
+    v1 = APIRouter(prefix="/v1", dependencies=[Depends(authorised), Depends(known_parameters_only)])
+    for room in (jobs, events, metrics, checkpoints, logs, artifacts, datasets, parts, workers):
+        v1.include_router(room.router)
+    app.include_router(v1)
+    app.include_router(health.router)
+    return app
+
+
+async def reconcile_forever(store: Store, queue: TokenQueue, settings: Settings) -> None:
+    """Put lost jobs back in the queue, once a second, through every outage of Redis."""
+    away = False
+    while True:
+        try:
+            await asyncio.to_thread(reconcile, store, queue, settings)
+            away = False
+        except Unavailable as error:
+            if not away:
+                log.warning("%s", error.detail)
+            away = True
+        except Exception:
+            log.exception("the reconciler failed; it tries again")
+        await asyncio.sleep(RECONCILE_SECONDS)

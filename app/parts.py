@@ -1,0 +1,16 @@
+"""``/v1/parts``: what a spec may name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+
+from jobs.catalogue import catalogue
+
+router = APIRouter(tags=["parts"])
+
+
+@router.get("/parts", summary="Every part that a spec may name, with its parameters")
+async def read_parts() -> dict[str, Any]:
+    return catalogue()

@@ -1,0 +1,47 @@
+"""What a running app holds, and how endpoints ask for it."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypedDict
+
+from fastapi import Depends, Request
+
+from jobs.queue import TokenQueue
+from jobs.settings import Settings
+from jobs.store import Store
+from trainer.layout import Volume
+
+
+class AppState(TypedDict):
+    """The lifespan's state: every request sees it as ``request.state``."""
+
+    settings: Settings
+    store: Store
+    queue: TokenQueue
+
+
+# Coroutines, because FastAPI sends a plain function on a trip to a thread.
+async def _settings(request: Request) -> Settings:
+    settings: Settings = request.state.settings
+    return settings
+
+
+async def _store(request: Request) -> Store:
+    store: Store = request.state.store
+    return store
+
+
+async def _queue(request: Request) -> TokenQueue:
+    queue: TokenQueue = request.state.queue
+    return queue
+
+
+async def _volume(request: Request) -> Volume:
+    settings: Settings = request.state.settings
+    return settings.volume
+
+
+SettingsDep = Annotated[Settings, Depends(_settings)]
+StoreDep = Annotated[Store, Depends(_store)]
+QueueDep = Annotated[TokenQueue, Depends(_queue)]
+VolumeDep = Annotated[Volume, Depends(_volume)]
