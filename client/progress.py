@@ -22,8 +22,8 @@ def watch(snapshots: Iterable[Job], console: Console) -> Job:
 
 
 def _watch_live(snapshots: Iterable[Job], console: Console) -> Job:
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.fields[state]}"))
-    with Progress(*columns, console=console) as live:
+    name, state = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[state]}"))
+    with Progress(name, BarColumn(bar_width=24), state, console=console) as live:
         bar = live.add_task("", total=1.0, state="")
         for job in snapshots:
             live.update(bar, description=title(job), completed=share_done(job), state=state_line(job))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from client.documents import Checkpoint, Dataset, Job
 from client.problems import JobsApiError
@@ -16,35 +17,36 @@ def jobs(found: Sequence[Job]) -> Table:
     table = _table("id", "name", "status", "progress", "created")
     for job in found:
         progress = f"{share_done(job):.0%}" if job["progress"].get("samples") else ""
-        table.add_row(job["id"], job["name"], job["status"], progress, moment(job["created_at"]))
+        _row(table, job["id"], job["name"], job["status"], progress, moment(job["created_at"]))
     return table
 
 
 def job(one: Job) -> Table:
     """One job, a line for each thing known of it."""
     table = Table.grid(padding=(0, 2))
-    table.add_row("job", one["id"])
-    table.add_row("name", one["name"])
-    table.add_row("state", state_line(one) or "training")
+    _row(table, "job", one["id"])
+    _row(table, "name", one["name"])
+    _row(table, "state", state_line(one) or "training")
     if one["detail"]:
-        table.add_row("detail", one["detail"])
+        _row(table, "detail", one["detail"])
     if one["resumed_from"]:
-        table.add_row("started from", f"{one['resumed_from']['checkpoint']} ({one['resumed_from']['mode']})")
+        _row(table, "started from", f"{one['resumed_from']['checkpoint']} ({one['resumed_from']['mode']})")
     for name, value in one["timings"].items():
-        table.add_row(name.removesuffix("_s"), duration(value) if value >= 10 else f"{value:.3g} s")
+        _row(table, name.removesuffix("_s"), duration(value) if value >= 10 else f"{value:.3g} s")
     for kind in (one["losses"], one["metrics"]):
         for split, values in kind.items():
             shown = (f"{name} {value:.5g}" for name, value in values.items() if value is not None)
-            table.add_row(split, ", ".join(shown))
+            _row(table, split, ", ".join(shown))
     if digest := (one["result"] or {}).get("parameters_sha256"):
-        table.add_row("parameters", f"sha256 {digest}")
+        _row(table, "parameters", f"sha256 {digest}")
     return table
 
 
 def checkpoints(found: Sequence[Checkpoint]) -> Table:
     table = _table("checkpoint", "epoch", "step", "samples", "size", "loss", "metric", "sha256")
     for one in found:
-        table.add_row(
+        _row(
+            table,
             one["id"],
             str(one["epoch"]),
             str(one["step"]),
@@ -62,7 +64,7 @@ def datasets(found: Sequence[Dataset]) -> Table:
     for one in found:
         fields = ", ".join(f"{name} {_shape(field['shape'])}" for name, field in one["fields"].items())
         splits = ", ".join(f"{name} {split['rows']}" for name, split in one["splits"].items())
-        table.add_row(one["id"], one["name"], str(one["rows"]), size(one["size"]), fields, splits)
+        _row(table, one["id"], one["name"], str(one["rows"]), size(one["size"]), fields, splits)
     return table
 
 
@@ -93,6 +95,11 @@ def moment(stamp: str) -> str:
 
 def _shape(shape: Sequence[int]) -> str:
     return "×".join(str(dimension) for dimension in shape)
+
+
+def _row(table: Table, *cells: str) -> None:
+    """A row of plain text: names come from users, and rich would read their brackets as markup."""
+    table.add_row(*(Text(cell) for cell in cells))
 
 
 def _table(*columns: str) -> Table:

@@ -1,0 +1,178 @@
+"""What people see of jobs, checkpoints and data sets."""
+
+import io
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from client import tables
+from client.documents import Job
+from client.problems import JobsApiError
+from client.progress import duration, headline, share_done, state_line, watch
+
+PROGRESS = {
+    "epoch": 4,
+    "epochs": 10,
+    "minibatch": 12,
+    "step": 81,
+    "samples": 3000,
+    "samples_per_second": 1500.0,
+    "eta_s": 6.0,
+}
+
+
+def job(**changes: Any) -> Job:
+    found: dict[str, Any] = {
+        "id": "job_1",
+        "name": "digits",
+        "status": "running",
+        "reason": "training",
+        "detail": "",
+        "attempt": 1,
+        "progress": PROGRESS,
+        "losses": {"train": {"loss": 0.1874}, "valid": {"loss": 0.25}},
+        "metrics": {"train": {"classification_error": 0.04}, "valid": {"classification_error": 0.0531}},
+        "checkpoints": 2,
+        "timings": {"queued_s": 0.012, "starting_s": 1.31, "training_s": 75.0},
+        "resumed_from": None,
+        "dataset": "ds_1",
+        "result": None,
+        "created_at": "2026-01-31T09:30:00.250Z",
+        "first_minibatch_at": None,
+        "finished_at": None,
+        "spec": None,
+    }
+    return found | changes  # type: ignore[return-value]  # built by hand, read as the service's
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        (
+            {},
+            "epoch 4/10  train loss 0.1874  valid classification_error 0.0531  1,500 samples/s  6 s left",
+        ),
+        (
+            {"status": "queued", "reason": "submitted", "progress": {}, "losses": {}, "metrics": {}},
+            "queued (submitted)",
+        ),
+        (
+            {"attempt": 2, "reason": "starting", "losses": {}, "metrics": {}, "progress": {"epoch": 3}},
+            "running (starting)  attempt 2  epoch 3",
+        ),
+        (
+            {
+                "status": "succeeded",
+                "reason": "completed",
+                "losses": {"train": {"loss": None}},
+                "metrics": {},
+            },
+            "succeeded (completed)  epoch 4/10",
+        ),
+    ],
+)
+def test_the_state_of_a_job_in_one_line(changes: dict[str, Any], line: str) -> None:
+    assert state_line(job(**changes)) == line
+
+
+@pytest.mark.parametrize(
+    ("changes", "share"),
+    [
+        ({}, 0.25),
+        ({"progress": {}}, 0.0),
+        ({"progress": PROGRESS | {"eta_s": None}}, 0.0),
+        ({"status": "succeeded", "progress": {}}, 1.0),
+    ],
+)
+def test_the_share_that_is_done_follows_the_services_estimate(changes: dict[str, Any], share: float) -> None:
+    assert share_done(job(**changes)) == share
+
+
+def test_the_headline_is_the_first_value_there_is() -> None:
+    values = {"valid": {"top_1": None}, "train": {"top_1": None, "top_5": 0.125}}
+    assert headline(values, ("valid", "train")) == "train top_5 0.125"
+    assert headline({}, ("valid", "train")) == ""
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.2, "0 s"), (59.4, "59 s"), (59.6, "1:00"), (200, "3:20"), (7400, "2:03:20")]
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(999, "999 B"), (61_233, "61.2 kB"), (5_000_000, "5.0 MB"), (7.2e12, "7200.0 GB")]
+)
+def test_sizes(count: float, text: str) -> None:
+    assert tables.size(count) == text
+
+
+def test_without_a_terminal_every_epoch_is_a_line() -> None:
+    output = io.StringIO()
+    looks = [
+        job(status="queued", reason="submitted", progress={}, losses={}, metrics={}),
+        job(progress=PROGRESS | {"epoch": 1}),
+        job(progress=PROGRESS | {"epoch": 1, "minibatch": 13}),
+        job(progress=PROGRESS | {"epoch": 2}),
+        job(status="succeeded", reason="completed"),
+    ]
+    assert watch(looks, Console(file=output))["status"] == "succeeded"
+    lines = output.getvalue().splitlines()
+    assert [line.split("  ")[1] for line in lines] == [
+        "queued (submitted)",
+        "epoch 1/10",
+        "epoch 2/10",
+        "succeeded (completed)",
+    ]
+
+
+def test_on_a_terminal_one_line_is_kept_up_to_date() -> None:
+    output = io.StringIO()
+    console = Console(file=output, force_terminal=True, width=160)
+    last = watch([job(), job(status="succeeded", reason="completed")], console)
+    assert last["status"] == "succeeded"
+    assert "succeeded (completed)" in output.getvalue()
+
+
+def shown(table: object) -> str:
+    output = io.StringIO()
+    Console(file=output, width=200).print(table)
+    return output.getvalue()
+
+
+def test_a_job_shows_its_result_and_where_it_started_from() -> None:
+    text = shown(
+        tables.job(
+            job(
+                status="succeeded",
+                reason="completed",
+                result={"parameters_sha256": "ab" * 32},
+                resumed_from={"job": "job_0", "checkpoint": "job_0@640", "mode": "exact"},
+            )
+        )
+    )
+    assert "sha256 " + "ab" * 32 in text
+    assert "job_0@640 (exact)" in text
+    assert "1:15" in text
+
+
+def test_names_with_brackets_are_shown_as_they_are() -> None:
+    assert "a [bold] name" in shown(tables.jobs([job(name="a [bold] name")]))
+
+
+def test_a_problem_names_every_place_and_every_difference() -> None:
+    output = io.StringIO()
+    error = JobsApiError(
+        "the specs differ",
+        status=409,
+        errors=[{"pointer": "/start_from", "code": "x", "detail": "not the same job [sic]"}],
+        extra={"differences": [{"pointer": "/training/seed", "here": 1, "there": 2}]},
+    )
+    tables.problem(error, Console(file=output))
+    assert output.getvalue().splitlines() == [
+        "cntk-jobs: the specs differ",
+        "  /start_from: not the same job [sic]",
+        "  /training/seed: 1 here, 2 there",
+    ]
