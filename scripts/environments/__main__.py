@@ -27,7 +27,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument(
         "--second-trainer",
         action="store_true",
-        help="where the machine has the other CPython too, make .venv-trainer-second with it, for the tests",
+        help="where the machine has another CPython that serves, make .venv-trainer-second, for the tests",
     )
     return parser.parse_args()
 
@@ -45,12 +45,13 @@ def _set_up(root: Path, arguments: argparse.Namespace) -> None:
     )
     print(f"trainer: {trainer.summary(trainer.make(root, environment, interpreter))}")
     if arguments.second_trainer:
-        (other,) = set(SUPPORTED) - {interpreter.series}
-        if second := search(other, os.environ, tried=[]):
+        others = [series for series in SUPPORTED if series != interpreter.series]
+        found = (search(series, os.environ, tried=[]) for series in others)
+        if second := next(filter(None, found), None):
             made = trainer.make(root, root / ".venv-trainer-second", second)
             print(f"second trainer: {trainer.summary(made)}")
         else:
-            print(f"second trainer: none, this machine has no CPython {other}")
+            print("second trainer: none, this machine has one interpreter for CNTK")
 
 
 def main() -> int:
