@@ -23,10 +23,11 @@ _AWAY = (
 )
 
 
-def connect(url: str, *, answer_timeout: float = ANSWER_TIMEOUT, text: bool = True) -> Redis:
+def connect(url: str, *, answer_timeout: float | None = ANSWER_TIMEOUT, text: bool = True) -> Redis:
     """A client for ``url`` (redis://, rediss://, unix://) that fails fast and never retries.
 
     ``text``: replies as str; False leaves bytes, as RQ's worker wants them.
+    ``answer_timeout``: seconds to wait for a reply; None waits for as long as it takes.
     """
     return Redis.from_url(
         url,

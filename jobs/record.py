@@ -67,9 +67,9 @@ class Record(BaseModel):
     facts_attempt: int = 0
     facts_offset: int = 0
     """Up to which byte of which attempt's facts the events have been relayed."""
-    created_at: int
-    updated_at: int
-    phase_at: int
+    created_at: int = 0
+    updated_at: int = 0
+    phase_at: int = 0
     """When the present phase (queued, starting, training) began."""
     started_at: int | None = None
     first_minibatch_at: int | None = None

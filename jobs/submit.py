@@ -1,0 +1,82 @@
+"""Submission: from a spec as posted to a queued job, or to nothing at all."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from typing import Any
+
+from jobs import checkpoints
+from jobs.checkpoints import Chosen
+from jobs.dataset import load_schema
+from jobs.ids import new_job_id
+from jobs.queue import TokenQueue
+from jobs.record import Record, StartedFrom
+from jobs.settings import Settings
+from jobs.spec import NormalisedSpec, normalise
+from jobs.start import resolve_start
+from jobs.states import Reason, State
+from jobs.store import Store
+from trainer.layout import RunDirectory, Volume, fsync_folder, write_json
+
+
+def submit(document: Mapping[str, Any], store: Store, queue: TokenQueue, settings: Settings) -> Record:
+    """Check a spec, write its run directory and queue it; the new record.
+
+    Raises InvalidInput with every fault, NotFound without the data set, Conflict where the
+    checkpoint to start from does not fit or is broken, Unavailable while Redis is away.
+    Whatever is raised, nothing is left behind.
+    """
+    volume = settings.volume
+    spec = normalise(document, volume, settings)
+    start = resolve_start(spec, volume)
+    return enqueue(spec, start, store, queue, volume)
+
+
+def enqueue(
+    spec: NormalisedSpec, start: Chosen | None, store: Store, queue: TokenQueue, volume: Volume
+) -> Record:
+    """Queue a job of a complete spec, from a checkpoint or afresh."""
+    # Most refusals for want of Redis cost no write to the volume then.
+    store.ping()
+    job_id = new_job_id()
+    started_from = None
+    contents = dict(spec.document)
+    if start is not None:
+        mode = spec.document["start_from"]["mode"]
+        started_from = StartedFrom(job=start.manifest["job"], checkpoint=start.id, mode=mode)
+        # What "latest" meant is decided now.
+        contents["start_from"] = {**spec.document["start_from"], "checkpoint": start.id}
+    record = Record(
+        id=job_id,
+        name=spec.document["name"],
+        state=State.QUEUED,
+        reason=Reason.SUBMITTED,
+        dataset=spec.dataset,
+        fingerprint=spec.fingerprint,
+        resumed_from=started_from,
+    )
+    run = volume.job(job_id)
+    try:
+        _write_run(run, contents, start)
+        return store.create(
+            record,
+            check=lambda: _require_dataset(volume, spec.dataset),
+            push_token=lambda pipe: queue.push(job_id, pipe),
+        )
+    except BaseException:
+        shutil.rmtree(run.path, ignore_errors=True)
+        raise
+
+
+def _write_run(run: RunDirectory, contents: dict[str, Any], start: Chosen | None) -> None:
+    """The run directory. No worker looks at it before the record exists."""
+    run.path.mkdir(parents=True)
+    if start is not None:
+        checkpoints.link(start.directory, run.start)
+    write_json(run.spec, contents)
+    fsync_folder(run.path.parent)
+
+
+def _require_dataset(volume: Volume, dataset_id: str) -> None:
+    load_schema(volume, dataset_id)

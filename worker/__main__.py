@@ -1,0 +1,88 @@
+"""``python -m worker``: takes jobs and supervises their trainers until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import sys
+import threading
+from datetime import UTC, datetime
+from typing import Any
+
+from redis.exceptions import RedisError
+from rq.exceptions import StopRequested
+
+from jobs import ids
+from jobs.connection import connect
+from jobs.settings import Settings
+from jobs.workers import WorkerEntry, describe_trainer
+from worker.launch import trainer_environment
+from worker.tokens import TokenWorker
+from worker.upkeep import Upkeep
+
+_RETRY_SECONDS = 1.0
+
+log = logging.getLogger("worker")
+
+
+def main() -> int:
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    for name in ("rq.worker", "rq.job", "rq.registry"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    settings = Settings()
+    try:
+        trainer = trainer_environment(settings)
+    except FileNotFoundError as error:
+        log.error("%s is missing: run scripts/setup, which makes the trainer's environment", error.filename)
+        return 1
+    entry = _entry(trainer)
+    upkeep = Upkeep(settings, entry)
+    log.info("%s: %s", entry.name, entry.summary)
+    upkeep.start()
+    try:
+        _work(settings, entry.name, upkeep.between_passes)
+    finally:
+        upkeep.stop()
+    return 0
+
+
+def _work(settings: Settings, name: str, between_passes: threading.Lock) -> None:
+    """Take tokens until told to stop; through every outage of Redis with a new RQ worker."""
+    stop = threading.Event()
+    while not stop.is_set():
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+        try:
+            worker = TokenWorker(name, connect(settings.effective_redis_url, text=False), between_passes)
+            worker.work(logging_level="ERROR")
+        except StopRequested:
+            return
+        except RedisError as error:
+            log.warning("Redis cannot be used now (%s); trying again", error)
+        else:
+            if worker.stopping:
+                return
+        stop.wait(_RETRY_SECONDS)
+
+
+def _entry(trainer: dict[str, Any]) -> WorkerEntry:
+    return WorkerEntry(
+        name=ids.new_id("worker"),
+        host=socket.gethostname(),
+        pid=os.getpid(),
+        labels={
+            "cntk": trainer["cntk_version"],
+            "python": trainer["python_version"],
+            "device": "gpu" if trainer["gpu"] else "cpu",
+            "mpi": trainer["mpi"],
+        },
+        trainer=trainer,
+        summary=describe_trainer(trainer),
+        started_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

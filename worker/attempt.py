@@ -1,0 +1,209 @@
+"""One attempt at a job: claim it, train in a process of its own, say how it ended."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from jobs.errors import Unavailable
+from jobs.journal import last_event
+from jobs.queue import TokenQueue
+from jobs.reconcile import close_journal
+from jobs.record import Record
+from jobs.settings import Settings
+from jobs.states import Reason, State
+from jobs.store import Hold, Refused, Store
+from trainer.layout import RunDirectory
+from worker.bell import Bell, ring_on_message
+from worker.finish import Ending, Outcome, decide, read_result
+from worker.launch import launch, trainer_environment
+from worker.processes import kill_group, kill_recorded
+from worker.relay import Relay
+
+BEAT_SECONDS = 1.0
+"""How often the lease is renewed, and how late a cancel request is seen at the latest."""
+_GLANCE_SECONDS = 0.1
+"""How often the trainer's facts are looked at."""
+
+
+def run_attempt(job_id: str) -> None:
+    """What a token asks for: the next attempt of a job, if it still waits for one."""
+    settings = Settings()
+    store = Store.open(settings)
+    run = settings.volume.job(job_id)
+    attempts = (int(entry.name) for entry in run.attempts.glob("*") if entry.name.isdigit())
+    record = store.claim(
+        job_id,
+        worker=os.environ["RQ_WORKER_ID"],
+        lease_seconds=settings.lease_seconds,
+        last_attempt=max(attempts, default=0),
+        floor=last_event(run),
+    )
+    if record is not None:
+        Attempt(settings, store, record).supervise()
+
+
+class Attempt:
+    """A claimed job, from the claim to its next state."""
+
+    def __init__(self, settings: Settings, store: Store, record: Record) -> None:
+        self._settings = settings
+        self._store = store
+        self._job_id, self._number = record.id, record.attempt
+        self._dataset = settings.volume.dataset(record.dataset)
+        self._run = settings.volume.job(record.id)
+        self._files = self._run.attempt(record.attempt)
+        self._relay = Relay(store, self._run, record)
+        self._bell = Bell()
+        self._hold = Hold.HELD
+        self._next_beat = 0.0
+        self._reachable = True
+
+    def supervise(self) -> None:
+        """Bring the attempt to its end and the job to its next state.
+
+        Returns without a word where the job has meanwhile become another worker's.
+        """
+        self._bell.listen_to_signals()
+        if not self._run.spec.exists():
+            detail = "its submission was interrupted: there is no run directory on the volume"
+            self._insist(lambda: self._move(Outcome(State.FAILED, Reason.INCOMPLETE, detail)))
+            return
+        ring_on_message(self._bell, self._settings.effective_redis_url, f"cj:wake:{self._job_id}")
+        self._files.path.mkdir(parents=True, exist_ok=True)
+        with self._locked_run() as lock:
+            ending = self._train(lock)
+            if self._hold is not Hold.LOST:
+                self._conclude(ending)
+
+    def _train(self, lock: int | None) -> Ending:
+        """Run the trainer to its end, unless the job came to its own end before."""
+        finished = read_result(self._run)
+        if lock is None or finished is not None or self._must_leave():
+            return Ending(finished, None, self._hold is Hold.CANCEL, self._bell.stop_asked)
+        try:
+            process = launch(self._run, self._files, self._dataset, trainer_environment(self._settings), lock)
+        except OSError as error:
+            return Ending(None, None, trouble=f"the trainer cannot be started: {error}")
+        self._watch(process)
+        status = process.wait()
+        return Ending(read_result(self._run), status, self._hold is Hold.CANCEL, self._bell.stop_asked)
+
+    def _watch(self, process: subprocess.Popen[bytes]) -> None:
+        """Relay, renew, and end the trainer when it must leave, until it is gone."""
+        kill_at = None
+        rung = True
+        while process.poll() is None:
+            self._beat(now=rung)
+            if self._hold is not Hold.HELD:
+                # Neither keeps anything: a cancelled job has no use for a checkpoint more, and
+                # a lost one may already be trained by somebody else.
+                kill_group(process.pid)
+            elif self._bell.stop_asked and kill_at is None:
+                process.send_signal(signal.SIGTERM)
+                kill_at = time.monotonic() + self._settings.stop_grace_seconds
+            elif kill_at is not None and time.monotonic() > kill_at:
+                kill_group(process.pid)
+            self._forward()
+            rung = self._bell.wait(_GLANCE_SECONDS)
+        # Its group may hold more processes than the one that has ended.
+        kill_group(process.pid)
+
+    def _beat(self, *, now: bool = False) -> None:
+        """Renew the lease when it is time. While Redis is away nobody else can claim: go on."""
+        if self._hold is Hold.LOST or not (now or time.monotonic() >= self._next_beat):
+            return
+        self._next_beat = time.monotonic() + BEAT_SECONDS
+        try:
+            self._hold = self._store.renew(self._job_id, self._number, self._settings.lease_seconds)
+            self._reachable = True
+        except Unavailable:
+            self._reachable = False
+
+    def _must_leave(self) -> bool:
+        return self._hold is not Hold.HELD or self._bell.stop_asked
+
+    def _forward(self) -> None:
+        if not self._reachable:
+            return
+        try:
+            self._relay.forward()
+        except Unavailable:
+            self._reachable = False
+        except Refused:
+            self._hold = Hold.LOST
+
+    @contextmanager
+    def _locked_run(self) -> Iterator[int | None]:
+        """The run's lock, exclusively: its descriptor, or None where there was reason to leave.
+
+        A trainer whose supervisor died may still hold it: where it is of this machine it is
+        killed, elsewhere its own worker will kill it as soon as it learns of this claim.
+        """
+        descriptor = os.open(self._run.lock, os.O_RDWR | os.O_CREAT, 0o644)
+        try:
+            while not _try_lock(descriptor):
+                self._beat(now=True)
+                if self._must_leave():
+                    yield None
+                    return
+                _kill_recorded_trainers(self._run, before=self._number)
+                self._bell.wait(_GLANCE_SECONDS)
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def _conclude(self, ending: Ending) -> None:
+        """Pass on the last facts and move the job on, however long Redis is away."""
+        if self._insist(self._relay.forward):
+            outcome = decide(self._relay.record, self._run, ending, self._settings.crash_limit)
+            self._insist(lambda: self._move(outcome))
+
+    def _move(self, outcome: Outcome) -> None:
+        moved = self._store.transition(
+            self._relay.record,
+            outcome.target,
+            outcome.reason,
+            outcome.detail,
+            fields=outcome.fields,
+            floor=self._relay.journaled,
+        )
+        if moved.ended:
+            close_journal(self._store, self._settings, self._job_id)
+        else:
+            TokenQueue(self._store.client).push(self._job_id)
+            self._relay.journal()
+
+    def _insist(self, step: Callable[[], None]) -> bool:
+        """Repeat a step until Redis has taken it; False where the job is another's by then.
+
+        A worker that must leave does not wait: the next attempt finds the result on the volume.
+        """
+        while True:
+            try:
+                step()
+                return True
+            except Refused:
+                return False
+            except Unavailable:
+                if self._bell.stop_asked:
+                    return False
+                self._bell.wait(BEAT_SECONDS / 2)
+
+
+def _try_lock(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _kill_recorded_trainers(run: RunDirectory, before: int) -> None:
+    for number in range(1, before):
+        kill_recorded(run.attempt(number).process)

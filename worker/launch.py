@@ -1,0 +1,72 @@
+"""Starts a trainer: which interpreter, in what environment, tied to whose life."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from jobs.settings import Settings
+from trainer.layout import AttemptDirectory, DatasetDirectory, RunDirectory, read_json
+from worker.processes import die_with_parent, record_process
+
+_ROOT = Path(__file__).resolve().parents[1]
+_INHERITED = ("PATH", "HOME", "TMPDIR", "CUDA_VISIBLE_DEVICES")
+
+
+def trainer_environment(settings: Settings) -> dict[str, Any]:
+    """trainer.json of the environment that set-up made; FileNotFoundError where there is none."""
+    found: dict[str, Any] = read_json(settings.trainer_env / "trainer.json")
+    return found
+
+
+def thread_limits(threads: int) -> dict[str, str]:
+    """Variables that hold CNTK to so many CPU threads. OMP_NUM_THREADS alone does not."""
+    number = str(threads)
+    return {"OMP_NUM_THREADS": number, "OMP_THREAD_LIMIT": number, "MKL_NUM_THREADS": number}
+
+
+def launch(
+    run: RunDirectory, attempt: AttemptDirectory, dataset: DatasetDirectory, found: dict[str, Any], lock: int
+) -> subprocess.Popen[bytes]:
+    """Start the trainer of one attempt, in a process group of its own.
+
+    ``found`` is trainer.json, ``lock`` the descriptor of the run's locked file: the trainer
+    inherits it, so the lock is held until the last of its processes is gone. It dies with
+    this process. Raises OSError where the interpreter cannot be started.
+    """
+    threads = read_json(run.spec)["training"]["threads"]
+    parent = os.getpid()
+    with attempt.stdout.open("ab") as stdout, attempt.stderr.open("ab") as stderr:
+        process = subprocess.Popen(
+            [
+                found["python"],
+                *("-m", "trainer", str(run.path), "--attempt", attempt.path.name),
+                *("--dataset", str(dataset.path)),
+            ],
+            cwd=run.path,
+            env=_environment(found, threads),
+            stdin=subprocess.DEVNULL,
+            stdout=stdout,
+            stderr=stderr,
+            pass_fds=(lock,),
+            process_group=0,
+            preexec_fn=lambda: die_with_parent(parent),
+        )
+    record_process(attempt.process, process.pid)
+    return process
+
+
+def _environment(found: dict[str, Any], threads: int) -> dict[str, str]:
+    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+    return {
+        **inherited,
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        "PYTHONHASHSEED": "0",
+        "PYTHONUNBUFFERED": "1",
+        "PYTHONPATH": os.pathsep.join([str(_ROOT), *found["python_path"]]),
+        "LD_LIBRARY_PATH": os.pathsep.join(found["library_path"]),
+        **thread_limits(threads),
+    }

@@ -1,0 +1,80 @@
+"""From the trainer's facts to the record and the durable events."""
+
+from __future__ import annotations
+
+from itertools import islice
+from typing import Any
+
+from jobs.events import FROM_TRAINER, EventType
+from jobs.journal import journal
+from jobs.record import Record
+from jobs.store import Store
+from trainer.layout import Line, RunDirectory, complete_lines
+
+_BATCH = 500
+
+
+class Relay:
+    """Reads the complete lines of an attempt's facts and passes them on, each one once.
+
+    How far it has come stands in the record beside what it passed on, so the next attempt
+    takes up what a killed worker left unread. While Redis is away nothing is lost: the
+    lines wait in the file.
+    """
+
+    def __init__(self, store: Store, run: RunDirectory, record: Record) -> None:
+        self._store = store
+        self._run = run
+        self.record = record
+        """As it was after the last change that went through here."""
+        self.journaled = 0
+        """Number of the last event on the volume."""
+
+    def forward(self) -> None:
+        """Pass on what has been reported since the last time, by earlier attempts first.
+
+        To be called only while no earlier trainer lives. Raises Unavailable while Redis is
+        away and Refused where the attempt is another's.
+        """
+        seen = self.record.facts_attempt
+        for attempt in range(max(seen, 1), self.record.attempt + 1):
+            path = self._run.attempt(attempt).facts
+            offset = self.record.facts_offset if attempt == seen else 0
+            while lines := list(islice(complete_lines(path, offset), _BATCH)):
+                self._report(attempt, lines)
+                offset = lines[-1].end
+
+    def _report(self, attempt: int, lines: list[Line]) -> None:
+        events: list[tuple[int, int, dict[str, Any]]] = []
+        fields: dict[str, Any] = {"facts_attempt": attempt, "facts_offset": lines[-1].end}
+        losses, metrics = dict(self.record.losses), dict(self.record.metrics)
+        training = False
+        for fact in filter(None, (line.value() for line in lines)):
+            data = {name: value for name, value in fact.items() if name != "time"}
+            if fact["type"] in FROM_TRAINER:
+                events.append((round(fact["time"] * 1000), attempt, data))
+            losses.update(fact.get("losses", {}))
+            metrics.update(fact.get("metrics", {}))
+            match fact["type"]:
+                case "progress":
+                    not_progress = {"type", "losses", "metrics"}
+                    fields["progress"] = {k: v for k, v in data.items() if k not in not_progress}
+                case EventType.FIRST_MINIBATCH:
+                    training = attempt == self.record.attempt
+                case EventType.CHECKPOINT | EventType.CHECKPOINT_RETIRED:
+                    fields["checkpoints"] = len(self._run.published_checkpoints())
+        fields.update(losses=losses, metrics=metrics)
+        self.record = self._store.report(
+            self.record.id,
+            self.record.attempt,
+            events=events,
+            fields=fields,
+            training=training,
+            floor=self.journaled,
+        )
+        if events:
+            self.journal()
+
+    def journal(self) -> None:
+        """Bring the events to the volume."""
+        self.journaled = journal(self._store, self._run, self.record.id)
