@@ -27,32 +27,7 @@ from client.progress import share_done, watch
 START_LIMIT_S = 120.0
 STOP_LIMIT_S = 60.0
 
-SPEC: dict[str, Any] = {
-    "name": "digits",
-    "inputs": {"pixels": {"field": "pixels"}},
-    "network": [
-        {"name": "image", "type": "reshape", "shape": [1, 8, 8], "input": "pixels"},
-        {
-            "name": "strokes",
-            "type": "convolution",
-            "filters": 32,
-            "filter_shape": [3, 3],
-            "activation": "relu",
-            "input": "image",
-        },
-        {"name": "pooled", "type": "max_pooling", "window": [2, 2], "input": "strokes"},
-        {"name": "thinned", "type": "dropout", "rate": 0.25, "input": "pooled"},
-        {"name": "code", "type": "dense", "units": 128, "activation": "relu", "input": "thinned"},
-        {"name": "sparse_code", "type": "dropout", "rate": 0.5, "input": "code"},
-        {"name": "scores", "type": "dense", "units": 10, "input": "sparse_code"},
-    ],
-    "objective": [{"type": "cross_entropy_with_softmax", "output": "scores", "target": "digit"}],
-    "example_weight": "weight",
-    "metrics": [{"type": "classification_error", "output": "scores", "target": "digit"}],
-    "learner": {"type": "adam", "alpha": 0.001},
-    "training": {"epochs": 40, "minibatch_size": 64, "seed": 1},
-    "checkpoints": {"every_minibatches": 150, "keep_last": 8, "keep_best": 1},
-}
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 
 
 class DemoError(Exception):
@@ -170,15 +145,10 @@ def _demonstrate(client: Client, home: Path, console: Console, *, kill: bool) ->
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "digits.npz"
         write_digits(file)
-        dataset = client.datasets.add(
-            file,
-            name="digits",
-            fields={"pixels": {}, "digit": {"kind": "categorical"}, "weight": {}},
-            splits={"fractions": {"valid": 0.2}, "seed": 1},
-        )
+        dataset = client.datasets.add(file, **_example("options/digits.json"))
     console.print(tables.datasets([dataset]))
 
-    spec = {**SPEC, "dataset": dataset["id"]}
+    spec = _example("digits_weighted.json") | {"dataset": dataset["id"]}
     _headline(console, "a job: weighted cross entropy, dropout, Adam, a checkpoint every 150 minibatches")
     first = _run(client, spec, console)
     console.print(tables.job(first))
@@ -197,6 +167,11 @@ def _demonstrate(client: Client, home: Path, console: Console, *, kill: bool) ->
         if third["attempt"] < 2:
             raise DemoError("the worker was not killed while it trained")
         _same_bits(first, third, console)
+
+
+def _example(name: str) -> dict[str, Any]:
+    """A document of ``examples/``: what is shown is what a user may copy."""
+    return dict(json.loads((EXAMPLES / name).read_text(encoding="utf-8")))
 
 
 def _headline(console: Console, text: str) -> None:

@@ -76,11 +76,12 @@ def state_line(job: Job) -> str:
 
 
 def headline(values: Values, splits: tuple[str, ...]) -> str:
-    """The first value of the first of ``splits`` that has one, named."""
+    """One value of the first of ``splits`` that has any, named: the total loss or the first there is."""
     for split in splits:
-        for name, value in (values.get(split) or {}).items():
-            if value is not None:
-                return f"{split} {name} {value:.4g}"
+        found = {name: value for name, value in (values.get(split) or {}).items() if value is not None}
+        for name in ("total", *found):
+            if name in found:
+                return f"{split} {name} {found[name]:.4g}"
     return ""
 
 

@@ -1,0 +1,108 @@
+"""``cntk-jobs`` against the running service."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from client.command import JOB_DID_NOT_SUCCEED, OK, REFUSED, main
+from client.documents import Dataset
+from tests.running_service import ROOT, RunningService
+
+SPEC = str(ROOT / "examples" / "digits_joint.json")
+
+
+class Shell:
+    """Runs commands against one service; says what they printed."""
+
+    def __init__(self, url: str, capsys: pytest.CaptureFixture[str]) -> None:
+        self.url = url
+        self.capsys = capsys
+        self.errors = ""
+
+    def __call__(self, *words: str, status: int = OK) -> str:
+        found = main(["--url", self.url, *words])
+        output, self.errors = self.capsys.readouterr()
+        assert found == status, output + self.errors
+        return output
+
+    def json(self, *words: str, status: int = OK) -> Any:
+        return json.loads(self(*words, status=status))
+
+
+@pytest.fixture
+def shell(service: RunningService, capsys: pytest.CaptureFixture[str]) -> Shell:
+    return Shell(service.url, capsys)
+
+
+def test_from_upload_to_checkpoints(shell: Shell, digits_file: Path) -> None:
+    options = str(ROOT / "examples" / "options" / "digits.json")
+    dataset = shell("datasets", "add", str(digits_file), "--options", options, "--name", "by hand").strip()
+    assert dataset in shell("datasets", "list")
+
+    job = shell.json("submit", SPEC, "--dataset", "by hand", "--name", "by-hand", "--follow", "--json")
+    assert (job["name"], job["status"]) == ("by-hand", "succeeded")
+    # Progress went to standard error: standard output was one JSON document.
+    assert "epoch" in shell.errors
+    assert "sha256" in shell("show", job["id"])
+    assert job["id"] in {listed["id"] for listed in shell.json("list", "--json")}
+    assert f"{job['id']}@" in shell("checkpoints", job["id"])
+    assert "succeeded" in shell("watch", job["id"])
+    events = [json.loads(line) for line in shell("events", job["id"], "--after", "1").splitlines()]
+    assert events[0]["seq"] == 2
+    shell("logs", job["id"], "--attempt", "1", "--stream", "stdout")
+
+
+def test_validate_prints_the_whole_spec(shell: Shell, digits: Dataset) -> None:
+    answer = shell.json("validate", SPEC, "--dataset", digits["id"])
+    assert answer["spec"]["learner"]["momentum"] == 0.9
+
+
+def test_what_the_service_refuses_is_shown_with_its_place(
+    shell: Shell, digits: Dataset, tmp_path: Path
+) -> None:
+    spec = json.loads(Path(SPEC).read_text()) | {"dataset": digits["id"], "metrics": 3, "objective": []}
+    path = tmp_path / "spec.json"
+    path.write_text(json.dumps(spec))
+    shell("submit", str(path), status=REFUSED)
+    assert "  /metrics: " in shell.errors
+    assert "  /objective: " in shell.errors
+    assert "Traceback" not in shell.errors
+
+
+def test_names_that_are_not_there_are_refused(shell: Shell) -> None:
+    shell("submit", SPEC, "--dataset", "nobody's", status=REFUSED)
+    assert shell.errors == 'cntk-jobs: there is no data set "nobody\'s"\n'
+    shell("show", "job_00000000000000000000000000", status=REFUSED)
+
+
+def test_a_job_that_fails_is_an_exit_status(shell: Shell, digits: Dataset, tmp_path: Path) -> None:
+    spec = json.loads(Path(SPEC).read_text()) | {"learner": {"type": "sgd", "learning_rate": 1e30}}
+    path = tmp_path / "spec.json"
+    path.write_text(json.dumps(spec))
+    output = shell("submit", str(path), "--dataset", digits["id"], "--follow", status=JOB_DID_NOT_SUCCEED)
+    assert "diverged" in output
+
+
+def test_a_job_is_cancelled(shell: Shell, digits: Dataset, tmp_path: Path) -> None:
+    spec = json.loads(Path(SPEC).read_text())
+    spec["training"]["epochs"] = 5000
+    path = tmp_path / "spec.json"
+    path.write_text(json.dumps(spec))
+    job = shell("submit", str(path), "--dataset", digits["id"]).strip()
+    shell("cancel", job)
+    assert "cancelled" in shell("watch", job, status=JOB_DID_NOT_SUCCEED)
+
+
+def test_a_data_set_is_removed(shell: Shell, tmp_path: Path) -> None:
+    path = tmp_path / "short.csv"
+    path.write_text("x,y\n1,2\n3,4\n")
+    dataset = shell("datasets", "add", str(path)).strip()
+    shell("datasets", "rm", dataset)
+    shell("datasets", "rm", dataset, status=REFUSED)
+
+
+def test_parts_and_workers(shell: Shell) -> None:
+    assert "dense" in json.dumps(shell.json("parts"))
+    assert shell.json("workers")[0]["trainer"]["cntk_version"] == "2.7"
