@@ -1,0 +1,1 @@
+"""Turns what users upload into memory-mapped columns with a schema."""

@@ -1,0 +1,121 @@
+"""What the schema says about a column's numbers, accumulated in float64 block by block."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from ingest.arrays import Array, blocks, open_rows
+from ingest.columns import Column
+from ingest.faults import FaultList
+from ingest.fields import FieldPlan
+
+MOST_ELEMENTS = 65_536
+"""Dense fields with more elements get no mean and deviation per element."""
+ROWS_AT_ONCE = 1 << 16
+
+
+@dataclass
+class Moments:
+    """Count, mean and squared deviations per element (Chan, Golub and LeVeque's pairwise update).
+
+    NaN entries are missing numbers and are left out.
+    """
+
+    count: Array
+    mean: Array
+    squares: Array
+    low: Array
+    high: Array
+
+    @classmethod
+    def of_size(cls, size: int) -> Moments:
+        zero = np.zeros(size)
+        return cls(zero, zero.copy(), zero.copy(), np.full(size, np.inf), np.full(size, -np.inf))
+
+    def add(self, block: Array) -> None:
+        """(n, size) numbers."""
+        numbers = block.astype(np.float64)
+        present = ~np.isnan(numbers)
+        count = present.sum(axis=0)
+        divisor = np.maximum(count, 1)
+        mean = np.where(present, numbers, 0).sum(axis=0) / divisor
+        squares = (np.where(present, numbers - mean, 0) ** 2).sum(axis=0)
+        delta = mean - self.mean
+        total = np.maximum(self.count + count, 1)
+        self.mean += np.where(count > 0, delta * count / total, 0)
+        self.squares += squares + np.where(count > 0, delta**2 * self.count * count / total, 0)
+        self.count = self.count + count
+        self.low = np.fmin(self.low, np.fmin.reduce(numbers, axis=0))
+        self.high = np.fmax(self.high, np.fmax.reduce(numbers, axis=0))
+
+    def deviation(self) -> Array:
+        """Population deviation; exactly 0 where all numbers are equal."""
+        spread = np.sqrt(self.squares / np.maximum(self.count, 1))
+        return np.where(self.low == self.high, 0.0, spread)
+
+
+def fill_missing(plan: FieldPlan, column: Column, train: Array, faults: FaultList) -> None:
+    """Put the training split's mean where numbers are missing; a fault where it has none."""
+    size = math.prod(column.shape)
+    moments = Moments.of_size(size)
+    values = open_rows(column.files["values"], writable=True).reshape(column.count, size)
+    for rows in entry_blocks(column, train):
+        for block in blocks(len(rows), size * 12):
+            moments.add(values[rows[block]])
+    empty = np.flatnonzero(moments.count == 0)
+    if len(empty):
+        names = column.elements or [str(element) for element in range(size)]
+        problem = f"element {names[empty[0]]!r} has no number at all in the training rows to take the mean of"
+        faults.add(plan.options_at + "/missing", "missing", problem)
+        return
+    for block in blocks(column.count, size * 12):
+        rows_values = values[block]
+        values[block] = np.where(np.isnan(rows_values), moments.mean.astype(np.float32), rows_values)
+
+
+def statistics(column: Column, train: Array) -> dict[str, Any]:
+    """min, max over all rows; mean, std, histogram over the training rows: FieldSchema's words."""
+    values = open_rows(column.files["values"])
+    if column.kind == "categorical":
+        assert column.classes is not None
+        histogram = np.zeros(len(column.classes), dtype=np.int64)
+        for entries in entry_blocks(column, train):
+            histogram += np.bincount(values[entries], minlength=len(histogram))
+        return {"histogram": histogram.tolist()}
+    found: dict[str, Any] = {}
+    every = blocks(len(values), values[:1].nbytes)
+    extremes = [(values[block].min(), values[block].max()) for block in every]
+    if extremes:
+        found["min"] = float(min(low for low, _ in extremes))
+        found["max"] = float(max(high for _, high in extremes))
+    size = math.prod(column.shape)
+    if column.kind == "dense" and size <= MOST_ELEMENTS:
+        moments = Moments.of_size(size)
+        flat = values.reshape(column.count, size)
+        for entries in entry_blocks(column, train):
+            for block in blocks(len(entries), size * 12):
+                moments.add(flat[entries[block]])
+        found["mean"] = moments.mean.tolist()
+        found["std"] = moments.deviation().tolist()
+    return found
+
+
+def entry_blocks(column: Column, train: Array) -> Iterator[Array]:
+    """The entries of ``values`` that belong to the training rows: rows, or the steps of sequences."""
+    if not column.sequence:
+        for start in range(0, len(train), ROWS_AT_ONCE):
+            yield train[start : start + ROWS_AT_ONCE]
+        return
+    offsets = open_rows(column.files["offsets"])
+    step = max(1, 16 * ROWS_AT_ONCE // max(1, column.max_length or 1))
+    for start in range(0, len(train), step):
+        rows = train[start : start + step]
+        begins, lengths = offsets[rows], offsets[rows + 1] - offsets[rows]
+        # Counting up within each sequence: the place in the block less the sequence's first place.
+        places = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+        yield np.repeat(begins, lengths) + places

@@ -1,0 +1,191 @@
+"""The data sets on the volume: made whole or not at all, found by id, removed in one step."""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ingest.convert import convert
+from ingest.faults import file_pointer
+from ingest.fields import Upload
+from ingest.options import Options, normalise, parse_options
+from jobs.dataset import DatasetSchema, SourceFile, load_schema
+from jobs.errors import Fault, InvalidInput, NotFound, Unavailable
+from jobs.settings import Settings
+from trainer.layout import DatasetDirectory, Volume, fsync_folder, write_json
+
+__all__ = ["Upload", "delete_dataset", "get_dataset", "ingest", "list_datasets", "sweep_incoming"]
+
+CONVERSION = 1
+"""Raised when the same files and options come to mean other columns than before."""
+_ID = re.compile(r"ds_[0-9a-f]{24}")
+
+
+def ingest(
+    files: Sequence[Upload], options: Mapping[str, Any], settings: Settings
+) -> tuple[DatasetSchema, bool]:
+    """Convert uploaded files into a data set; returns its schema and whether it is new.
+
+    The id is of the files' bytes and the options, the name aside: what was uploaded before
+    is found again. Raises InvalidInput with every fault (TooLarge where a file unpacks to
+    more than ``settings.max_upload_bytes``) and Unavailable where the volume is full;
+    whatever is raised, nothing is left on the volume.
+    """
+    _check_filenames([file.filename for file in files])
+    normalised = normalise(parse_options(options), [file.filename for file in files])
+    sources = [
+        SourceFile(filename=file.filename, size=file.path.stat().st_size, sha256=_sha256(file.path))
+        for file in files
+    ]
+    volume = settings.volume
+    dataset_id = _identity(sources, normalised)
+    if volume.dataset(dataset_id).schema.exists():
+        return load_schema(volume, dataset_id), False
+    try:
+        with _conversion_folder(volume) as folder:
+            schema = convert(files, sources, normalised, dataset_id, folder, settings.max_upload_bytes)
+            write_json(DatasetDirectory(folder).schema, schema.model_dump(mode="json"))
+            new = _publish(folder, volume.dataset(dataset_id).path)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise Unavailable("the volume is full: remove data sets or jobs, then upload again") from error
+        raise
+    return load_schema(volume, dataset_id), new
+
+
+def list_datasets(volume: Volume) -> list[DatasetSchema]:
+    """Every data set, the newest first."""
+    if not volume.datasets.is_dir():
+        return []
+    found = []
+    for folder in volume.datasets.iterdir():
+        try:
+            found.append(get_dataset(volume, folder.name))
+        except NotFound:
+            # Removed since the folder was listed, or no data set at all.
+            continue
+    return sorted(found, key=lambda schema: (schema.created_at, schema.id), reverse=True)
+
+
+def get_dataset(volume: Volume, dataset_id: str) -> DatasetSchema:
+    """The schema of one data set; NotFound."""
+    _check_id(dataset_id)
+    return load_schema(volume, dataset_id)
+
+
+def delete_dataset(volume: Volume, dataset_id: str) -> None:
+    """Delete a data set; NotFound. It vanishes by one rename, then its bytes go.
+
+    Whether a job still needs it is for the caller to find out before.
+    """
+    _check_id(dataset_id)
+    with incoming_folder(volume, "remove-") as folder:
+        try:
+            volume.dataset(dataset_id).path.rename(folder / dataset_id)
+        except FileNotFoundError:
+            raise NotFound(f"there is no data set {dataset_id!r}") from None
+        fsync_folder(volume.datasets)
+
+
+def sweep_incoming(volume: Volume) -> int:
+    """Delete what killed processes left in VOLUME/incoming; returns the number of entries.
+
+    A folder that a living process works in is locked, and stays.
+    """
+    swept = 0
+    for entry in volume.incoming.iterdir() if volume.incoming.is_dir() else ():
+        if not entry.is_dir():
+            entry.unlink(missing_ok=True)
+            swept += 1
+            continue
+        descriptor = os.open(entry, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            continue
+        else:
+            shutil.rmtree(entry, ignore_errors=True)
+            swept += 1
+        finally:
+            os.close(descriptor)
+    return swept
+
+
+@contextmanager
+def incoming_folder(volume: Volume, prefix: str) -> Iterator[Path]:
+    """A locked folder in VOLUME/incoming that is gone afterwards."""
+    volume.incoming.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=volume.incoming))
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+        os.close(descriptor)
+
+
+@contextmanager
+def _conversion_folder(volume: Volume) -> Iterator[Path]:
+    """Where columns are written until they are whole."""
+    with incoming_folder(volume, "convert-") as folder:
+        inner = folder / "dataset"
+        inner.mkdir()
+        yield inner
+
+
+def _publish(folder: Path, final: Path) -> bool:
+    """Rename a whole data set into place; False where another upload of the same came first."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.rename(final)
+    except OSError as error:
+        if error.errno in (errno.ENOTEMPTY, errno.EEXIST):
+            return False
+        raise
+    fsync_folder(final.parent)
+    return True
+
+
+def _identity(sources: Sequence[SourceFile], options: Options) -> str:
+    """The id that these bytes under these options always have. File names count by their split alone."""
+    split_of = {name: split for split, names in (options.splits.files or {}).items() for name in names}
+    document = {
+        "conversion": CONVERSION,
+        "files": [[source.sha256, split_of.get(source.filename, "train")] for source in sources],
+        "options": options.model_dump(mode="json", exclude={"name": True, "splits": {"files": True}}),
+    }
+    text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return "ds_" + hashlib.sha256(text.encode("utf-8")).hexdigest()[:24]
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _check_filenames(filenames: Sequence[str]) -> None:
+    if not filenames:
+        raise InvalidInput.of([Fault("/file", "missing", "an upload needs at least one file")])
+    repeated = [name for name, times in Counter(filenames).items() if times > 1]
+    if repeated:
+        raise InvalidInput.of(
+            [Fault(file_pointer(name), "duplicate", f"two files are called {name!r}") for name in repeated]
+        )
+
+
+def _check_id(dataset_id: str) -> None:
+    """An id that is none never becomes a path."""
+    if not _ID.fullmatch(dataset_id):
+        raise NotFound(f"there is no data set {dataset_id!r}")

@@ -1,0 +1,171 @@
+"""CSV: read twice, once to see what each column holds and once to write it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from ingest.columns import CategoricalWriter, Column, DenseWriter, Locate, Place, parse_numbers
+from ingest.csvfile import Block, CsvFile
+from ingest.faults import FaultList, file_pointer, nearest
+from ingest.fields import FieldPlan, Table, Upload, plan_fields
+from ingest.options import Options
+from ingest.splits import split_codes
+from jobs.errors import Fault
+
+MISSING_WORDS = frozenset(("", "?", "na", "n/a", "nan", "null", "none"))
+"""What a numeric column may hold where its number is missing. In a column of text only "" is missing."""
+
+
+def read(uploads: Sequence[Upload], options: Options, folder: Path, faults: FaultList) -> Table:
+    """Write the columns of CSV files into ``folder``. Rows are in the order of the files.
+
+    Raises InvalidInput where the header or the options rule out reading on; other faults
+    are left in ``faults``.
+    """
+    files = [CsvFile(upload, options, faults) for upload in uploads]
+    faults.raise_if_any()
+    names = files[0].names
+    for file in files[1:]:
+        if file.names != names:
+            _report_other_header(names, file, faults)
+    plans = plan_fields(names, options, faults)
+    faults.raise_if_any()
+
+    place = {name: index for index, name in enumerate(names)}
+    fields = [(plan, [_Source(plan, name, place[name]) for name in plan.columns]) for plan in plans]
+    sources = [source for _, group in fields for source in group]
+    for file in files:
+        for block in file.blocks(faults):
+            for source in sources:
+                source.survey(block)
+    for number, source in enumerate(sources):
+        source.open(folder / f"column-{number}.npy", faults)
+    split = place[options.splits.column] if options.splits.column is not None else None
+    codes = bytearray()
+    file_rows = []
+    for file in files:
+        rows = 0
+        # The survey has reported what is wrong with the rows themselves.
+        for block in file.blocks(FaultList()):
+            rows += len(block.rows)
+            for source in sources:
+                source.write(block, file.upload.filename, faults)
+            if split is not None:
+                locate = _locator(block, file.upload.filename, names[split])
+                codes += split_codes(block.texts(split), locate, faults)
+        if not rows:
+            faults.add(file_pointer(file.upload.filename), "empty", "the file has no row of values")
+        file_rows.append(rows)
+    columns = [(plan, [source.close() for source in group]) for plan, group in fields]
+    return Table(columns, file_rows, bytes(codes) if split is not None else None)
+
+
+def _report_other_header(names: list[str], file: CsvFile, faults: FaultList) -> None:
+    place = file_pointer(file.upload.filename, "line 1")
+    for name in file.names:
+        if name not in names:
+            problem = f"column {name!r} is not in the first file; {nearest(name, names)}"
+            faults.add(place, "other-columns", problem)
+            return
+    problem = "the columns are not those of the first file in the same order"
+    faults.add(place, "other-columns", problem)
+
+
+def _locator(block: Block, filename: str, column: str) -> Locate:
+    def locate(row: int, _: int) -> Place:
+        place = file_pointer(filename, f"row {block.rows[row]}", column)
+        return place, f"row {block.rows[row]} (line {block.lines[row]}), column {column!r}"
+
+    return locate
+
+
+class _Source:
+    """One column of the files on its way into one field."""
+
+    def __init__(self, plan: FieldPlan, name: str, index: int) -> None:
+        self._plan = plan
+        self._name = name
+        self._index = index
+        self._told = None if plan.gathered else plan.options.told_kind
+        self._numeric = True
+        self._seen_number = False
+
+    def survey(self, block: Block) -> None:
+        """Find out whether the column is numeric: every value a number or missing, and one a number."""
+        if self._told is not None or not self._numeric:
+            return
+        texts = self._texts(block)
+        numbers = parse_numbers(texts)
+        if numbers is None:
+            present = [text for text in texts if text.casefold() not in MISSING_WORDS]
+            numbers = parse_numbers(present)
+        self._numeric = numbers is not None
+        self._seen_number = self._seen_number or bool(numbers)
+
+    def open(self, path: Path, faults: FaultList) -> None:
+        """Decide the kind, from now on values are written."""
+        options = self._plan.options
+        kind = self._told or ("dense" if self._numeric and self._seen_number else "categorical")
+        if kind == "sparse":
+            problem = "a CSV column is dense or categorical; sparse data comes in CNTK text format"
+            faults.add(self._plan.options_at + "/kind", "not-for-format", problem)
+        self._dense: DenseWriter | None = None
+        self._classes: CategoricalWriter | None = None
+        if kind == "dense":
+            if not self._plan.gathered and math.prod(options.shape or (1,)) != 1:
+                problem = f"{options.shape} is more than the one number of column {self._name!r}"
+                faults.add(self._plan.options_at + "/shape", "shape", problem)
+            self._dense = DenseWriter(path, (1,), faults, missing=options.missing)
+            return
+        if options.missing != "error" and not self._plan.gathered:
+            problem = f"column {self._name!r} holds text; an empty one gets a class by replace, such as "
+            faults.add(self._plan.options_at + "/missing", "missing-policy", problem + '{"": "unknown"}')
+        self._classes = CategoricalWriter(path, faults, options.classes, self._plan.options_at)
+
+    def write(self, block: Block, filename: str, faults: FaultList) -> None:
+        texts = self._texts(block)
+        locate = _locator(block, filename, self._name)
+        if self._dense is not None:
+            numbers = parse_numbers(texts)
+            if numbers is None:
+                numbers = [_number(text, row, locate, faults) for row, text in enumerate(texts)]
+            self._dense.append(np.array(numbers), locate)
+        elif self._classes is not None:
+            if self._plan.options.classes is None and "" in texts:
+                empty = [row for row, text in enumerate(texts) if not text]
+                faults.extend(len(empty), (_missing_text(locate(row, 0)) for row in empty))
+            self._classes.append(texts, locate)
+
+    def close(self) -> Column:
+        column = self._dense.close() if self._dense is not None else None
+        if self._classes is not None:
+            column = self._classes.close()
+        assert column is not None
+        return column
+
+    def _texts(self, block: Block) -> list[str]:
+        texts = block.texts(self._index)
+        replace = self._plan.options.replace
+        return [replace.get(text, text) for text in texts] if replace else texts
+
+
+def _number(text: str, row: int, locate: Locate, faults: FaultList) -> float:
+    if text.casefold() in MISSING_WORDS:
+        return math.nan
+    numbers = parse_numbers([text])
+    if numbers is not None:
+        return numbers[0]
+    place, words = locate(row, 0)
+    cure = "correct it, replace it, or make the field categorical"
+    faults.add(place, "not-a-number", f"{words}: {text!r} is not a number; {cure}")
+    return 0.0
+
+
+def _missing_text(place: Place) -> Fault:
+    where, words = place
+    cure = 'correct it, or give empty values a class by the field\'s option replace, such as {"": "unknown"}'
+    return Fault(where, "missing", f"{words}: the value is empty; {cure}")
