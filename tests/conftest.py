@@ -1,62 +1,18 @@
-"""Fixtures that several rooms' tests share: a real server for each test."""
+"""Fixtures that several rooms' tests share."""
 
 from __future__ import annotations
 
-import os
 import shutil
-import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import redis
 
-from service.valkey import binary
-
-
-class ValkeyServer:
-    """A real valkey-server of the tests' own, on a Unix socket, without persistence."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._process: subprocess.Popen[bytes] | None = None
-        self.socket = folder / "valkey.sock"
-        self.url = f"unix://{self.socket}"
-
-    def start(self) -> None:
-        """Start it, and wait until it answers."""
-        argv = [str(binary()), "--port", "0", "--unixsocket", str(self.socket), "--save", ""]
-        with (self._folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [*argv, "--dir", str(self._folder)],
-                env={"PATH": os.defpath, "LC_ALL": "C"},
-                stdout=log,
-                stderr=log,
-            )
-        deadline = time.monotonic() + 60
-        while not self.answers():
-            assert self._process.poll() is None, (self._folder / "log").read_text()
-            assert time.monotonic() < deadline, "valkey-server does not answer"
-            time.sleep(0.01)
-
-    def answers(self) -> bool:
-        try:
-            with self.client() as client:
-                return bool(client.ping())
-        except redis.RedisError:
-            return False
-
-    def client(self) -> redis.Redis:
-        return redis.Redis(unix_socket_path=str(self.socket), socket_timeout=5, decode_responses=True)
-
-    def stop(self) -> None:
-        """Kill it, as a power cut would; nothing is kept."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
+from jobs.settings import Settings
+from tests.trainer_runs import Workshop
+from tests.valkey_server import ValkeyServer
+from trainer.layout import read_json
 
 
 @pytest.fixture(scope="session")
@@ -79,3 +35,18 @@ def valkey(_one_valkey: ValkeyServer) -> ValkeyServer:
     with _one_valkey.client() as client:
         client.flushall()
     return _one_valkey
+
+
+def trainer_environments() -> list[Path]:
+    """The trainers' environments that set-up made: the chosen one first, others beside it."""
+    chosen = Settings().trainer_env
+    beside = sorted(chosen.parent.glob(f"{chosen.name}-*"))
+    return [path for path in [chosen, *beside] if (path / "trainer.json").exists()]
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    """Where a module's tests run real trainers without the service."""
+    environments = trainer_environments()
+    assert environments, "no trainer environment: run scripts/setup"
+    return Workshop(tmp_path_factory.mktemp("home"), read_json(environments[0] / "trainer.json"))

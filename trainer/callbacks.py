@@ -151,17 +151,20 @@ class Saving:
     def minibatch(self, state, sums, count):
         if self.every_minibatches and state.step % self.every_minibatches == 0:
             self.due = True
+        # Asked once: a signal may arrive between two looks, and nothing may end unsaved.
+        stopping = self.stop.is_set()
         at_end = state.offset >= self.epoch_size
-        if not at_end and (self.due or self.stop.is_set()):
-            self.checkpoints.publish(state, "stop" if self.stop.is_set() else "schedule")
+        if not at_end and (self.due or stopping):
+            self.checkpoints.publish(state, "stop" if stopping else "schedule")
             self.due = False
-        return self.stop.is_set()
+        return stopping
 
     def epoch(self, state):
+        stopping = self.stop.is_set()
         last = state.epoch >= self.epochs or state.stopped_early
         if self.every_epochs and state.epoch % self.every_epochs == 0:
             self.due = True
-        if last or self.due or self.stop.is_set():
-            self.checkpoints.publish(state, "end" if last else "stop" if self.stop.is_set() else "schedule")
+        if last or self.due or stopping:
+            self.checkpoints.publish(state, "end" if last else "stop" if stopping else "schedule")
             self.due = False
-        return self.stop.is_set()
+        return stopping

@@ -93,11 +93,6 @@ class RunDirectory:
         self.lock = path / "lock"
         """Exclusively locked (flock) for as long as a trainer of this job lives."""
 
-    @property
-    def volume(self) -> "Volume":
-        """The volume that this job's folder lies on."""
-        return Volume(self.path.parent.parent)
-
     def attempt(self, number: int) -> AttemptDirectory:
         return AttemptDirectory(self.attempts / str(number))
 

@@ -32,7 +32,7 @@ def runtime(spec):
             "threads": spec["training"]["threads"], "machine": platform.machine()}
 
 
-def run(folder, attempt):
+def run(folder, attempt, dataset_folder):
     """Run one attempt in the run directory ``folder``; the exit status of the process."""
     spec = read_json(folder.spec)
     facts = Facts(folder.attempt(attempt).facts)
@@ -44,8 +44,7 @@ def run(folder, attempt):
     started = time.monotonic()
     state = State()
     try:
-        dataset = Dataset(folder.volume.dataset(spec["dataset"]))
-        summary = attempt_training(folder, spec, dataset, state, found, facts, stop)
+        summary = attempt_training(folder, spec, Dataset(dataset_folder), state, found, facts, stop)
     except Diverged as error:
         result = failure("diverged", str(error))
     except BrokenCheckpoint as error:

@@ -1,0 +1,118 @@
+"""Real training attempts without the service: a data set, a spec, a trainer process, its run directory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from jobs.settings import Settings
+from jobs.spec import normalise
+from trainer.layout import RunDirectory, Volume, complete_lines, read_json, write_json
+from worker.launch import thread_limits
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+class Workshop:
+    """A volume in a temporary folder and an interpreter that has CNTK."""
+
+    def __init__(self, home: Path, environment: Mapping[str, Any]) -> None:
+        self.settings = Settings(home=home)
+        self.volume: Volume = self.settings.volume
+        self.environment = environment
+
+    def dataset(self, name: str, columns: Mapping[str, np.ndarray], splits: Mapping[str, np.ndarray]) -> str:
+        """A data set from arrays: one-dimensional integers are categorical, everything else is dense."""
+        folder = self.volume.dataset(f"ds_{name}")
+        folder.path.mkdir(parents=True)
+        fields = {field: self._column(folder.path, field, values, splits) for field, values in columns.items()}
+        for split, rows in splits.items():
+            np.save(folder.file(f"{split}.npy"), np.asarray(rows, dtype=np.int64))
+        write_json(folder.schema, {
+            "schema_version": 1, "id": f"ds_{name}", "name": name, "created_at": "2026-01-01T00:00:00Z",
+            "format": "npz", "rows": len(next(iter(columns.values()))), "size": 1, "sources": [], "options": {},
+            "fields": fields,
+            "splits": {split: {"rows": len(rows), "file": f"{split}.npy"} for split, rows in splits.items()},
+        })
+        return f"ds_{name}"
+
+    def _column(self, folder: Path, field: str, values: np.ndarray, splits: Mapping[str, np.ndarray]) -> Any:
+        train = values[np.asarray(splits["train"])]
+        found: dict[str, Any] = {"count": len(values), "files": {"values": f"{field}.npy"}}
+        if values.dtype.kind in "iu" and values.ndim == 1:
+            classes = int(values.max()) + 1
+            np.save(folder / f"{field}.npy", values.astype(np.int32))
+            return found | {"kind": "categorical", "shape": [classes], "dtype": "int32",
+                            "classes": [str(k) for k in range(classes)],
+                            "histogram": np.bincount(train, minlength=classes).tolist()}
+        values = values.astype(np.float32).reshape(len(values), *(values.shape[1:] or (1,)))
+        np.save(folder / f"{field}.npy", values)
+        train = train.reshape(len(train), -1).astype(np.float64)
+        return found | {"kind": "dense", "shape": list(values.shape[1:]), "dtype": "float32",
+                        "min": float(values.min()), "max": float(values.max()),
+                        "mean": train.mean(0).tolist(), "std": train.std(0).tolist()}
+
+    def job(self, name: str, spec: Mapping[str, Any], start: RunDirectory | None = None,
+            samples: int | None = None) -> RunDirectory:
+        """A run directory with the complete spec; it starts from a checkpoint of ``start`` if given."""
+        document = dict(spec)
+        if start is not None:
+            document.setdefault("start_from", {"job": start.path.name, "checkpoint": samples, "mode": "exact"})
+        run = self.volume.job(f"job_{name}")
+        run.path.mkdir(parents=True)
+        write_json(run.spec, normalise(document, self.volume, self.settings).document)
+        if start is not None:
+            assert samples is not None
+            shutil.copytree(start.checkpoint(samples).path, run.start.path)
+        return run
+
+    def start(self, run: RunDirectory, attempt: int = 1) -> subprocess.Popen[bytes]:
+        """A trainer process for one attempt."""
+        folder = run.attempt(attempt)
+        folder.path.mkdir(parents=True, exist_ok=True)
+        spec = read_json(run.spec)
+        with folder.stdout.open("ab") as stdout, folder.stderr.open("ab") as stderr:
+            return subprocess.Popen(
+                [self.environment["python"], "-m", "trainer", str(run.path), "--attempt", str(attempt),
+                 "--dataset", str(self.volume.dataset(spec["dataset"]).path)],
+                env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join([str(ROOT), *self.environment["python_path"]]),
+                     "LD_LIBRARY_PATH": os.pathsep.join(self.environment["library_path"]),
+                     **thread_limits(spec["training"]["threads"])},
+                stdout=stdout, stderr=stderr,
+            )
+
+    def train(self, run: RunDirectory, attempt: int = 1) -> dict[str, Any]:
+        """Run one attempt to its end; its result."""
+        process = self.start(run, attempt)
+        process.wait(timeout=300)
+        assert run.result.exists(), run.attempt(attempt).stderr.read_text()[-3000:]
+        return dict(read_json(run.result))
+
+    def interrupt(self, run: RunDirectory, attempt: int, with_signal: signal.Signals, after: str) -> int:
+        """Start an attempt and signal it once it has reported a fact of type ``after``; its exit status."""
+        process = self.start(run, attempt)
+        deadline = time.monotonic() + 120
+        while not any(fact["type"] == after for fact in facts(run, attempt)):
+            assert process.poll() is None, run.attempt(attempt).stderr.read_text()[-3000:]
+            assert time.monotonic() < deadline, f"no {after} was reported"
+            time.sleep(0.005)
+        process.send_signal(with_signal)
+        return process.wait(timeout=60)
+
+
+def facts(run: RunDirectory, attempt: int = 1) -> list[dict[str, Any]]:
+    """What an attempt's trainer has reported so far."""
+    return [line.value() or {} for line in complete_lines(run.attempt(attempt).facts)]
+
+
+def losses(run: RunDirectory) -> np.ndarray:
+    """The loss of every minibatch; NaN for those that another job trained."""
+    return np.fromfile(run.losses, dtype="<f8")
