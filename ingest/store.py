@@ -25,7 +25,7 @@ from jobs.errors import Fault, InvalidInput, NotFound, Unavailable
 from jobs.settings import Settings
 from trainer.layout import DatasetDirectory, Volume, fsync_folder, write_json
 
-__all__ = ["Upload", "delete_dataset", "get_dataset", "ingest", "list_datasets", "sweep_incoming"]
+__all__ = ["Upload", "datasets", "get", "incoming_folder", "ingest", "remove", "sweep_incoming"]
 
 CONVERSION = 1
 """Raised when the same files and options come to mean other columns than before."""
@@ -64,27 +64,27 @@ def ingest(
     return load_schema(volume, dataset_id), new
 
 
-def list_datasets(volume: Volume) -> list[DatasetSchema]:
+def datasets(volume: Volume) -> list[DatasetSchema]:
     """Every data set, the newest first."""
     if not volume.datasets.is_dir():
         return []
     found = []
     for folder in volume.datasets.iterdir():
         try:
-            found.append(get_dataset(volume, folder.name))
+            found.append(get(volume, folder.name))
         except NotFound:
             # Removed since the folder was listed, or no data set at all.
             continue
     return sorted(found, key=lambda schema: (schema.created_at, schema.id), reverse=True)
 
 
-def get_dataset(volume: Volume, dataset_id: str) -> DatasetSchema:
+def get(volume: Volume, dataset_id: str) -> DatasetSchema:
     """The schema of one data set; NotFound."""
     _check_id(dataset_id)
     return load_schema(volume, dataset_id)
 
 
-def delete_dataset(volume: Volume, dataset_id: str) -> None:
+def remove(volume: Volume, dataset_id: str) -> None:
     """Delete a data set; NotFound. It vanishes by one rename, then its bytes go.
 
     Whether a job still needs it is for the caller to find out before.
