@@ -31,12 +31,12 @@ def json_object(raw: bytes, pointer: str = "") -> dict[str, Any]:
         )
     except json.JSONDecodeError as error:
         where = f"line {error.lineno} column {error.colno}"
-        raise InvalidInput.of([Fault(pointer, "json-invalid", f"no JSON: {error.msg} at {where}")]) from None
+        raise InvalidInput.of([Fault(pointer, "json_invalid", f"no JSON: {error.msg} at {where}")]) from None
     except (ValueError, RecursionError) as error:
-        raise InvalidInput.of([Fault(pointer, "json-invalid", f"no JSON: {error}")]) from None
+        raise InvalidInput.of([Fault(pointer, "json_invalid", f"no JSON: {error}")]) from None
     if not isinstance(found, dict):
         kind = KINDS.get(type(found), "a number")
-        raise InvalidInput.of([Fault(pointer, "object-expected", f"a JSON object is needed, not {kind}")])
+        raise InvalidInput.of([Fault(pointer, "object_expected", f"a JSON object is needed, not {kind}")])
     return found
 
 
@@ -65,7 +65,7 @@ async def spec_document(request: Request) -> dict[str, Any]:
     body = bytearray()
     async for chunk in request.stream():
         if len(body) + len(chunk) > JSON_BYTES:
-            raise TooLarge.of([Fault("", "too-large", f"a spec has at most {JSON_BYTES:,} bytes")])
+            raise TooLarge.of([Fault("", "too_large", f"a spec has at most {JSON_BYTES:,} bytes")])
         body += chunk
     return json_object(bytes(body))
 

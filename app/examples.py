@@ -29,6 +29,15 @@ RESUME_SPEC: dict[str, Any] = {
     "start_from": {"job": JOB_ID, "checkpoint": "latest", "mode": "exact"},
 }
 
+OPTIONS: dict[str, Any] = {
+    "name": "digits",
+    "fields": {
+        "pixels": {"columns": ["pixel_*"]},
+        "digit": {"kind": "categorical"},
+    },
+    "splits": {"fractions": {"valid": 0.1, "test": 0.2}, "seed": 1},
+}
+
 LOSSES = {"train": {"loss": 0.1874}, "valid": {"loss": 0.2218}}
 METRICS_NOW = {"train": {"classification_error": 0.041}, "valid": {"classification_error": 0.053}}
 

@@ -16,6 +16,7 @@ from jobs.ids import is_job_id
 from jobs.record import Record
 from jobs.settings import Settings
 from jobs.spec import normalise
+from jobs.start import resolve_start
 from jobs.states import State
 from jobs.store import Store
 from jobs.submit import submit
@@ -75,7 +76,7 @@ def list_jobs(
 ) -> JobPage:
     if page_token is not None and not is_job_id(page_token):
         detail = f"{page_token!r} is no next_page_token of an earlier answer"
-        raise InvalidInput.of([Fault("/query/page_token", "page-token", detail)])
+        raise InvalidInput.of([Fault("/query/page_token", "page_token", detail)])
     page = store.page(status=status, after=page_token, limit=page_size)
     now = store.now_ms()
     items = [Job.model_validate(record.public(now)) for record in page.records]
@@ -93,7 +94,9 @@ def cancel_job(job_id: str, store: StoreDep, volume: VolumeDep) -> Job:
 
 
 def validate(document: dict[str, Any], settings: Settings) -> Validation:
+    """What ``submit`` would make of a spec, with the same refusals, and nothing made."""
     found = normalise(document, settings.volume, settings)
+    resolve_start(found, settings.volume)
     return Validation(valid=True, spec=found.document, fingerprint=found.fingerprint, estimate=found.estimate)
 
 

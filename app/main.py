@@ -26,7 +26,7 @@ from app.access import authorised
 from app.query import known_parameters_only
 from app.resources import Problem
 from app.state import AppState
-from app.upload import sweep
+from ingest.store import sweep_incoming
 from jobs.errors import Unavailable
 from jobs.queue import TokenQueue
 from jobs.reconcile import reconcile
@@ -51,7 +51,7 @@ def create_app(settings: Settings) -> FastAPI:
         volume = settings.volume
         for folder in (volume.jobs, volume.datasets, volume.incoming):
             folder.mkdir(parents=True, exist_ok=True)
-        sweep(volume)
+        sweep_incoming(volume)
         store = Store.open(settings)
         queue = TokenQueue(store.client)
         reconciler = asyncio.create_task(reconcile_forever(store, queue, settings))
@@ -78,7 +78,7 @@ def create_app(settings: Settings) -> FastAPI:
     for room in (jobs, events, metrics, checkpoints, logs, artifacts, datasets, parts, workers):
         v1.include_router(room.router)
     app.include_router(v1)
-    app.include_router(health.router)
+    app.include_router(health.router, dependencies=[Depends(known_parameters_only)])
     return app
 
 

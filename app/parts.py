@@ -12,5 +12,5 @@ router = APIRouter(tags=["parts"])
 
 
 @router.get("/parts", summary="Every part that a spec may name, with its parameters")
-async def read_parts() -> dict[str, Any]:
+def read_parts() -> dict[str, Any]:
     return catalogue()

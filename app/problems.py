@@ -85,7 +85,7 @@ def of_validation(error: RequestValidationError) -> JSONResponse:
     faults = [
         Fault(
             "".join(f"/{part}" for part in found["loc"]),
-            found["type"].replace("_", "-"),
+            found["type"],
             f"{found['msg']}; got {found['input']!r}" if found.get("input") is not None else found["msg"],
         )
         for found in error.errors()

@@ -18,7 +18,7 @@ async def known_parameters_only(request: Request) -> None:
     known = sorted(found.alias for found in route.dependant.query_params)
     cure = f"known here: {', '.join(known)}" if known else "this resource takes none"
     faults = [
-        Fault(f"/query/{name}", "parameter-unknown", f"there is no query parameter {name!r}; {cure}")
+        Fault(f"/query/{name}", "unknown_parameter", f"there is no query parameter {name!r}; {cure}")
         for name in request.query_params
         if name not in known
     ]

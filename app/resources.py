@@ -230,10 +230,11 @@ class CheckpointList(BaseModel):
     items: list[Checkpoint]
 
 
-class DatasetList(BaseModel):
+class DatasetPage(BaseModel):
     """Data sets, newest first."""
 
     items: list[DatasetSchema]
+    next_page_token: str | None
 
 
 class Worker(WorkerEntry):

@@ -1,18 +1,10 @@
-"""A multipart upload, written to the volume as it arrives.
-
-No more than a batch of the body is ever in memory. The files lie in one folder of
-``VOLUME/incoming`` whose lock is held while the request lives; whatever goes wrong, the
-folder goes too, and a folder that a killed process left behind is swept at the next start.
-"""
+"""A multipart upload, written to the volume as it arrives: no more than a batch is ever in memory."""
 
 from __future__ import annotations
 
-import fcntl
-import os
+import json
 import shutil
-import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -22,9 +14,11 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
+from app import examples
 from app.body import json_object
+from ingest.store import Upload
 from jobs.errors import Fault, InvalidInput, JobsError, TooLarge, Unavailable
-from trainer.layout import Volume
+from jobs.settings import Settings
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -37,13 +31,37 @@ FREE_BYTES = 64 << 20
 DRAIN_BYTES = 64 << 20
 """How much of a refused body is still read, so that its sender comes to see the answer."""
 
+FORM_BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {
+                        "file": {
+                            "type": "array",
+                            "items": {"type": "string", "contentMediaType": "application/octet-stream"},
+                            "description": "one or more parts of this name: the data itself",
+                        },
+                        "options": {"type": "string", "contentMediaType": "application/json"},
+                    },
+                },
+                "example": {"file": ["digits.csv"], "options": json.dumps(examples.OPTIONS)},
+            }
+        },
+    }
+}
+"""The body as the OpenAPI description shows it."""
+
 
 @dataclass
-class Upload:
-    """What a request brought: files on the volume by their names, and the options."""
+class Form:
+    """What a request brought: files in ``folder``, and the options."""
 
     folder: Path
-    files: dict[str, Path] = field(default_factory=dict)
+    files: list[Upload] = field(default_factory=list)
     options: bytes | None = None
 
     def document(self) -> dict[str, Any]:
@@ -51,39 +69,11 @@ class Upload:
         return json_object(self.options or b"{}", "/options")
 
 
-@contextmanager
-def incoming_folder(volume: Volume) -> Iterator[Path]:
-    """A folder of one request's own; gone afterwards."""
-    volume.incoming.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix="upload-", dir=volume.incoming))
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(descriptor)
-
-
-def sweep(volume: Volume) -> None:
-    """Delete the upload folders that no living process holds."""
-    for folder in volume.incoming.glob("upload-*"):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue
-        else:
-            shutil.rmtree(folder, ignore_errors=True)
-        finally:
-            os.close(descriptor)
-
-
 class _Parts:
     """The parser's callbacks: routes each part to its file or to the options."""
 
-    def __init__(self, upload: Upload, limit: int) -> None:
-        self.upload = upload
+    def __init__(self, form: Form, limit: int) -> None:
+        self.form = form
         self.limit = limit
         self.received = 0
         self.ended = False
@@ -123,21 +113,21 @@ class _Parts:
         name = parameters.get(b"name", b"").decode("latin-1")
         if name == "file":
             self._open(parameters.get(b"filename", b""))
-        elif name == "options" and self.upload.options is None and self._options is None:
+        elif name == "options" and self.form.options is None and self._options is None:
             self._options = bytearray()
         else:
             known = "an upload has parts named 'file' and at most one named 'options'"
-            self.faults.append(Fault(f"/{name}", "part-unknown", f"{known}; got one more, {name!r}"))
+            self.faults.append(Fault(f"/{name}", "unknown_part", f"{known}; got one more, {name!r}"))
 
     def _open(self, raw_name: bytes) -> None:
         name = raw_name.decode("utf-8", "replace")
-        fault = name_fault(name, self.upload.files)
+        fault = name_fault(name, [file.filename for file in self.form.files])
         if fault:
             self.faults.append(fault)
             return
         # The sender's name never becomes a path.
-        path = self.upload.folder / f"{len(self.upload.files)}.part"
-        self.upload.files[name] = path
+        path = self.form.folder / f"{len(self.form.files)}.part"
+        self.form.files.append(Upload(name, path))
         self._file = path.open("wb")
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
@@ -155,7 +145,7 @@ class _Parts:
     def on_part_end(self) -> None:
         self.close()
         if self._options is not None:
-            self.upload.options, self._options = bytes(self._options), None
+            self.form.options, self._options = bytes(self._options), None
 
     def on_end(self) -> None:
         self.ended = True
@@ -168,28 +158,28 @@ class _Parts:
     def missing(self) -> Iterator[Fault]:
         """What is wrong with the parts as a whole, once the body has ended."""
         if not self.ended:
-            yield Fault("", "multipart-truncated", "the body ends before its closing boundary")
-        elif not self.upload.files and not self.faults:
+            yield Fault("", "multipart_truncated", "the body ends before its closing boundary")
+        elif not self.form.files and not self.faults:
             yield Fault("/file", "missing", "no part named 'file': the data itself is needed")
 
 
-def name_fault(name: str, taken: dict[str, Path]) -> Fault | None:
+def name_fault(name: str, taken: list[str]) -> Fault | None:
     """What is wrong with the name of an uploaded file."""
     if not name:
-        return Fault("/file", "filename-missing", "a part named 'file' needs a filename")
+        return Fault("/file", "filename_missing", "a part named 'file' needs a filename")
     if "/" in name or "\\" in name or name in (".", "..") or not name.isprintable():
         return Fault(
-            "/file", "filename-invalid", f"{name!r} is no plain file name: no folders, no control characters"
+            "/file", "filename_invalid", f"{name!r} is no plain file name: no folders, no control characters"
         )
     if name in taken:
-        return Fault(f"/file/{name}", "filename-duplicate", f"two files are named {name!r}")
+        return Fault(f"/file/{name}", "filename_duplicate", f"two files are named {name!r}")
     if len(taken) >= MAX_FILES:
-        return Fault("/file", "too-many", f"more than {MAX_FILES} files")
+        return Fault("/file", "too_many", f"more than {MAX_FILES} files")
     return None
 
 
 def too_large(pointer: str, what: str) -> TooLarge:
-    return TooLarge.of([Fault(pointer, "too-large", f"{what}: over the limit of this service")])
+    return TooLarge.of([Fault(pointer, "too_large", f"{what}: over the limit of this service")])
 
 
 def boundary_of(request: Request) -> bytes:
@@ -204,12 +194,13 @@ def boundary_of(request: Request) -> bytes:
     return boundary
 
 
-def expect_room(request: Request, volume: Volume, limit: int) -> None:
+def expect_room(request: Request, settings: Settings) -> None:
     """Refuse before the first byte what the announced length already rules out."""
+    limit = settings.max_upload_bytes
     announced = int(request.headers.get("content-length", 0))
     if announced > limit + OPTIONS_BYTES + (64 << 10):
         raise too_large("/file", f"a body of {announced:,} bytes, where {limit:,} are allowed")
-    free = shutil.disk_usage(volume.path).free
+    free = shutil.disk_usage(settings.volume.path).free
     if free < announced + FREE_BYTES:
         raise Unavailable(f"the volume has {free:,} bytes free, too few for an upload of {announced:,}")
 
@@ -226,17 +217,17 @@ async def batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield bytes(gathered)
 
 
-async def receive(request: Request, folder: Path, volume: Volume, limit: int) -> Upload:
-    """Read a whole multipart body into ``folder``; at most ``limit`` bytes of files.
+async def receive(request: Request, folder: Path, settings: Settings) -> Form:
+    """Read a whole multipart body, its files into ``folder``, up to the settings' limit.
 
     Raises InvalidInput (every fault of the parts), TooLarge, Unavailable for a full volume.
     """
-    upload = Upload(folder)
-    parts = _Parts(upload, limit)
+    form = Form(folder)
+    parts = _Parts(form, settings.max_upload_bytes)
     stream = request.stream()
     try:
         parser = MultipartParser(boundary_of(request), parts.callbacks())
-        expect_room(request, volume, limit)
+        expect_room(request, settings)
         async for batch in batches(stream):
             await to_thread.run_sync(feed, parser, batch)
         faults = [*parts.faults, *parts.missing()]
@@ -247,14 +238,14 @@ async def receive(request: Request, folder: Path, volume: Volume, limit: int) ->
         raise
     finally:
         parts.close()
-    return upload
+    return form
 
 
 def feed(parser: MultipartParser, batch: bytes) -> None:
     try:
         parser.write(batch)
     except MultipartParseError as error:
-        raise InvalidInput.of([Fault("", "multipart-invalid", str(error))]) from None
+        raise InvalidInput.of([Fault("", "multipart_invalid", str(error))]) from None
 
 
 async def drain(stream: AsyncIterator[bytes]) -> None:

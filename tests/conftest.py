@@ -6,6 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -37,6 +38,17 @@ def valkey(_one_valkey: ValkeyServer) -> ValkeyServer:
     return _one_valkey
 
 
+@pytest.fixture
+def persistent_valkey() -> Iterator[ValkeyServer]:
+    """A server of the test's own whose jobs outlive it: for tests that stop it and start it again."""
+    folder = Path(tempfile.mkdtemp(prefix="valkey-"))
+    server = ValkeyServer(folder, persistent=True)
+    server.start()
+    yield server
+    server.stop()
+    shutil.rmtree(folder)
+
+
 def trainer_environments() -> list[Path]:
     """The trainers' environments that set-up made: the chosen one first, others beside it."""
     chosen = Settings().trainer_env
@@ -50,3 +62,11 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     environments = trainer_environments()
     assert environments, "no trainer environment: run scripts/setup"
     return Workshop(tmp_path_factory.mktemp("home"), read_json(environments[0] / "trainer.json"))
+
+
+@pytest.fixture(scope="module", params=trainer_environments() or [None],
+                ids=lambda path: path.name if path else "none")
+def environment(request: pytest.FixtureRequest) -> dict[str, Any]:
+    """trainer.json of each trainer environment in turn."""
+    assert request.param, "no trainer environment: run scripts/setup"
+    return dict(read_json(request.param / "trainer.json"))

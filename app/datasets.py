@@ -1,0 +1,86 @@
+"""``/v1/datasets``: upload, list, read, delete."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response, status
+from starlette.concurrency import run_in_threadpool
+
+from app.resources import DatasetPage
+from app.state import SettingsDep, StoreDep, VolumeDep
+from app.upload import FORM_BODY, receive
+from ingest import store as datasets
+from jobs.dataset import DatasetSchema
+from jobs.errors import Fault, InvalidInput
+from jobs.store import Store
+from trainer.layout import Volume
+
+router = APIRouter(prefix="/datasets", tags=["datasets"])
+
+
+@router.post(
+    "",
+    summary="Upload files as one data set",
+    status_code=status.HTTP_201_CREATED,
+    responses={
+        201: {"headers": {"Location": {"schema": {"type": "string"}}}},
+        200: {"model": DatasetSchema, "description": "The same content and options are there already"},
+    },
+    openapi_extra=FORM_BODY,
+)
+async def create_dataset(request: Request, response: Response, settings: SettingsDep) -> DatasetSchema:
+    with datasets.incoming_folder(settings.volume, "upload-") as folder:
+        form = await receive(request, folder, settings)
+        schema, new = await run_in_threadpool(datasets.ingest, form.files, form.document(), settings)
+    response.status_code = status.HTTP_201_CREATED if new else status.HTTP_200_OK
+    response.headers["Location"] = f"/v1/datasets/{schema.id}"
+    return schema
+
+
+@router.get("", summary="List data sets, newest first")
+def list_datasets(
+    volume: VolumeDep,
+    page_size: Annotated[int, Query(ge=1, le=500)] = 50,
+    page_token: Annotated[str | None, Query(description="next_page_token of the page before")] = None,
+) -> DatasetPage:
+    return dataset_page(volume, page_size, page_token)
+
+
+@router.get("/{dataset_id}", summary="The schema of one data set")
+def read_dataset(dataset_id: str, volume: VolumeDep) -> DatasetSchema:
+    return datasets.get(volume, dataset_id)
+
+
+@router.delete(
+    "/{dataset_id}",
+    summary="Delete a data set that no live job needs",
+    status_code=status.HTTP_204_NO_CONTENT,
+)
+def delete_dataset(dataset_id: str, store: StoreDep, volume: VolumeDep) -> None:
+    remove(dataset_id, store, volume)
+
+
+def remove(dataset_id: str, store: Store, volume: Volume) -> None:
+    """Delete a data set while no job can be submitted that needs it."""
+    datasets.get(volume, dataset_id)
+    with store.deleting_dataset(dataset_id):
+        datasets.remove(volume, dataset_id)
+
+
+def dataset_page(volume: Volume, size: int, token: str | None) -> DatasetPage:
+    """The next ``size`` data sets. The token is the place of the last one, which may be deleted since."""
+    found = datasets.datasets(volume)
+    if token is not None:
+        if "/" not in token:
+            detail = f"{token!r} is no next_page_token of an earlier answer"
+            raise InvalidInput.of([Fault("/query/page_token", "page_token", detail)])
+        found = [schema for schema in found if place(schema) < token]
+    return DatasetPage(
+        items=found[:size], next_page_token=place(found[size - 1]) if len(found) > size else None
+    )
+
+
+def place(schema: DatasetSchema) -> str:
+    """Where a data set stands among all: later ones are greater."""
+    return f"{schema.created_at.isoformat(timespec='microseconds')}/{schema.id}"
