@@ -21,7 +21,9 @@ class Strict(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 
 
-def part_models(registry: Registry, base: Callable[[Part], type[Strict]] = lambda _: Strict) -> list[type[Strict]]:
+def part_models(
+    registry: Registry, base: Callable[[Part], type[Strict]] = lambda _: Strict
+) -> list[type[Strict]]:
     """One model a part of ``registry``, each derived from ``base(part)``."""
     return [part_model(part, base(part)) for part in registry]
 
@@ -104,8 +106,11 @@ def tags(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     current: Any = model
     for step in location:
         current = descended(current, step)
-    return [str(get_args(option.model_fields["type"].annotation)[0]) for option in options(current)
-            if is_model(option) and "type" in option.model_fields]
+    return [
+        str(get_args(option.model_fields["type"].annotation)[0])
+        for option in options(current)
+        if is_model(option) and "type" in option.model_fields
+    ]
 
 
 def is_model(annotation: Any) -> bool:
@@ -135,4 +140,3 @@ def descended(annotation: Any, step: int | str) -> Any:
             if kind is not None and step in get_args(kind.annotation):
                 return option
     return annotation
-

@@ -42,35 +42,45 @@ def sources(layer: Mapping[str, Any]) -> list[str]:
 
 
 def plan(
-    inputs: Mapping[str, tuple[int, ...]], network: Sequence[Mapping[str, Any]], faults: list[Fault]
+    inputs: Mapping[str, tuple[int, ...] | None], network: Sequence[Mapping[str, Any]], faults: list[Fault]
 ) -> Plan:
     """Shapes of all layers whose inputs are known; what is wrong is added to ``faults``.
 
     Layers may stand in any order; a layer that waits for itself is named as part of a cycle.
     """
-    shapes = dict(inputs)
+    shapes = {name: shape for name, shape in inputs.items() if shape is not None}
     planned: list[PlannedLayer] = []
     order: list[int] = []
     declared = {layer["name"] for layer in network} | set(inputs)
     # Names without a shape because something before them is wrong: that was said once already.
-    unknown: set[str] = set()
+    unknown = {name for name, shape in inputs.items() if shape is None}
     for position, layer in enumerate(network):
         for source in sources(layer):
             if source not in declared:
                 key = "inputs" if "inputs" in layer else "input"
                 known = ", ".join(sorted(declared - {layer["name"]}))
-                faults.append(Fault(f"/network/{position}/{key}", "unknown_node",
-                                    f"no input or layer is named {source!r}; there are: {known}"))
+                faults.append(
+                    Fault(
+                        f"/network/{position}/{key}",
+                        "unknown_node",
+                        f"no input or layer is named {source!r}; there are: {known}",
+                    )
+                )
                 unknown.add(source)
     waiting = list(range(len(network)))
     while waiting:
-        position = next((p for p in waiting
-                         if all(s in shapes or s in unknown for s in sources(network[p]))), None)
-        if position is None:
+        ready = [p for p in waiting if all(s in shapes or s in unknown for s in sources(network[p]))]
+        if not ready:
             names = ", ".join(network[p]["name"] for p in waiting)
-            faults.append(Fault(f"/network/{waiting[0]}", "cycle",
-                                f"these layers wait for one another: {names}; a network may not have a cycle"))
+            faults.append(
+                Fault(
+                    f"/network/{waiting[0]}",
+                    "cycle",
+                    f"these layers wait for one another: {names}; a network may not have a cycle",
+                )
+            )
             break
+        position = ready[0]
         waiting.remove(position)
         order.append(position)
         layer = network[position]
@@ -93,15 +103,22 @@ def estimate(spec: Mapping[str, Any], planned: Plan, schema: DatasetSchema) -> d
     """What a job will take: parameters, bytes of memory and of one checkpoint, and its layers."""
     weights = 4 * planned.parameters
     state = learners[spec["learner"]["type"]].facts["state"]
-    activations = 4 * spec["training"]["minibatch_size"] * (
-        sum(prod(layer.shape) for layer in planned.layers)
-        + sum(prod(field.shape) for field in schema.fields.values()))
+    activations = (
+        4
+        * spec["training"]["minibatch_size"]
+        * (
+            sum(prod(layer.shape) for layer in planned.layers)
+            + sum(prod(field.shape) for field in schema.fields.values())
+        )
+    )
     return {
         "parameters": planned.parameters,
         # Weights, gradients and learner state; each activation with its gradient and CNTK's workspace.
         "memory_bytes": BASE_MEMORY + weights * (2 + state) + 3 * activations,
         "checkpoint_bytes": weights * (1 + state),
         "minibatches_per_epoch": -(-schema.splits["train"].rows // spec["training"]["minibatch_size"]),
-        "layers": [{"name": layer.name, "shape": list(layer.shape), "parameters": layer.parameters}
-                   for layer in planned.layers],
+        "layers": [
+            {"name": layer.name, "shape": list(layer.shape), "parameters": layer.parameters}
+            for layer in planned.layers
+        ],
     }

@@ -77,11 +77,17 @@ def diff(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[dict[str, An
 
 def _differences(at: str, here: Any, there: Any) -> list[dict[str, Any]]:
     if isinstance(here, dict) and isinstance(there, dict):
-        return [found for key in sorted(here.keys() | there.keys())
-                for found in _differences(f"{at}/{key}", here.get(key), there.get(key))]
+        return [
+            found
+            for key in sorted(here.keys() | there.keys())
+            for found in _differences(f"{at}/{key}", here.get(key), there.get(key))
+        ]
     if isinstance(here, list) and isinstance(there, list) and len(here) == len(there):
-        return [found for index, pair in enumerate(zip(here, there, strict=True))
-                for found in _differences(f"{at}/{index}", *pair)]
+        return [
+            found
+            for index, pair in enumerate(zip(here, there, strict=True))
+            for found in _differences(f"{at}/{index}", *pair)
+        ]
     return [] if here == there else [{"pointer": at, "here": here, "there": there}]
 
 
@@ -119,11 +125,17 @@ class _Check:
     def field(self, pointer: str, name: str) -> FieldSchema | None:
         found = self.schema.fields.get(name)
         if found is None:
-            self.fault(pointer, "unknown_field",
-                       f"data set {self.schema.id} has no field {name!r}; {nearest(name, list(self.schema.fields))}")
+            self.fault(
+                pointer,
+                "unknown_field",
+                f"data set {self.schema.id} has no field {name!r}; {nearest(name, list(self.schema.fields))}",
+            )
         elif found.sequence:
-            self.fault(pointer, "sequence",
-                       f"the field {name!r} holds sequences, and no layer of this version takes them")
+            self.fault(
+                pointer,
+                "sequence",
+                f"the field {name!r} holds sequences, and no layer of this version takes them",
+            )
         return found
 
     def names(self) -> None:
@@ -131,21 +143,28 @@ class _Check:
         seen: set[str] = set(self.spec["inputs"])
         for position, layer in enumerate(self.spec["network"]):
             if layer["name"] in seen:
-                self.fault(f"/network/{position}/name", "duplicate_name",
-                           f"another input or layer is already named {layer['name']!r}")
+                self.fault(
+                    f"/network/{position}/name",
+                    "duplicate_name",
+                    f"another input or layer is already named {layer['name']!r}",
+                )
             seen.add(layer["name"])
 
-    def inputs(self) -> dict[str, tuple[int, ...]]:
-        shapes = {}
+    def inputs(self) -> dict[str, tuple[int, ...] | None]:
+        """The shape of each input; None where its field is not known."""
+        shapes: dict[str, tuple[int, ...] | None] = {}
         for name, document in self.spec["inputs"].items():
             at = f"/inputs/{name}"
             found = self.field(f"{at}/field", document["field"])
+            shapes[name] = found.shape if found else None
             if found is None:
                 continue
-            shapes[name] = found.shape
             if document["standardize"] and found.mean is None:
-                self.fault(f"{at}/standardize", "not_dense",
-                           f"a {found.kind} field has no mean and deviation to standardize by")
+                self.fault(
+                    f"{at}/standardize",
+                    "not_dense",
+                    f"a {found.kind} field has no mean and deviation to standardize by",
+                )
             if document["standardize"] and (document["shift"] or document["scale"] != 1):
                 self.fault(f"{at}/standardize", "exclusive", "give standardize or shift and scale, not both")
             if found.kind == "sparse" and (document["shift"] or document["scale"] != 1):
@@ -157,28 +176,48 @@ class _Check:
         output = planned.shapes.get(item["output"])
         nodes = {layer["name"] for layer in self.spec["network"]} | set(self.spec["inputs"])
         if item["output"] not in nodes:
-            self.fault(f"{at}/output", "unknown_node",
-                       f"no input or layer is named {item['output']!r}; {nearest(item['output'], list(nodes))}")
+            self.fault(
+                f"{at}/output",
+                "unknown_node",
+                f"no input or layer is named {item['output']!r}; {nearest(item['output'], list(nodes))}",
+            )
         source = self.spec["inputs"].get(item["target"], {}).get("field", item["target"])
         if item["target"] in nodes and item["target"] not in self.spec["inputs"]:
-            self.fault(f"{at}/target", "target_kind", f"{item['target']!r} is a layer; a target is an input or a field")
+            self.fault(
+                f"{at}/target",
+                "target_kind",
+                f"{item['target']!r} is a layer; a target is an input or a field",
+            )
             return
         target = self.field(f"{at}/target", source)
         if target is None:
             return
         if wants == "classes" and not (target.kind == "categorical" or within_unit(target)):
-            self.fault(f"{at}/target", "target_kind",
-                       f"{item['type']} takes a categorical field or a distribution over classes in 0..1, but "
-                       f"{source!r} is {described(target)}; upload it with kind categorical")
+            self.fault(
+                f"{at}/target",
+                "target_kind",
+                f"{item['type']} takes a categorical field or a distribution over classes in 0..1, but "
+                f"{source!r} is {described(target)}; upload it with kind categorical",
+            )
         if wants == "labels" and not (target.kind == "dense" and within_unit(target)):
-            self.fault(f"{at}/target", "target_kind",
-                       f"{item['type']} takes a dense field of labels in 0..1, but {source!r} is {described(target)}")
+            self.fault(
+                f"{at}/target",
+                "target_kind",
+                f"{item['type']} takes a dense field of labels in 0..1, not {source!r}: {described(target)}",
+            )
         if wants == "values" and target.kind != "dense":
-            self.fault(f"{at}/target", "target_kind",
-                       f"{item['type']} takes a dense field of numbers, but {source!r} is {described(target)}")
+            self.fault(
+                f"{at}/target",
+                "target_kind",
+                f"{item['type']} takes a dense field of numbers, but {source!r} is {described(target)}",
+            )
         if output is not None and output != target.shape:
-            self.fault(at, "shape", f"the output {item['output']!r} is {by(output)} but the target {source!r} is "
-                                    f"{by(target.shape)}; the last layer and the target need the same shape")
+            self.fault(
+                at,
+                "shape",
+                f"the output {item['output']!r} is {by(output)} but the target {source!r} is "
+                f"{by(target.shape)}; the last layer and the target need the same shape",
+            )
 
     def class_weights(self, at: str, term: dict[str, Any]) -> None:
         """Class weights as a list in the order of the field's classes, or None."""
@@ -190,16 +229,29 @@ class _Check:
         if target is None:
             return
         if target.classes is None or target.histogram is None:
-            self.fault(at, "target_kind", f"class weights need a categorical target, but {source!r} is {described(target)}")
+            self.fault(
+                at,
+                "target_kind",
+                f"class weights need a categorical target, but {source!r} is {described(target)}",
+            )
+            return
+        if isinstance(given, list):
+            if len(given) != len(target.classes):
+                self.fault(at, "length", f"{source!r} has {len(target.classes)} classes, not {len(given)}")
             return
         if given == "balanced":
             rows = sum(target.histogram)
-            term["class_weights"] = [rows / (len(target.classes) * count) if count else 0.0
-                                     for count in target.histogram]
+            term["class_weights"] = [
+                rows / (len(target.classes) * count) if count else 0.0 for count in target.histogram
+            ]
             return
         for name in given:
             if name not in target.classes:
-                self.fault(f"{at}/{name}", "unknown_class", f"{source!r} has no class {name!r}; {nearest(name, target.classes)}")
+                self.fault(
+                    f"{at}/{name}",
+                    "unknown_class",
+                    f"{source!r} has no class {name!r}; {nearest(name, target.classes)}",
+                )
         term["class_weights"] = [given.get(name, 1.0) for name in target.classes]
         if not any(term["class_weights"]):
             self.fault(at, "all_zero", "every class has the weight 0, so nothing would be learned")
@@ -218,8 +270,11 @@ class _Check:
             alone = types[item["type"]] == 1
             name = item["name"] or (item["type"] if alone else f"{item['type']}_{item['output']}")
             if name in taken:
-                self.fault(f"/{section}/{position}/name", "duplicate_name",
-                           f"the name {name!r} is taken; give this one another 'name'")
+                self.fault(
+                    f"/{section}/{position}/name",
+                    "duplicate_name",
+                    f"the name {name!r} is taken; give this one another 'name'",
+                )
             taken.add(name)
             item["name"] = name
 
@@ -228,13 +283,21 @@ class _Check:
         if name is None or (found := self.field("/example_weight", name)) is None:
             return
         if found.kind != "dense" or prod(found.shape) != 1:
-            self.fault("/example_weight", "shape",
-                       f"a weight is one number an example, but {name!r} is {described(found)}")
+            self.fault(
+                "/example_weight",
+                "shape",
+                f"a weight is one number an example, but {name!r} is {described(found)}",
+            )
         elif found.min is not None and found.min < 0:
-            self.fault("/example_weight", "negative",
-                       f"the weights in {name!r} go down to {found.min:g}; they may not be negative")
+            self.fault(
+                "/example_weight",
+                "negative",
+                f"the weights in {name!r} go down to {found.min:g}; they may not be negative",
+            )
         elif found.max == 0:
-            self.fault("/example_weight", "all_zero", f"every weight in {name!r} is 0, so nothing would be learned")
+            self.fault(
+                "/example_weight", "all_zero", f"every weight in {name!r} is 0, so nothing would be learned"
+            )
 
     def outputs(self, planned: Plan) -> None:
         """The nodes that make up the finished model; by default all that terms and metrics look at."""
@@ -244,23 +307,33 @@ class _Check:
             self.spec["outputs"] = [layer.name for layer in planned.layers if layer.name in used]
         for position, name in enumerate(self.spec["outputs"]):
             if name not in layers:
-                self.fault(f"/outputs/{position}", "unknown_node",
-                           f"no layer is named {name!r}; {nearest(name, layers)}")
+                self.fault(
+                    f"/outputs/{position}",
+                    "unknown_node",
+                    f"no layer is named {name!r}; {nearest(name, layers)}",
+                )
 
     def watch(self) -> None:
         """Which value says what is best; by default the first metric (or the loss) on held-out data."""
         valid = "valid" in self.schema.splits
         better = {item["name"]: "lower" for item in self.spec["objective"]} | {"total": "lower"}
         better |= {item["name"]: metrics[item["type"]].facts["better"] for item in self.spec["metrics"]}
-        given = self.spec["watch"] or {"metric": None, "split": None}
+        given = self.spec["watch"] or {"metric": None, "split": None, "better": None}
         metric = given["metric"] or (self.spec["metrics"][0]["name"] if self.spec["metrics"] else "total")
         split = given["split"] or ("valid" if valid else "train")
         if metric not in better:
-            self.fault("/watch/metric", "unknown_metric",
-                       f"no metric or loss term is named {metric!r}; {nearest(metric, list(better))}")
+            self.fault(
+                "/watch/metric",
+                "unknown_metric",
+                f"no metric or loss term is named {metric!r}; {nearest(metric, list(better))}",
+            )
             return
         if split == "valid" and not valid:
             self.fault("/watch/split", "unknown_split", f"data set {self.schema.id} has no validation split")
+        if given["better"] not in (None, better[metric]):
+            self.fault(
+                "/watch/better", "contradiction", f"of {metric}, {better[metric]} is better; leave this out"
+            )
         self.spec["watch"] = {"metric": metric, "split": split, "better": better[metric]}
 
     def schedules(self) -> None:
@@ -272,8 +345,12 @@ class _Check:
                 continue
             rates, until = schedule["rates"], schedule["until_epochs"]
             if len(rates) != len(until) + 1:
-                self.fault(f"{at}/rates", "length", f"{len(until)} boundaries need {len(until) + 1} rates, "
-                                                    f"not {len(rates)}: the last one holds to the end")
+                self.fault(
+                    f"{at}/rates",
+                    "length",
+                    f"{len(until)} boundaries need {len(until) + 1} rates, "
+                    f"not {len(rates)}: the last one holds to the end",
+                )
             if sorted(set(until)) != until:
                 self.fault(f"{at}/until_epochs", "order", "the epochs must rise from one to the next")
 
@@ -281,13 +358,21 @@ class _Check:
         chosen = self.spec["learner"]
         if chosen["clip_norm"] is not None and chosen["clip_value"] is not None:
             self.fault("/learner/clip_value", "exclusive", "give clip_norm or clip_value, not both")
-        sparse = [name for name, document in self.spec["inputs"].items()
-                  if (field := self.schema.fields.get(document["field"])) and field.kind == "sparse"]
-        if sparse and (not learners[chosen["type"]].facts.get("sparse") or (chosen["type"] == "sgd" and chosen["l2"])):
+        sparse = [
+            name
+            for name, document in self.spec["inputs"].items()
+            if (field := self.schema.fields.get(document["field"])) and field.kind == "sparse"
+        ]
+        if sparse and (
+            not learners[chosen["type"]].facts.get("sparse") or (chosen["type"] == "sgd" and chosen["l2"])
+        ):
             able = ", ".join(part.name for part in learners if part.facts.get("sparse"))
-            self.fault("/learner/type", "sparse_input",
-                       f"CNTK has no {chosen['type']} for the gradients of the sparse input {sparse[0]!r}; "
-                       f"these work: {able} (sgd without l2)")
+            self.fault(
+                "/learner/type",
+                "sparse_input",
+                f"CNTK has no {chosen['type']} for the gradients of the sparse input {sparse[0]!r}; "
+                f"these work: {able} (sgd without l2)",
+            )
 
 
 def within_unit(field: FieldSchema) -> bool:
@@ -295,7 +380,7 @@ def within_unit(field: FieldSchema) -> bool:
 
 
 def described(field: FieldSchema) -> str:
-    """"dense, 8 x 8, 0 to 16"."""
+    """ "dense, 8 x 8, 0 to 16"."""
     span = f", {field.min:g} to {field.max:g}" if field.min is not None and field.max is not None else ""
     return f"{field.kind}, {by(field.shape)}{span}"
 

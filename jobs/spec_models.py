@@ -12,10 +12,9 @@ from jobs.errors import Fault, InvalidInput
 from jobs.part_models import Strict, discriminated, known_keys, part_models, reference, tags
 from trainer.parts import Part, layers, learners, losses, metrics
 
-SPEC_VERSION = 1
-
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 Split = Literal["train", "valid"]
+Weight = Annotated[float, Field(ge=0)]
 
 
 class InputSpec(Strict):
@@ -54,8 +53,9 @@ class Targeted(Strict):
 
 class Term(Targeted):
     weight: float = Field(default=1.0, gt=0)
-    class_weights: dict[str, Annotated[float, Field(ge=0)]] | Literal["balanced"] | None = None
-    """Class to weight (1 where a class is not named), or ``balanced``: n / (classes * count)."""
+    class_weights: dict[str, Weight] | list[Weight] | Literal["balanced"] | None = None
+    """Class to weight (1 where a class is not named), one weight a class in the field's order, or
+    ``balanced``: n / (classes * count)."""
 
 
 class EarlyStopping(Strict):
@@ -86,6 +86,7 @@ class Watch(Strict):
 
     metric: str
     split: Split | None = None
+    better: Literal["lower", "higher"] | None = Field(default=None, description="follows from the metric")
 
 
 class StartFrom(Strict):
@@ -115,20 +116,23 @@ def _distinct(values: list[str]) -> list[str]:
 class JobSpec(Strict):
     """One training job as its author writes it."""
 
-    spec_version: Literal[1] = SPEC_VERSION
+    spec_version: Literal[1] = 1
     name: str = Field(default="", max_length=200)
     dataset: str
     inputs: dict[Name, Annotated[InputSpec, BeforeValidator(_input)]] = Field(min_length=1)
     network: list[Layer] = Field(min_length=1)  # type: ignore[valid-type]  # built from the registry
     objective: list[Loss] = Field(min_length=1)  # type: ignore[valid-type]
     example_weight: str | None = None
-    metrics: list[Metric] = []  # type: ignore[valid-type]
+    metrics: list[Metric] = Field(default=[])  # type: ignore[valid-type]
     outputs: Annotated[list[str], AfterValidator(_distinct)] | None = None
     learner: Learner  # type: ignore[valid-type]
     training: Training
     checkpoints: CheckpointRules = CheckpointRules()
     watch: Watch | None = None
     start_from: StartFrom | None = None
+    fingerprint: str | None = Field(
+        default=None, description="computed anew, so that an answer can be posted back"
+    )
 
 
 def parse(document: Mapping[str, Any]) -> JobSpec:
@@ -141,7 +145,7 @@ def parse(document: Mapping[str, Any]) -> JobSpec:
 
 
 def nearest(word: str, known: list[str]) -> str:
-    """"; did you mean 'dense'?" or, where nothing is near, the whole choice."""
+    """ "; did you mean 'dense'?" or, where nothing is near, the whole choice."""
     near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
     return f"did you mean {near[0]!r}?" if near else "known: " + ", ".join(sorted(known))
 
@@ -180,12 +184,12 @@ def pointer(location: tuple[int | str, ...], document: Any) -> str:
     current = document
     for index, step in enumerate(location):
         last = index == len(location) - 1
-        if isinstance(current, Mapping) and step in current:
+        if isinstance(step, int) and isinstance(current, list) and step < len(current):
             current = current[step]
-        elif isinstance(current, list) and isinstance(step, int) and step < len(current):
+        elif isinstance(current, Mapping) and step in current:
             current = current[step]
-        elif not (last and isinstance(current, Mapping)) or current.get("type") == step:
+        elif not last or not isinstance(current, Mapping) or current.get("type") == step:
+            # A union's tag, or the inside of a value that was given in its short form.
             continue
         steps.append(str(step).replace("~", "~0").replace("/", "~1"))
     return "/" + "/".join(steps)
-

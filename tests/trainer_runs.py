@@ -33,15 +33,29 @@ class Workshop:
         """A data set from arrays: one-dimensional integers are categorical, everything else is dense."""
         folder = self.volume.dataset(f"ds_{name}")
         folder.path.mkdir(parents=True)
-        fields = {field: self._column(folder.path, field, values, splits) for field, values in columns.items()}
+        fields = {
+            field: self._column(folder.path, field, values, splits) for field, values in columns.items()
+        }
         for split, rows in splits.items():
             np.save(folder.file(f"{split}.npy"), np.asarray(rows, dtype=np.int64))
-        write_json(folder.schema, {
-            "schema_version": 1, "id": f"ds_{name}", "name": name, "created_at": "2026-01-01T00:00:00Z",
-            "format": "npz", "rows": len(next(iter(columns.values()))), "size": 1, "sources": [], "options": {},
-            "fields": fields,
-            "splits": {split: {"rows": len(rows), "file": f"{split}.npy"} for split, rows in splits.items()},
-        })
+        write_json(
+            folder.schema,
+            {
+                "schema_version": 1,
+                "id": f"ds_{name}",
+                "name": name,
+                "created_at": "2026-01-01T00:00:00Z",
+                "format": "npz",
+                "rows": len(next(iter(columns.values()))),
+                "size": 1,
+                "sources": [],
+                "options": {},
+                "fields": fields,
+                "splits": {
+                    split: {"rows": len(rows), "file": f"{split}.npy"} for split, rows in splits.items()
+                },
+            },
+        )
         return f"ds_{name}"
 
     def _column(self, folder: Path, field: str, values: np.ndarray, splits: Mapping[str, np.ndarray]) -> Any:
@@ -50,22 +64,39 @@ class Workshop:
         if values.dtype.kind in "iu" and values.ndim == 1:
             classes = int(values.max()) + 1
             np.save(folder / f"{field}.npy", values.astype(np.int32))
-            return found | {"kind": "categorical", "shape": [classes], "dtype": "int32",
-                            "classes": [str(k) for k in range(classes)],
-                            "histogram": np.bincount(train, minlength=classes).tolist()}
+            return found | {
+                "kind": "categorical",
+                "shape": [classes],
+                "dtype": "int32",
+                "classes": [str(k) for k in range(classes)],
+                "histogram": np.bincount(train, minlength=classes).tolist(),
+            }
         values = values.astype(np.float32).reshape(len(values), *(values.shape[1:] or (1,)))
         np.save(folder / f"{field}.npy", values)
         train = train.reshape(len(train), -1).astype(np.float64)
-        return found | {"kind": "dense", "shape": list(values.shape[1:]), "dtype": "float32",
-                        "min": float(values.min()), "max": float(values.max()),
-                        "mean": train.mean(0).tolist(), "std": train.std(0).tolist()}
+        return found | {
+            "kind": "dense",
+            "shape": list(values.shape[1:]),
+            "dtype": "float32",
+            "min": float(values.min()),
+            "max": float(values.max()),
+            "mean": train.mean(0).tolist(),
+            "std": train.std(0).tolist(),
+        }
 
-    def job(self, name: str, spec: Mapping[str, Any], start: RunDirectory | None = None,
-            samples: int | None = None) -> RunDirectory:
+    def job(
+        self,
+        name: str,
+        spec: Mapping[str, Any],
+        start: RunDirectory | None = None,
+        samples: int | None = None,
+    ) -> RunDirectory:
         """A run directory with the complete spec; it starts from a checkpoint of ``start`` if given."""
         document = dict(spec)
         if start is not None:
-            document.setdefault("start_from", {"job": start.path.name, "checkpoint": samples, "mode": "exact"})
+            document.setdefault(
+                "start_from", {"job": start.path.name, "checkpoint": samples, "mode": "exact"}
+            )
         run = self.volume.job(f"job_{name}")
         run.path.mkdir(parents=True)
         write_json(run.spec, normalise(document, self.volume, self.settings).document)
@@ -81,12 +112,24 @@ class Workshop:
         spec = read_json(run.spec)
         with folder.stdout.open("ab") as stdout, folder.stderr.open("ab") as stderr:
             return subprocess.Popen(
-                [self.environment["python"], "-m", "trainer", str(run.path), "--attempt", str(attempt),
-                 "--dataset", str(self.volume.dataset(spec["dataset"]).path)],
-                env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join([str(ROOT), *self.environment["python_path"]]),
-                     "LD_LIBRARY_PATH": os.pathsep.join(self.environment["library_path"]),
-                     **thread_limits(spec["training"]["threads"])},
-                stdout=stdout, stderr=stderr,
+                [
+                    self.environment["python"],
+                    "-m",
+                    "trainer",
+                    str(run.path),
+                    "--attempt",
+                    str(attempt),
+                    "--dataset",
+                    str(self.volume.dataset(spec["dataset"]).path),
+                ],
+                env={
+                    "PATH": os.defpath,
+                    "PYTHONPATH": os.pathsep.join([str(ROOT), *self.environment["python_path"]]),
+                    "LD_LIBRARY_PATH": os.pathsep.join(self.environment["library_path"]),
+                    **thread_limits(spec["training"]["threads"]),
+                },
+                stdout=stdout,
+                stderr=stderr,
             )
 
     def train(self, run: RunDirectory, attempt: int = 1) -> dict[str, Any]:

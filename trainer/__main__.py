@@ -15,9 +15,11 @@ def main():
     arguments = parser.parse_args()
     # Imported late, so that --help needs no CNTK.
     from trainer.engine import C
+
     if C is None:
         sys.exit("this interpreter has no CNTK: " + sys.executable)
     from trainer.run import run
+
     C.logging.set_trace_level(C.logging.TraceLevel.Error)
     return run(RunDirectory(arguments.run), arguments.attempt, DatasetDirectory(arguments.dataset))
 

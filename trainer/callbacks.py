@@ -17,7 +17,8 @@ class LossSeries:
     """The loss of every minibatch as float64 in one flat file, indexed by step."""
 
     def __init__(self, path, step):
-        self.stream = open(str(path), "r+b" if path.exists() else "w+b")
+        # Open for the whole training: closed with the process.
+        self.stream = open(str(path), "r+b" if path.exists() else "w+b")  # noqa: SIM115
         known = os.path.getsize(str(path)) // 8
         # What lies behind a checkpoint will be trained again; what came before a borrowed one is unknown.
         self.stream.truncate(8 * min(known, step))
@@ -73,9 +74,18 @@ class Progress:
         else:
             for split, found in state.evaluation.items():
                 losses[split], metrics[split] = found["losses"], found["metrics"]
-        self.facts("progress", epoch=state.epoch, epochs=self.epochs, minibatch=state.minibatch, step=state.step,
-                   samples=state.samples, samples_per_second=speed,
-                   eta_s=(self.total - state.samples) / speed if speed else None, losses=losses, metrics=metrics)
+        self.facts(
+            "progress",
+            epoch=state.epoch,
+            epochs=self.epochs,
+            minibatch=state.minibatch,
+            step=state.step,
+            samples=state.samples,
+            samples_per_second=speed,
+            eta_s=(self.total - state.samples) / speed if speed else None,
+            losses=losses,
+            metrics=metrics,
+        )
 
 
 class Evaluation:
@@ -99,10 +109,16 @@ class Evaluation:
         rate = self.model.rate
         state.next_epoch()
         now = time.monotonic()
-        self.facts("epoch", epoch=state.epoch, step=state.step, samples=state.samples, learning_rate=rate,
-                   losses={split: found["losses"] for split, found in state.evaluation.items()},
-                   metrics={split: found["metrics"] for split, found in state.evaluation.items()},
-                   seconds=now - self.started)
+        self.facts(
+            "epoch",
+            epoch=state.epoch,
+            step=state.step,
+            samples=state.samples,
+            learning_rate=rate,
+            losses={split: found["losses"] for split, found in state.evaluation.items()},
+            metrics={split: found["metrics"] for split, found in state.evaluation.items()},
+            seconds=now - self.started,
+        )
         self.started = now
 
 
@@ -129,8 +145,13 @@ class BestAndPatience:
         state.stale += 1
         if self.stopping and state.stale >= self.stopping["patience"]:
             state.stopped_early = True
-            self.facts("early_stopped", epoch=state.epoch, metric=self.watch["metric"],
-                       best=state.best["value"], patience=self.stopping["patience"])
+            self.facts(
+                "early_stopped",
+                epoch=state.epoch,
+                metric=self.watch["metric"],
+                best=state.best["value"],
+                patience=self.stopping["patience"],
+            )
             return True
         return False
 

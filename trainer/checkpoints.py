@@ -35,7 +35,7 @@ def verify(folder):
     try:
         manifest = read_json(folder.manifest)
     except (OSError, ValueError) as error:
-        raise BrokenCheckpoint("manifest.json cannot be read: %s" % error)
+        raise BrokenCheckpoint("manifest.json cannot be read: %s" % error) from None
     if manifest_digest(manifest) != manifest.get("sha256"):
         raise BrokenCheckpoint("manifest.json was changed after it was written")
     for name, expected in manifest["files"].items():
@@ -43,7 +43,9 @@ def verify(folder):
         if not path.exists():
             raise BrokenCheckpoint("%s is missing" % name)
         if path.stat().st_size != expected["size"]:
-            raise BrokenCheckpoint("%s holds %d bytes instead of %d" % (name, path.stat().st_size, expected["size"]))
+            raise BrokenCheckpoint(
+                "%s holds %d bytes instead of %d" % (name, path.stat().st_size, expected["size"])
+            )
         if sha256(path) != expected["sha256"]:
             raise BrokenCheckpoint("%s differs from what was written (its SHA-256 does not match)" % name)
     return manifest
@@ -75,12 +77,20 @@ class Checkpoints:
                 os.fsync(stream.fileno())
             files[path.name] = {"size": path.stat().st_size, "sha256": sha256(path)}
         manifest = {
-            "format": FORMAT, "job": self.run.path.name, "step": state.step, "samples": state.samples,
-            "epoch": state.epoch, "cause": cause, "created_at": time.time(), "files": files,
+            "format": FORMAT,
+            "job": self.run.path.name,
+            "step": state.step,
+            "samples": state.samples,
+            "epoch": state.epoch,
+            "cause": cause,
+            "created_at": time.time(),
+            "files": files,
             "losses": {split: found["losses"] for split, found in state.evaluation.items()},
             "metrics": {split: found["metrics"] for split, found in state.evaluation.items()},
-            "score": self.score(state), "parameters_sha256": self.model.digest(),
-            "fingerprint": self.spec["fingerprint"], "spec_version": self.spec["spec_version"],
+            "score": self.score(state),
+            "parameters_sha256": self.model.digest(),
+            "fingerprint": self.spec["fingerprint"],
+            "spec_version": self.spec["spec_version"],
             "runtime": self.runtime,
         }
         manifest["sha256"] = manifest_digest(manifest)
@@ -88,10 +98,18 @@ class Checkpoints:
         final = self.run.checkpoint(state.samples)
         os.rename(str(aside.path), str(final.path))
         fsync_folder(self.run.checkpoints)
-        self.facts("checkpoint", samples=state.samples, step=state.step, epoch=state.epoch, cause=cause,
-                   size=sum(entry["size"] for entry in files.values()), sha256=manifest["sha256"],
-                   losses=manifest["losses"], metrics=manifest["metrics"],
-                   best=state.best is not None and state.best["samples"] == state.samples)
+        self.facts(
+            "checkpoint",
+            samples=state.samples,
+            step=state.step,
+            epoch=state.epoch,
+            cause=cause,
+            size=sum(entry["size"] for entry in files.values()),
+            sha256=manifest["sha256"],
+            losses=manifest["losses"],
+            metrics=manifest["metrics"],
+            best=state.best is not None and state.best["samples"] == state.samples,
+        )
         self.retire()
 
     def score(self, state):
@@ -104,7 +122,7 @@ class Checkpoints:
         """Delete what neither keep_last, keep_best nor a pin holds."""
         rules = self.spec["checkpoints"]
         published = self.run.published_checkpoints()
-        kept = set(published[-rules["keep_last"]:])
+        kept = set(published[-rules["keep_last"] :])
         scores = []
         for samples in published:
             folder = self.run.checkpoint(samples)
@@ -113,7 +131,7 @@ class Checkpoints:
             score = read_json(folder.manifest)["score"]
             if score is not None:
                 scores.append((score if self.spec["watch"]["better"] == "lower" else -score, samples))
-        kept.update(samples for _, samples in sorted(scores)[:rules["keep_best"]])
+        kept.update(samples for _, samples in sorted(scores)[: rules["keep_best"]])
         for samples in published:
             if samples not in kept:
                 remove(self.run.checkpoint(samples))

@@ -43,11 +43,13 @@ class SparseColumn:
         self.shape = tuple(schema["shape"])
         self.values, self.indices, self.indptr = (
             np.load(str(folder.file(schema["files"][role])), mmap_mode="r")
-            for role in ("values", "indices", "indptr"))
+            for role in ("values", "indices", "indptr")
+        )
 
     def read(self, rows):
         """scipy.sparse.csr_matrix (len(rows), dimension), float32."""
         from scipy.sparse import csr_matrix
+
         starts, ends = self.indptr[rows], self.indptr[np.asarray(rows) + 1]
         lengths = ends - starts
         indptr = np.concatenate(([0], np.cumsum(lengths)))

@@ -19,8 +19,10 @@ def train(model, order, state, budget, callbacks):
             model.set_rate(state.epoch + state.offset / len(order))
             sums = model.train(rows)
             if not math.isfinite(sums[0]):
-                raise Diverged("the loss became %s in epoch %d at minibatch %d (step %d)"
-                               % (sums[0] / len(rows), state.epoch + 1, state.minibatch + 1, state.step + 1))
+                raise Diverged(
+                    "the loss became %s in epoch %d at minibatch %d (step %d)"
+                    % (sums[0] / len(rows), state.epoch + 1, state.minibatch + 1, state.step + 1)
+                )
             state.advance(rows, sums)
             # The last minibatch of an epoch is followed by its evaluation before anything may end here.
             ended = [callback.minibatch(state, sums, len(rows)) for callback in callbacks]

@@ -32,4 +32,4 @@ class Order:
         """Row indices of each minibatch of ``epoch`` behind its first ``offset`` examples."""
         rows = self.of_epoch(epoch)
         for start in range(offset, len(rows), self.minibatch_size):
-            yield rows[start:start + self.minibatch_size]
+            yield rows[start : start + self.minibatch_size]

@@ -19,13 +19,16 @@ class Model:
         self.network = Network(spec, dataset)
         self.objective = Objective(spec, self.network)
         self.device = C.cpu()
-        self.columns = OrderedDict((variable, dataset.column(field))
-                                   for field, variable in self.network.variables.items())
+        self.columns = OrderedDict(
+            (variable, dataset.column(field)) for field, variable in self.network.variables.items()
+        )
         self.rate_field = learners[spec["learner"]["type"]].facts["rate"]
         self.rate = None
         rate = C.learning_parameter_schedule(self.rate_at(0.0), minibatch_size=IGNORE)
         self.learner = learners.build(spec["learner"], list(self.network.parameters.values()), rate)
-        self.trainer = C.Trainer(C.combine([self.objective.report]), (self.objective.loss, None), [self.learner])
+        self.trainer = C.Trainer(
+            C.combine([self.objective.report]), (self.objective.loss, None), [self.learner]
+        )
         self.report_output = self.objective.report.output
 
     def rate_at(self, epoch):
@@ -47,8 +50,9 @@ class Model:
     def value(self, array):
         """A Value of n sequences of one step each; borrowing the array spares CNTK's checks and a copy."""
         if isinstance(array, np.ndarray):
-            view = C.cntk_py.NDArrayView(array.reshape(array.shape[:1] + (1,) + array.shape[1:]),
-                                         self.device, False, True)
+            view = C.cntk_py.NDArrayView(
+                array.reshape(array.shape[:1] + (1,) + array.shape[1:]), self.device, False, True
+            )
         else:
             view = C.NDArrayView.from_csr(array, self.device, shape=(array.shape[0], 1, array.shape[1]))
         return C.cntk_py.Value(view)
@@ -66,7 +70,9 @@ class Model:
         total = 0.0
         for rows in order.minibatches():
             values, _borrowed = self.values(rows)
-            total = total + self.objective.report.eval(values, device=self.device).sum(axis=0, dtype=np.float64)
+            total = total + self.objective.report.eval(values, device=self.device).sum(
+                axis=0, dtype=np.float64
+            )
         return total
 
     def digest(self):
@@ -87,16 +93,21 @@ class Model:
         ValueError names what the model lacks or has in another shape.
         """
         saved = C.load_model(str(path))
-        values = {variable.name: variable.value for variable in list(saved.parameters) + list(saved.constants)
-                  if variable.name}
+        values = {
+            variable.name: variable.value
+            for variable in list(saved.parameters) + list(saved.constants)
+            if variable.name
+        }
         wanted = OrderedDict(self.network.parameters)
         wanted.update(self.network.statistics)
         for name, variable in wanted.items():
             if name not in values:
                 raise ValueError("the starting model has no %s" % name)
             if values[name].shape != variable.shape:
-                raise ValueError("%s has the shape %s in the starting model and %s in this network"
-                                 % (name, values[name].shape, variable.shape))
+                raise ValueError(
+                    "%s has the shape %s in the starting model and %s in this network"
+                    % (name, values[name].shape, variable.shape)
+                )
         for name, variable in wanted.items():
             variable.value = values[name]
 

@@ -35,7 +35,9 @@ class Objective:
         if reweighted:
             reported[("losses", "total_unweighted")] = plain, None
         for metric in spec["metrics"]:
-            value = metrics.build(settings(metric), network.nodes[metric["output"]], target_node(network, metric))
+            value = metrics.build(
+                settings(metric), network.nodes[metric["output"]], target_node(network, metric)
+            )
             reported[("metrics", metric["name"])] = value, metrics[metric["type"]].facts.get("finish")
         self.loss = weighted
         self.finishes = OrderedDict([(("losses", "total"), None)])

@@ -28,8 +28,13 @@ EVALUATION_MINIBATCH = 256
 
 def runtime(spec):
     """What the numbers depend on beside the spec; kept with each checkpoint."""
-    return {"python": platform.python_version(), "cntk": C.__version__, "numpy": np.__version__,
-            "threads": spec["training"]["threads"], "machine": platform.machine()}
+    return {
+        "python": platform.python_version(),
+        "cntk": C.__version__,
+        "numpy": np.__version__,
+        "threads": spec["training"]["threads"],
+        "machine": platform.machine(),
+    }
 
 
 def run(folder, attempt, dataset_folder):
@@ -56,15 +61,26 @@ def run(folder, attempt, dataset_folder):
         if summary is None:
             return STOPPED
         result = summary
-    result.update(step=state.step, samples=state.samples, epoch=state.epoch, best=state.best,
-                  seconds=time.monotonic() - started)
+    result.update(
+        step=state.step,
+        samples=state.samples,
+        epoch=state.epoch,
+        best=state.best,
+        seconds=time.monotonic() - started,
+    )
     write_json(folder.result, jsonable(result))
     return 0 if result["outcome"] == "succeeded" else 1
 
 
 def failure(reason, detail):
-    return {"outcome": "failed", "reason": reason, "detail": detail, "parameters_sha256": None,
-            "losses": {}, "metrics": {}}
+    return {
+        "outcome": "failed",
+        "reason": reason,
+        "detail": detail,
+        "parameters_sha256": None,
+        "losses": {},
+        "metrics": {},
+    }
 
 
 def attempt_training(folder, spec, dataset, state, found, facts, stop):
@@ -74,13 +90,19 @@ def attempt_training(folder, spec, dataset, state, found, facts, stop):
     order = Order(dataset.rows("train"), training["minibatch_size"], training["seed"], training["shuffle"])
     checkpoints = Checkpoints(folder, spec, model, found, facts)
     restore(folder, spec, model, state, checkpoints, facts)
-    train(model, order, state, training["epochs"], [
-        LossSeries(folder.losses, state.step),
-        Evaluation(facts, model, held_out(dataset, "valid", training)),
-        BestAndPatience(facts, spec["watch"], training["early_stopping"]),
-        Progress(facts, model, training["epochs"], len(order), state),
-        Saving(checkpoints, spec["checkpoints"], training["epochs"], len(order), stop),
-    ])
+    train(
+        model,
+        order,
+        state,
+        training["epochs"],
+        [
+            LossSeries(folder.losses, state.step),
+            Evaluation(facts, model, held_out(dataset, "valid", training)),
+            BestAndPatience(facts, spec["watch"], training["early_stopping"]),
+            Progress(facts, model, training["epochs"], len(order), state),
+            Saving(checkpoints, spec["checkpoints"], training["epochs"], len(order), stop),
+        ],
+    )
     finished = state.epoch >= training["epochs"] or state.stopped_early
     if not finished:
         return None
@@ -92,10 +114,14 @@ def attempt_training(folder, spec, dataset, state, found, facts, stop):
     aside = folder.artifacts / ".writing-model.dnn"
     model.save_bundle(aside)
     os.rename(str(aside), str(folder.artifacts / "model.dnn"))
-    return {"outcome": "succeeded", "reason": "early_stopped" if state.stopped_early else "completed", "detail": "",
-            "parameters_sha256": model.digest(),
-            "losses": {split: summary["losses"] for split, summary in evaluation.items()},
-            "metrics": {split: summary["metrics"] for split, summary in evaluation.items()}}
+    return {
+        "outcome": "succeeded",
+        "reason": "early_stopped" if state.stopped_early else "completed",
+        "detail": "",
+        "parameters_sha256": model.digest(),
+        "losses": {split: summary["losses"] for split, summary in evaluation.items()},
+        "metrics": {split: summary["metrics"] for split, summary in evaluation.items()},
+    }
 
 
 def held_out(dataset, split, training):
@@ -120,6 +146,16 @@ def restore(folder, spec, model, state, checkpoints, facts):
         state.__dict__.update(State.load(checkpoint.loop).__dict__)
         # An extended budget reopens a run that had come to its end.
         state.stopped_early = state.stopped_early and origin == "checkpoint"
-    facts("restored", **OrderedDict([
-        ("step", state.step), ("samples", state.samples), ("epoch", state.epoch), ("from", origin),
-        ("job", manifest["job"]), ("checkpoint", manifest["samples"])]))
+    facts(
+        "restored",
+        **OrderedDict(
+            [
+                ("step", state.step),
+                ("samples", state.samples),
+                ("epoch", state.epoch),
+                ("from", origin),
+                ("job", manifest["job"]),
+                ("checkpoint", manifest["samples"]),
+            ]
+        ),
+    )

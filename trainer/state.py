@@ -13,7 +13,18 @@ class State:
     split. ``best`` is the best value of the watched metric, with ``stale`` epochs since.
     """
 
-    FIELDS = ("step", "samples", "epoch", "minibatch", "offset", "sums", "evaluation", "best", "stale", "stopped_early")
+    FIELDS = (
+        "step",
+        "samples",
+        "epoch",
+        "minibatch",
+        "offset",
+        "sums",
+        "evaluation",
+        "best",
+        "stale",
+        "stopped_early",
+    )
 
     def __init__(self):
         self.step = 0

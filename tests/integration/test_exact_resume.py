@@ -35,7 +35,7 @@ def data(workshop: Workshop) -> str:
 
 
 def spec(data: str, learner: str, regularizer: str, **training: Any) -> dict[str, Any]:
-    """A small network with everything that must survive: a random or running state, a moving rate, weights."""
+    """A small network with all that must survive: random or running state, a moving rate, weights."""
     rate = learners[learner].facts["rate"]
     # AdaDelta's own rate is 1; the others' defaults are around 0.01.
     top = 1.0 if learner == "adadelta" else 0.01
@@ -91,6 +91,10 @@ def same(run: RunDirectory, reference: tuple[RunDirectory, dict[str, Any]]) -> N
     assert np.array_equal(losses(run), losses(reference[0]))
 
 
+def restored_at(run: RunDirectory, attempt: int) -> dict[str, Any]:
+    return next(fact for fact in facts(run, attempt) if fact["type"] == "restored")
+
+
 def test_attempt_after_a_kill_resumes_from_the_newest_checkpoint(
     workshop: Workshop, data: str, undisturbed: tuple[RunDirectory, dict[str, Any]]
 ) -> None:
@@ -99,23 +103,24 @@ def test_attempt_after_a_kill_resumes_from_the_newest_checkpoint(
     assert status == -signal.SIGKILL
     assert not run.result.exists()
     workshop.train(run, attempt=2)
-    restored = [fact for fact in facts(run, 2) if fact["type"] == "restored"]
-    assert restored[0]["from"] == "checkpoint"
-    assert restored[0]["step"] > 0
+    assert restored_at(run, 2)["from"] == "checkpoint"
+    assert restored_at(run, 2)["step"] > 0
     same(run, undisturbed)
 
 
 def test_terminated_attempt_saves_and_leaves(
     workshop: Workshop, data: str, undisturbed: tuple[RunDirectory, dict[str, Any]]
 ) -> None:
-    run = workshop.job("stopped", spec(data, "adam", "dropout", epochs=40) | {"checkpoints": {"keep_last": 3}})
+    run = workshop.job(
+        "stopped", spec(data, "adam", "dropout", epochs=40) | {"checkpoints": {"keep_last": 3}}
+    )
     status = workshop.interrupt(run, 1, signal.SIGTERM, after="first_minibatch")
     assert status == 75
     assert not run.result.exists()
     saved = [fact for fact in facts(run) if fact["type"] == "checkpoint"][-1]
     assert saved["cause"] == "stop"
     workshop.train(run, attempt=2)
-    assert [fact for fact in facts(run, 2) if fact["type"] == "restored"][0]["step"] == saved["step"]
+    assert restored_at(run, 2)["step"] == saved["step"]
     same(run, undisturbed)
 
 
@@ -159,7 +164,7 @@ def test_damaged_checkpoint_is_named_and_the_one_before_it_used(
     skipped = [fact for fact in facts(run, 2) if fact["type"] == "checkpoint_skipped"]
     assert skipped[0]["samples"] == published[-1]
     assert expected in skipped[0]["detail"]
-    assert [fact for fact in facts(run, 2) if fact["type"] == "restored"][0]["samples"] == published[-2]
+    assert restored_at(run, 2)["samples"] == published[-2]
     same(run, undisturbed)
 
 

@@ -9,10 +9,24 @@ from trainer.parts.metrics import metrics
 from trainer.parts.registry import REQUIRED, Param, Part, Plan, PlanError, Registry
 from trainer.parts.schedules import schedules
 
-registries = {registry.kind: registry for registry in (
-    layers, activations, initializers, losses, metrics, learners, schedules)}
+registries = {
+    registry.kind: registry
+    for registry in (layers, activations, initializers, losses, metrics, learners, schedules)
+}
 
 __all__ = [
-    "REQUIRED", "Param", "Part", "Plan", "PlanError", "Registry", "activations", "initializers",
-    "layers", "learners", "losses", "metrics", "registries", "schedules",
+    "REQUIRED",
+    "Param",
+    "Part",
+    "Plan",
+    "PlanError",
+    "Registry",
+    "activations",
+    "initializers",
+    "layers",
+    "learners",
+    "losses",
+    "metrics",
+    "registries",
+    "schedules",
 ]

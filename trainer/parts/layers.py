@@ -34,9 +34,16 @@ def activation_parameters(activation, shape):
 
 
 @layers.part("dense")
-def dense(make, x, *, units: int = Param(ge=1), activation=Param("none", part="activation"),
-          init=Param("glorot_uniform", part="initializer"), bias: bool = Param(True),
-          init_bias: float = Param(0.0)):
+def dense(
+    make,
+    x,
+    *,
+    units: int = Param(ge=1),
+    activation=Param("none", part="activation"),
+    init=Param("glorot_uniform", part="initializer"),
+    bias: bool = Param(True),
+    init_bias: float = Param(0.0),
+):
     """Fully connected: activation(x W + b); an input of any shape is taken as one vector."""
     weights = make.parameter("W", x.shape + (units,), init, output_rank=1)
     scores = C.times(x, weights, output_rank=1, infer_input_rank_to_map=-1)
@@ -82,17 +89,27 @@ def slid(sizes, windows, strides, pad):
         return tuple(-(-n // s) for n, s in zip(sizes, strides))
     for n, k in zip(sizes, windows):
         if k > n:
-            raise PlanError("a window of %s does not fit into %s; use pad or a smaller window"
-                            % (written(windows), written(sizes)))
+            raise PlanError(
+                "a window of %s does not fit into %s; use pad or a smaller window"
+                % (written(windows), written(sizes))
+            )
     return tuple((n - k) // s + 1 for n, k, s in zip(sizes, windows, strides))
 
 
 @layers.part("convolution")
-def convolution(make, x, *, filters: int = Param(ge=1), filter_shape: List[int] = Param(ge=1),
-                strides: Sizes = Param(1, ge=1), pad: bool = Param(True),
-                activation=Param("none", part="activation"),
-                init=Param("glorot_uniform", part="initializer"), bias: bool = Param(True),
-                init_bias: float = Param(0.0)):
+def convolution(
+    make,
+    x,
+    *,
+    filters: int = Param(ge=1),
+    filter_shape: List[int] = Param(ge=1),
+    strides: Sizes = Param(1, ge=1),
+    pad: bool = Param(True),
+    activation=Param("none", part="activation"),
+    init=Param("glorot_uniform", part="initializer"),
+    bias: bool = Param(True),
+    init_bias: float = Param(0.0),
+):
     """Convolution in one, two or three dimensions over (channels, sizes…).
 
     ``filter_shape`` has one size a dimension and so says how many there are.
@@ -100,8 +117,12 @@ def convolution(make, x, *, filters: int = Param(ge=1), filter_shape: List[int] 
     rank = len(filter_shape)
     kernel = (filters, x.shape[0]) + tuple(filter_shape)
     weights = make.parameter("W", kernel, init, output_rank=-1, filter_rank=rank)
-    maps = C.convolution(weights, x, strides=(x.shape[0],) + tuple(spread(strides, rank, "strides")),
-                         auto_padding=[False] + [pad] * rank)
+    maps = C.convolution(
+        weights,
+        x,
+        strides=(x.shape[0],) + tuple(spread(strides, rank, "strides")),
+        auto_padding=[False] + [pad] * rank,
+    )
     if bias:
         maps = maps + make.parameter("b", (filters,) + (1,) * rank, init_bias)
     return make.activation(activation, maps)
@@ -113,8 +134,10 @@ def plan_convolution(x, *, filters, filter_shape, strides, pad, activation, bias
     if rank not in (1, 2, 3):
         raise PlanError("filter_shape takes 1, 2 or 3 sizes, not %d" % rank)
     if len(x) != rank + 1:
-        raise PlanError("a filter of %s slides over %d dimensions behind a channel axis, but the input is %s;"
-                        " put a reshape layer before it" % (written(filter_shape), rank, written(x)))
+        raise PlanError(
+            "a filter of %s slides over %d dimensions behind a channel axis, but the input is %s;"
+            " put a reshape layer before it" % (written(filter_shape), rank, written(x))
+        )
     sizes = slid(x[1:], filter_shape, spread(strides, rank, "strides"), pad)
     parameters = {"W": (filters, x[0]) + tuple(filter_shape)}
     if bias:
@@ -132,15 +155,23 @@ def pooled(kind, x, window, strides, pad):
 
 def plan_pooling(x, *, window, strides, pad):
     if len(x) != len(window) + 1:
-        raise PlanError("a window of %s slides over %d dimensions behind a channel axis, but the input is %s"
-                        % (written(window), len(window), written(x)))
+        raise PlanError(
+            "a window of %s slides over %d dimensions behind a channel axis, but the input is %s"
+            % (written(window), len(window), written(x))
+        )
     steps = spread(window if strides is None else strides, len(window), "strides")
     return Plan(x[:1] + slid(x[1:], window, steps, pad))
 
 
 @layers.part("max_pooling")
-def max_pooling(make, x, *, window: List[int] = Param(ge=1), strides: Optional[Sizes] = Param(None, ge=1),
-                pad: bool = Param(False)):
+def max_pooling(
+    make,
+    x,
+    *,
+    window: List[int] = Param(ge=1),
+    strides: Optional[Sizes] = Param(None, ge=1),
+    pad: bool = Param(False),
+):
     """The largest element of each window; ``strides`` defaults to the window."""
     return pooled(C.MAX_POOLING, x, window, strides, pad)
 
@@ -149,8 +180,14 @@ max_pooling.planned(plan_pooling)
 
 
 @layers.part("average_pooling")
-def average_pooling(make, x, *, window: List[int] = Param(ge=1), strides: Optional[Sizes] = Param(None, ge=1),
-                    pad: bool = Param(False)):
+def average_pooling(
+    make,
+    x,
+    *,
+    window: List[int] = Param(ge=1),
+    strides: Optional[Sizes] = Param(None, ge=1),
+    pad: bool = Param(False),
+):
     """The mean of each window; ``strides`` defaults to the window."""
     return pooled(C.AVG_POOLING, x, window, strides, pad)
 
@@ -195,9 +232,15 @@ def plan_dropout(x, **_):
 
 
 @layers.part("batch_normalization")
-def batch_normalization(make, x, *, spatial: Optional[bool] = Param(None),
-                        normalization_time_constant: float = Param(5000.0, gt=0),
-                        epsilon: float = Param(1e-5, gt=0), init_scale: float = Param(1.0)):
+def batch_normalization(
+    make,
+    x,
+    *,
+    spatial: Optional[bool] = Param(None),
+    normalization_time_constant: float = Param(5000.0, gt=0),
+    epsilon: float = Param(1e-5, gt=0),
+    init_scale: float = Param(1.0),
+):
     """Batch normalization (Ioffe and Szegedy, 2015).
 
     ``spatial`` keeps one mean and deviation a channel; by default wherever there are channels.
@@ -205,12 +248,17 @@ def batch_normalization(make, x, *, spatial: Optional[bool] = Param(None),
     """
     shape = normalized_shape(x.shape, spatial)
     return C.batch_normalization(
-        x, make.parameter("scale", shape, init_scale), make.parameter("bias", shape, 0.0),
-        make.statistic("mean", shape, 0.0), make.statistic("variance", shape, 0.0),
+        x,
+        make.parameter("scale", shape, init_scale),
+        make.parameter("bias", shape, 0.0),
+        make.statistic("mean", shape, 0.0),
+        make.statistic("variance", shape, 0.0),
         spatial=len(shape) < len(x.shape),
         running_count=make.statistic("count", (), 0.0),
-        normalization_time_constant=normalization_time_constant, epsilon=epsilon,
-        use_cudnn_engine=False)
+        normalization_time_constant=normalization_time_constant,
+        epsilon=epsilon,
+        use_cudnn_engine=False,
+    )
 
 
 def normalized_shape(shape, spatial):
@@ -254,8 +302,10 @@ def reshape(make, x, *, shape: List[int] = Param(ge=1)):
 @reshape.planned
 def plan_reshape(x, *, shape):
     if product(shape) != product(x):
-        raise PlanError("%s holds %d elements and cannot become %s, which holds %d"
-                        % (written(x), product(x), written(shape), product(shape)))
+        raise PlanError(
+            "%s holds %d elements and cannot become %s, which holds %d"
+            % (written(x), product(x), written(shape), product(shape))
+        )
     return Plan(shape)
 
 
@@ -272,9 +322,11 @@ def plan_splice(*xs, axis):
         raise PlanError("axis %d does not exist in an input of %s" % (axis, written(first)))
     for other in xs[1:]:
         if len(other) != len(first) or any(a != b for i, (a, b) in enumerate(zip(first, other)) if i != axis):
-            raise PlanError("inputs of %s and %s do not fit side by side along axis %d"
-                            % (written(first), written(other), axis))
-    return Plan(first[:axis] + (sum(x[axis] for x in xs),) + first[axis + 1:])
+            raise PlanError(
+                "inputs of %s and %s do not fit side by side along axis %d"
+                % (written(first), written(other), axis)
+            )
+    return Plan(first[:axis] + (sum(x[axis] for x in xs),) + first[axis + 1 :])
 
 
 @layers.part("sum")
@@ -287,6 +339,8 @@ def elementwise_sum(make, *xs):
 def plan_sum(*xs):
     for other in xs[1:]:
         if other != xs[0]:
-            raise PlanError("inputs of %s and %s cannot be added; their shapes must be equal"
-                            % (written(xs[0]), written(other)))
+            raise PlanError(
+                "inputs of %s and %s cannot be added; their shapes must be equal"
+                % (written(xs[0]), written(other))
+            )
     return Plan(xs[0])

@@ -20,11 +20,13 @@ class Param:
     gives a part's name or its full form, and where ``number`` is set a plain number as well.
     """
 
-    def __init__(self, default=REQUIRED, gt=None, ge=None, lt=None, le=None,
-                 choices=None, part=None, number=None):
+    def __init__(
+        self, default=REQUIRED, gt=None, ge=None, lt=None, le=None, choices=None, part=None, number=None
+    ):
         self.default = default
-        self.limits = {key: value for key, value in (("gt", gt), ("ge", ge), ("lt", lt), ("le", le))
-                       if value is not None}
+        self.limits = {
+            key: value for key, value in (("gt", gt), ("ge", ge), ("lt", lt), ("le", le)) if value is not None
+        }
         self.choices = choices
         self.part = part
         self.number = number
@@ -83,11 +85,13 @@ class Registry:
 
     def part(self, name, **facts):
         """Decorator that registers a function as part ``name``."""
+
         def register(function):
             if name in self.parts:
                 raise ValueError("two %s parts are named %r" % (self.kind, name))
             self.parts[name] = Part(self.kind, name, function, facts)
             return self.parts[name]
+
         return register
 
     def __getitem__(self, name):

@@ -18,8 +18,9 @@ def constant(epoch, *, rate: float = Param(gt=0)):
 
 
 @schedules.part("step")
-def step(epoch, *, rate: float = Param(gt=0), every_epochs: float = Param(gt=0),
-         factor: float = Param(0.1, gt=0)):
+def step(
+    epoch, *, rate: float = Param(gt=0), every_epochs: float = Param(gt=0), factor: float = Param(0.1, gt=0)
+):
     """``rate`` multiplied by ``factor`` after each ``every_epochs``."""
     return rate * factor ** math.floor(epoch / every_epochs)
 
@@ -36,19 +37,26 @@ def piecewise(epoch, *, rates: List[float] = Param(gt=0), until_epochs: List[flo
 @schedules.part("exponential")
 def exponential(epoch, *, rate: float = Param(gt=0), factor: float = Param(gt=0)):
     """``rate * factor ** epochs``, falling smoothly."""
-    return rate * factor ** epoch
+    return rate * factor**epoch
 
 
 @schedules.part("cosine")
-def cosine(epoch, *, rate: float = Param(gt=0), epochs: float = Param(gt=0), minimum: float = Param(1e-6, gt=0)):
+def cosine(
+    epoch, *, rate: float = Param(gt=0), epochs: float = Param(gt=0), minimum: float = Param(1e-6, gt=0)
+):
     """Half a cosine from ``rate`` down to ``minimum`` over ``epochs`` (Loshchilov and Hutter, 2017)."""
     share = min(epoch / epochs, 1.0)
     return minimum + (rate - minimum) * (1 + math.cos(math.pi * share)) / 2
 
 
 @schedules.part("warm_up")
-def warm_up(epoch, *, epochs: float = Param(gt=0), start_factor: float = Param(0.01, gt=0, le=1),
-            then=Param(part="schedule", number="constant")):
+def warm_up(
+    epoch,
+    *,
+    epochs: float = Param(gt=0),
+    start_factor: float = Param(0.01, gt=0, le=1),
+    then=Param(part="schedule", number="constant"),
+):
     """``then``, scaled up linearly from ``start_factor`` to 1 over the first ``epochs``."""
     share = min(epoch / epochs, 1.0)
     return schedules.build(then, epoch) * (start_factor + (1 - start_factor) * share)
