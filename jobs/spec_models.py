@@ -181,12 +181,11 @@ def shown(value: Any) -> str:
 def pointer(location: tuple[int | str, ...], document: Any) -> str:
     """The JSON pointer of an error's location, without the tags of unions that pydantic puts in."""
     steps: list[str] = []
-    current = document
+    current: Any = document
     for index, step in enumerate(location):
         last = index == len(location) - 1
-        if isinstance(step, int) and isinstance(current, list) and step < len(current):
-            current = current[step]
-        elif isinstance(current, Mapping) and step in current:
+        keys = range(len(current)) if isinstance(current, list) else current
+        if isinstance(keys, range | Mapping) and step in keys:
             current = current[step]
         elif not last or not isinstance(current, Mapping) or current.get("type") == step:
             # A union's tag, or the inside of a value that was given in its short form.
