@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from rich.console import Console
 
 from client import tables
 from client.api import Client, default_url
@@ -37,7 +36,7 @@ class Shell:
             self.client = Client(arguments.url)
         except httpx.InvalidURL as error:
             raise UsageError(f"{arguments.url or default_url()}: {error}") from None
-        self.console = Console(stderr=False)
+        self.console = tables.wide_console()
 
     def show(self, answer: Any, table: Callable[[Any], Any]) -> None:
         """The answer as JSON where that was asked for, otherwise as a table."""
@@ -49,7 +48,7 @@ class Shell:
     def follow(self, job_id: str) -> int:
         """Watch a job to its end and show it; the exit status that its end gives."""
         # Progress is for people: where the answer goes to a program it stays off standard output.
-        console = Console(stderr=True) if self.arguments.json else self.console
+        console = tables.wide_console(stderr=True) if self.arguments.json else self.console
         job = watch(self.client.jobs.follow(job_id), console)
         self.show(job, tables.job)
         return OK if job["status"] == "succeeded" else JOB_DID_NOT_SUCCEED
@@ -278,7 +277,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"cntk-jobs: {error}; is it running? (cntk-jobs up)", file=sys.stderr)
         return NO_ANSWER
     except JobsApiError as error:
-        tables.problem(error, Console(stderr=True))
+        tables.problem(error, tables.wide_console(stderr=True))
         return NO_ANSWER if error.passing else REFUSED
     except KeyboardInterrupt:
         print("\ncntk-jobs: stopped watching; a job that was submitted goes on", file=sys.stderr)

@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     for stop in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(stop, _interrupt)
-    console = Console()
+    console = tables.wide_console()
     try:
         with ExitStack() as stack:
             given = os.environ.get("CNTK_JOBS_HOME")
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"demo: {error}", file=sys.stderr)
         return 1
     except JobsApiError as error:
-        tables.problem(error, Console(stderr=True))
+        tables.problem(error, tables.wide_console(stderr=True))
         return 1
     except KeyboardInterrupt:
         print("demo: interrupted", file=sys.stderr)
@@ -149,14 +149,14 @@ def _demonstrate(client: Client, home: Path, console: Console, *, kill: bool) ->
     console.print(tables.datasets([dataset]))
 
     spec = _example("digits_weighted.json") | {"dataset": dataset["id"]}
-    _headline(console, "a job: weighted cross entropy, dropout, Adam, a checkpoint every 150 minibatches")
+    _headline(console, "a job: weighted cross entropy, dropout, Adam, a checkpoint every 100 minibatches")
     first = _run(client, spec, console)
     console.print(tables.job(first))
     found = client.jobs.checkpoints(first["id"])
     console.print(tables.checkpoints(found))
 
     middle = mid_run(found, dataset["splits"]["train"]["rows"])
-    _headline(console, f"a second job: continue exactly from {middle['id']}, in the middle of an epoch")
+    _headline(console, f"a second job: continue exactly from {middle['id']}, from the middle of an epoch")
     start = {"job": first["id"], "checkpoint": middle["samples"], "mode": "exact"}
     second = _run(client, {**spec, "name": "digits-resumed", "start_from": start}, console)
     _same_bits(first, second, console)
@@ -224,7 +224,9 @@ def _killer(home: Path, console: Console) -> Callable[[Job], None]:
 
 def _same_bits(first: Job, other: Job, console: Console) -> None:
     one, two = ((job["result"] or {}).get("parameters_sha256") for job in (first, other))
-    console.print(f"{first['id']}  sha256 {one}\n{other['id']}  sha256 {two}", highlight=False)
+    console.print(
+        f"{first['id']}  sha256 {one}\n{other['id']}  sha256 {two}", highlight=False, soft_wrap=True
+    )
     if not one or one != two:
         raise DemoError("the two runs did not end in the same parameters")
     console.print(

@@ -10,8 +10,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from client.documents import Job, Values
 
-PLAIN_EVERY_S = 5.0
-"""Without a terminal: seconds between two lines of the same epoch."""
+PLAIN_EVERY_S = 2.0
+"""Without a terminal: seconds between two lines on the same state."""
 
 
 def watch(snapshots: Iterable[Job], console: Console) -> Job:
@@ -34,10 +34,10 @@ def _watch_plain(snapshots: Iterable[Job], console: Console) -> Job:
     shown: tuple[object, ...] = ()
     at = 0.0
     for job in snapshots:
-        place = (job["status"], job["attempt"], job["progress"].get("epoch"))
-        if place != shown or time.monotonic() - at > PLAIN_EVERY_S:
+        state = (job["status"], job["reason"], job["attempt"])
+        if state != shown or time.monotonic() - at > PLAIN_EVERY_S:
             console.print(f"{title(job)}  {state_line(job)}", markup=False, highlight=False, soft_wrap=True)
-            shown, at = place, time.monotonic()
+            shown, at = state, time.monotonic()
     return job
 
 
@@ -65,7 +65,7 @@ def state_line(job: Job) -> str:
     if epoch := progress.get("epoch"):
         epochs = progress.get("epochs")
         words.append(f"epoch {epoch}/{epochs}" if epochs else f"epoch {epoch}")
-    words.append(headline(job["losses"], ("train", "valid")))
+    words.append(headline(job["losses"], ("train", "minibatch", "valid")))
     words.append(headline(job["metrics"], ("valid", "train")))
     if job["status"] == "running":
         if pace := progress.get("samples_per_second"):

@@ -12,6 +12,15 @@ from client.documents import Checkpoint, Dataset, Job
 from client.problems import JobsApiError
 from client.progress import duration, headline, share_done, state_line
 
+WIDE = 160
+"""Columns for output that goes to no terminal, where nothing needs to be folded."""
+
+
+def wide_console(*, stderr: bool = False) -> Console:
+    """A console as wide as its terminal, or wide enough for every table where there is none."""
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(stderr=stderr, width=WIDE)
+
 
 def jobs(found: Sequence[Job]) -> Table:
     table = _table("id", "name", "status", "progress", "created")
@@ -43,14 +52,13 @@ def job(one: Job) -> Table:
 
 
 def checkpoints(found: Sequence[Checkpoint]) -> Table:
-    table = _table("checkpoint", "epoch", "step", "samples", "size", "loss", "metric", "sha256")
+    table = _table("checkpoint", "epoch", "step", "size", "loss", "metric", "sha256")
     for one in found:
         _row(
             table,
             one["id"],
             str(one["epoch"]),
             str(one["step"]),
-            str(one["samples"]),
             size(one["size"]),
             headline(one["losses"], ("train", "valid")),
             headline(one["metrics"], ("valid", "train")),
@@ -104,6 +112,7 @@ def _row(table: Table, *cells: str) -> None:
 
 def _table(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
+    for number, column in enumerate(columns):
+        # The first column is what people copy into the next command.
+        table.add_column(column, overflow="fold", no_wrap=number == 0)
     return table

@@ -109,23 +109,30 @@ def test_sizes(count: float, text: str) -> None:
     assert tables.size(count) == text
 
 
-def test_without_a_terminal_every_epoch_is_a_line() -> None:
+def test_without_a_terminal_every_change_of_state_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("client.progress.PLAIN_EVERY_S", 1e9)
     output = io.StringIO()
     looks = [
         job(status="queued", reason="submitted", progress={}, losses={}, metrics={}),
         job(progress=PROGRESS | {"epoch": 1}),
-        job(progress=PROGRESS | {"epoch": 1, "minibatch": 13}),
         job(progress=PROGRESS | {"epoch": 2}),
-        job(status="succeeded", reason="completed"),
+        job(progress=PROGRESS | {"epoch": 3}, attempt=2),
+        job(status="succeeded", reason="completed", attempt=2),
     ]
     assert watch(looks, Console(file=output))["status"] == "succeeded"
-    lines = output.getvalue().splitlines()
-    assert [line.split("  ")[1] for line in lines] == [
-        "queued (submitted)",
-        "epoch 1/10",
-        "epoch 2/10",
-        "succeeded (completed)",
+    assert [line.split("  ")[1:3] for line in output.getvalue().splitlines()] == [
+        ["queued (submitted)"],
+        ["epoch 1/10", "train loss 0.1874"],
+        ["attempt 2", "epoch 3/10"],
+        ["succeeded (completed)", "attempt 2"],
     ]
+
+
+def test_without_a_terminal_there_is_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("client.progress.PLAIN_EVERY_S", -1.0)
+    output = io.StringIO()
+    watch([job(), job(), job()], Console(file=output))
+    assert len(output.getvalue().splitlines()) == 3
 
 
 def test_on_a_terminal_one_line_is_kept_up_to_date() -> None:
