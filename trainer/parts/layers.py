@@ -85,14 +85,14 @@ def spread(value, rank, name):
 
 def slid(sizes, windows, strides, pad):
     """Sizes after sliding windows: n / stride rounded up with padding, else what fits whole."""
-    if pad:
-        return tuple(-(-n // s) for n, s in zip(sizes, strides))
     for n, k in zip(sizes, windows):
+        # CNTK refuses a window larger than the input even where padding would make room.
         if k > n:
             raise PlanError(
-                "a window of %s does not fit into %s; use pad or a smaller window"
-                % (written(windows), written(sizes))
+                "a window of %s does not fit into %s; use a smaller one" % (written(windows), written(sizes))
             )
+    if pad:
+        return tuple(-(-n // s) for n, s in zip(sizes, strides))
     return tuple((n - k) // s + 1 for n, k, s in zip(sizes, windows, strides))
 
 

@@ -1,0 +1,160 @@
+"""The pure plan of every layer says what the graph that CNTK builds is like."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+
+from tests.trainer_scripts import complete, in_trainer
+from trainer.parts import Plan, PlanError, layers
+
+
+@dataclass
+class Row:
+    """What is given of a layer, and the shapes of what it takes in."""
+
+    type: str
+    shapes: list[tuple[int, ...]]
+    given: dict[str, Any]
+    sparse: bool = False
+
+    @property
+    def layer(self) -> dict[str, Any]:
+        return complete("layer", {"type": self.type, **self.given})
+
+    def planned(self) -> Plan:
+        settings = {key: value for key, value in self.layer.items() if key != "type"}
+        found: Plan = layers[self.type].plan(*self.shapes, **settings)
+        return found
+
+    def __str__(self) -> str:
+        settings = " ".join(f"{key}={value}" for key, value in self.given.items())
+        shapes = "+".join("x".join(map(str, shape)) for shape in self.shapes)
+        return f"{self.type} of {shapes} {settings}".strip()
+
+
+def row(layer: str, *shapes: tuple[int, ...], sparse: bool = False, **given: Any) -> Row:
+    return Row(layer, list(shapes), given, sparse)
+
+
+SLIDING = [
+    ((2, 9), [3], 1),
+    ((2, 9), [4], 2),
+    ((2, 9), [9], 1),
+    ((3, 8, 7), [3, 3], 1),
+    ((3, 8, 7), [3, 2], 2),
+    ((3, 8, 7), [5, 3], [3, 1]),
+    ((3, 8, 7), [1, 1], 1),
+    ((3, 8, 7), [2, 2], [1, 3]),
+    ((2, 5, 6, 4), [3, 2, 2], 1),
+    ((2, 5, 6, 4), [3, 3, 3], 2),
+    ((2, 5, 6, 4), [2, 3, 1], [2, 1, 3]),
+]
+POOLED = [(shape, window, steps) for shape, window, strides in SLIDING for steps in (strides, None)]
+
+ROWS = [
+    row("dense", (5,), units=3),
+    row("dense", (5,), units=3, bias=False, activation="relu"),
+    row("dense", (2, 3, 4), units=7, activation="tanh"),
+    row("dense", (1,), units=1),
+    row("dense", (6,), units=4, activation="param_relu"),
+    row("dense", (9,), units=4, sparse=True),
+    row("embedding", (6,), units=4),
+    row("embedding", (1,), units=1),
+    row("embedding", (9,), units=4, sparse=True),
+    *(
+        row("convolution", shape, filters=4, filter_shape=window, strides=strides, pad=pad)
+        for shape, window, strides in SLIDING
+        for pad in (True, False)
+    ),
+    row("convolution", (1, 4, 4), filters=2, filter_shape=[4, 4]),
+    row("convolution", (2, 6, 6), filters=3, filter_shape=[3, 3], bias=False),
+    row("convolution", (2, 6, 6), filters=3, filter_shape=[3, 3], activation="param_relu"),
+    row("convolution", (2, 9), filters=3, filter_shape=[3], activation="softmax"),
+    *(
+        row(layer, shape, window=window, strides=strides, pad=pad)
+        for layer in ("max_pooling", "average_pooling")
+        for shape, window, strides in POOLED
+        for pad in (True, False)
+    ),
+    *(
+        row(layer, shape)
+        for layer in ("global_max_pooling", "global_average_pooling")
+        for shape in ((3, 7), (3, 4, 5), (2, 3, 4, 5), (4, 1))
+    ),
+    row("dropout", (5,), rate=0.2),
+    row("dropout", (2, 3, 4)),
+    row("batch_normalization", (5,)),
+    row("batch_normalization", (5,), spatial=True),
+    row("batch_normalization", (3, 4, 5)),
+    row("batch_normalization", (3, 4, 5), spatial=False),
+    row("batch_normalization", (3, 7)),
+    row("batch_normalization", (2, 3, 4, 5), spatial=True),
+    row("activation", (5,)),
+    row("activation", (5,), function="param_relu"),
+    row("activation", (3, 4, 5), function="param_relu"),
+    row("activation", (3, 4, 5), function={"type": "leaky_relu", "alpha": 0.3}),
+    row("activation", (3, 4), function="log_softmax"),
+    row("flatten", (3, 4, 5)),
+    row("flatten", (3,)),
+    row("reshape", (3, 4), shape=[2, 6]),
+    row("reshape", (12,), shape=[1, 3, 4]),
+    row("reshape", (3, 4), shape=[12]),
+    row("splice", (3,), (5,)),
+    row("splice", (3, 4), (2, 4), (1, 4)),
+    row("splice", (3, 4), (3, 2), axis=1),
+    row("splice", (2, 3, 4), (2, 3, 1), (2, 3, 5), axis=2),
+    row("sum", (5,), (5,)),
+    row("sum", (2, 3, 4), (2, 3, 4), (2, 3, 4)),
+]
+
+
+def test_every_layer_has_a_row() -> None:
+    assert {row.type for row in ROWS} == {part.name for part in layers}
+
+
+@pytest.fixture(scope="module")
+def built(environment: dict[str, Any]) -> list[dict[str, Any]]:
+    """What CNTK made of each row, in one process."""
+    requests = []
+    for row in ROWS:
+        inputs = {f"in{i}": {"shape": shape, "sparse": row.sparse} for i, shape in enumerate(row.shapes)}
+        taken = {"inputs": list(inputs)} if layers[row.type].variadic else {"input": "in0"}
+        requests.append({"inputs": inputs, "layers": [{"name": "made", **taken, **row.layer}], "seed": 1})
+    return list(in_trainer(environment, "graph", requests))
+
+
+@pytest.mark.parametrize("number", range(len(ROWS)), ids=[str(row) for row in ROWS])
+def test_plan_is_what_cntk_builds(built: list[dict[str, Any]], number: int) -> None:
+    assert "error" not in built[number]
+    planned, real = ROWS[number].planned(), built[number]["made"]
+    assert list(planned.shape) == real["shape"]
+    assert {name: list(shape) for name, shape in planned.parameters.items()} == real["parameters"]
+    assert real["in_graph"]
+
+
+REFUSED = [
+    (row("embedding", (3, 4), units=2), "takes a vector"),
+    (row("convolution", (1, 4, 4), filters=2, filter_shape=[5, 5], pad=False), "does not fit into 4 x 4"),
+    (row("convolution", (1, 4, 4), filters=2, filter_shape=[5, 3]), "does not fit into 4 x 4"),
+    (row("max_pooling", (1, 4), window=[5], pad=True), "does not fit into 4"),
+    (row("convolution", (16,), filters=2, filter_shape=[3]), "put a reshape layer before it"),
+    (row("convolution", (1, 4, 4), filters=2, filter_shape=[3, 3], strides=[1, 1, 1]), "strides has 3 sizes"),
+    (row("convolution", (1, 2, 2, 2, 2), filters=2, filter_shape=[1, 1, 1, 1]), "1, 2 or 3 sizes"),
+    (row("max_pooling", (1, 4, 4), window=[5, 5]), "does not fit into 4 x 4"),
+    (row("average_pooling", (4, 4), window=[2, 2]), "behind a channel axis"),
+    (row("global_max_pooling", (4,)), "takes (channels, sizes…)"),
+    (row("reshape", (3, 4), shape=[5, 2]), "holds 12 elements and cannot become 5 x 2"),
+    (row("splice", (3, 4), (2, 5)), "do not fit side by side"),
+    (row("splice", (3,), (3,), axis=1), "axis 1 does not exist"),
+    (row("sum", (3,), (4,)), "shapes must be equal"),
+]
+
+
+@pytest.mark.parametrize(("refused", "why"), REFUSED, ids=[str(row) for row, _ in REFUSED])
+def test_plan_refuses_what_cannot_be_built(refused: Row, why: str) -> None:
+    with pytest.raises(PlanError) as found:
+        refused.planned()
+    assert why in str(found.value)
