@@ -3,31 +3,40 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ingest.faults import FaultList, file_pointer, listing
 from ingest.fields import Upload
-from ingest.lines import LineTooLong, numbered_lines
+from ingest.lines import LineTooLong, lines
 from ingest.options import Options
 
+ROWS_AT_ONCE = 4096
+"""Few enough that Python's garbage collector does not come to look through them again and again."""
 CELLS_AT_ONCE = 1 << 18
+_UNREADABLE = (UnicodeDecodeError, LineTooLong, csv.Error)
 
 
 @dataclass(frozen=True)
 class Block:
     """Some rows, column by column."""
 
-    rows: list[int]
+    rows: Sequence[int]
     """The number of each row in its file, from 1, the header not counted."""
-    lines: list[int]
-    """The line on which each row ends."""
+    lines: Sequence[int] | None
+    """The line of each row; None where a quoted value spans lines, for then it is not counted."""
     columns: list[tuple[str, ...]]
 
     def texts(self, column: int) -> list[str]:
         """The values of one column without the space around them."""
         return [text.strip() for text in self.columns[column]]
+
+    def row_words(self, index: int) -> str:
+        """``row 17 (line 18)``"""
+        line = f" (line {self.lines[index]})" if self.lines else ""
+        return f"row {self.rows[index]}{line}"
 
 
 class CsvFile:
@@ -41,64 +50,87 @@ class CsvFile:
     def blocks(self, faults: FaultList) -> Iterator[Block]:
         """Every row as wide as the names; the others are faults."""
         width = len(self.names)
-        block = Block([], [], [])
-        values: list[list[str]] = []
-        row = blank = 0
-        records = self._records(faults)
-        if self._options.header:
-            next(records, None)
-        for line, record in records:
-            if not record or (width > 1 and len(record) == 1 and not record[0].strip()):
-                blank = blank or line
+        row = 1
+        blank = None
+        for line, records in self._batches(max(1, min(ROWS_AT_ONCE, CELLS_AT_ONCE // width)), faults):
+            count = len(records)
+            lines = range(line, line + count) if line else None
+            if blank is None and set(map(len, records)) == {width}:
+                yield Block(range(row, row + count), lines, list(zip(*records, strict=True)))
+                row += count
                 continue
-            row += 1
-            if blank:
-                self._report(faults, blank, "ragged", "is blank; only the end of a file may be")
-                blank = 0
-            if len(record) != width:
-                problem = f"has {len(record)} values where {width} columns are named"
-                self._report(faults, line, "ragged", problem)
-                continue
-            block.rows.append(row)
-            block.lines.append(line)
-            values.append(record)
-            if len(values) * width >= CELLS_AT_ONCE:
-                yield Block(block.rows, block.lines, list(zip(*values, strict=True)))
-                block, values = Block([], [], []), []
-        if values:
-            yield Block(block.rows, block.lines, list(zip(*values, strict=True)))
+            # The uncommon case, row by row: blank lines (at the end they are nothing) and ragged rows.
+            rows, kept = [], []
+            for index, record in enumerate(records):
+                place = f"line {line + index}" if line else f"row {row}"
+                if not record or (width > 1 and not any(map(str.strip, record)) and len(record) == 1):
+                    blank = blank or place
+                    continue
+                if blank is not None:
+                    self._report(faults, blank, "ragged", "is blank; only the end of a file may be")
+                    blank = None
+                if len(record) == width:
+                    rows.append(row)
+                    kept.append(index)
+                else:
+                    problem = f"has {len(record)} values where {width} columns are named"
+                    self._report(faults, place, "ragged", problem)
+                row += 1
+            if kept:
+                columns = list(zip(*(records[index] for index in kept), strict=True))
+                yield Block(rows, [line + index for index in kept] if line else None, columns)
 
-    def _records(self, faults: FaultList) -> Iterator[tuple[int, list[str]]]:
-        """(line, values); after a fault of the syntax no boundary is sure, so it ends the file."""
+    def _batches(self, size: int, faults: FaultList) -> Iterator[tuple[int, list[list[str]]]]:
+        """(line of the first, records behind the header), the line 0 where values span lines.
+
+        After a fault of the syntax no boundary is sure, so it ends the file.
+        """
+        reader = self._reader()
+        try:
+            if self._options.header:
+                next(reader, None)
+            while True:
+                before = reader.line_num
+                records = list(itertools.islice(reader, size))
+                if not records:
+                    return
+                yield before + 1 if reader.line_num - before == len(records) else 0, records
+        except _UNREADABLE as error:
+            self._report_unreadable(reader.line_num, error, faults)
+
+    def _reader(self) -> Iterator[list[str]]:
         quote = self._options.quote
-        reader = csv.reader(
-            (line.decode("utf-8") for _, line in numbered_lines(self.upload.path)),
+        return csv.reader(
+            map(bytes.decode, lines(self.upload.path)),
             delimiter=self._options.delimiter or ",",
             quotechar=quote or None,
             quoting=csv.QUOTE_MINIMAL if quote else csv.QUOTE_NONE,
             skipinitialspace=True,
             strict=True,
         )
-        try:
-            for values in reader:
-                yield reader.line_num, values
-        except UnicodeDecodeError as error:
+
+    def _report_unreadable(self, line: int, error: Exception, faults: FaultList) -> None:
+        """``line``: of the last record."""
+        if isinstance(error, UnicodeDecodeError):
             problem = f"byte {error.object[error.start]:#04x} is not UTF-8; save the file as UTF-8"
-            self._report(faults, reader.line_num + 1, "not-utf-8", problem)
-        except LineTooLong as error:
-            self._report(faults, error.number, "malformed-csv", f"{error}; is this a CSV file?")
-        except csv.Error as error:
+            self._report(faults, f"line {line + 1}", "not-utf-8", problem)
+        elif isinstance(error, LineTooLong):
+            self._report(faults, f"line {error.number}", "malformed-csv", f"{error}; is this a CSV file?")
+        else:
             problem = f"{error}; check the quotes here and before, and the options delimiter and quote"
-            self._report(faults, reader.line_num, "malformed-csv", problem)
+            self._report(faults, f"line {line}", "malformed-csv", problem)
 
     def _column_names(self, faults: FaultList) -> list[str]:
         """From the options, from the header, or made up: ``c1``, ``c2``, ..."""
         before = faults.count
-        _, first = next(self._records(faults), (0, []))
-        if faults.count > before:
+        reader = self._reader()
+        try:
+            first: list[str] = next(reader, [])
+        except _UNREADABLE as error:
+            self._report_unreadable(reader.line_num, error, faults)
             return []
         if not any(value.strip() for value in first):
-            self._report(faults, 1, "empty", "is empty; the file needs a header or values there")
+            self._report(faults, "line 1", "empty", "is empty; the file needs a header or values there")
             return []
         place = file_pointer(self.upload.filename, "line 1")
         if self._options.columns is not None:
@@ -119,5 +151,5 @@ class CsvFile:
             faults.add(place, "duplicate-column", f"{listing(repeated)} more than once; {cure}")
         return names if faults.count == before else []
 
-    def _report(self, faults: FaultList, line: int, code: str, problem: str) -> None:
-        faults.add(file_pointer(self.upload.filename, f"line {line}"), code, f"line {line}: {problem}")
+    def _report(self, faults: FaultList, place: str, code: str, problem: str) -> None:
+        faults.add(file_pointer(self.upload.filename, place), code, f"{place} {problem}")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ingest.faults import FaultList, file_pointer, nearest
 from ingest.fields import Table, Upload, plan_fields
-from ingest.lines import LineTooLong, numbered_lines
+from ingest.lines import LineTooLong, lines
 from ingest.options import Options, SplitOptions
 from ingest.streams import Stream
 
@@ -110,7 +110,7 @@ def _lines(upload: Upload, faults: FaultList) -> Iterator[Line]:
     """Every line that holds samples; malformed ones are faults."""
     with_ids: bool | None = None
     try:
-        for number, raw in numbered_lines(upload.path):
+        for number, raw in enumerate(lines(upload.path), 1):
             head, *parts = raw.split(b"|")
             head = head.strip()
             if not parts and not head:

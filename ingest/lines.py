@@ -1,8 +1,9 @@
-"""Lines of a text file, numbered as an editor numbers them."""
+"""Lines of a text file, bounded in length."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 LONGEST_LINE = 64 << 20
@@ -17,12 +18,12 @@ class LineTooLong(Exception):
         self.number = number
 
 
-def numbered_lines(path: Path) -> Iterator[tuple[int, bytes]]:
-    """``(number, line)`` from 1 on, ends of line kept, a UTF-8 byte-order mark cut off."""
+def lines(path: Path) -> Iterator[bytes]:
+    """Every line with its end, a UTF-8 byte-order mark in front cut off."""
     with path.open("rb") as stream:
-        number = 1
-        while line := stream.readline(LONGEST_LINE + 1):
+        bom = stream.read(len(_BOM))
+        stream.seek(len(_BOM) if bom == _BOM else 0)
+        for number, line in enumerate(iter(partial(stream.readline, LONGEST_LINE + 1), b""), 1):
             if len(line) > LONGEST_LINE:
                 raise LineTooLong(number)
-            yield number, line.removeprefix(_BOM) if number == 1 else line
-            number += 1
+            yield line

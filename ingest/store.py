@@ -105,11 +105,15 @@ def sweep_incoming(volume: Volume) -> int:
     """
     swept = 0
     for entry in volume.incoming.iterdir() if volume.incoming.is_dir() else ():
-        if not entry.is_dir():
+        try:
+            descriptor = os.open(entry, os.O_RDONLY | os.O_DIRECTORY)
+        except FileNotFoundError:
+            # Its process has just finished with it.
+            continue
+        except NotADirectoryError:
             entry.unlink(missing_ok=True)
             swept += 1
             continue
-        descriptor = os.open(entry, os.O_RDONLY | os.O_DIRECTORY)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

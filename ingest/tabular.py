@@ -78,7 +78,7 @@ def _report_other_header(names: list[str], file: CsvFile, faults: FaultList) -> 
 def _locator(block: Block, filename: str, column: str) -> Locate:
     def locate(row: int, _: int) -> Place:
         place = file_pointer(filename, f"row {block.rows[row]}", column)
-        return place, f"row {block.rows[row]} (line {block.lines[row]}), column {column!r}"
+        return place, f"{block.row_words(row)}, column {column!r}"
 
     return locate
 
@@ -98,10 +98,9 @@ class _Source:
         """Find out whether the column is numeric: every value a number or missing, and one a number."""
         if self._told is not None or not self._numeric:
             return
-        texts = self._texts(block)
-        numbers = parse_numbers(texts)
+        numbers = self._numbers(block)
         if numbers is None:
-            present = [text for text in texts if text.casefold() not in MISSING_WORDS]
+            present = [text for text in self._texts(block) if text.casefold() not in MISSING_WORDS]
             numbers = parse_numbers(present)
         self._numeric = numbers is not None
         self._seen_number = self._seen_number or bool(numbers)
@@ -127,14 +126,15 @@ class _Source:
         self._classes = CategoricalWriter(path, faults, options.classes, self._plan.options_at)
 
     def write(self, block: Block, filename: str, faults: FaultList) -> None:
-        texts = self._texts(block)
         locate = _locator(block, filename, self._name)
         if self._dense is not None:
-            numbers = parse_numbers(texts)
+            numbers = self._numbers(block)
             if numbers is None:
+                texts = self._texts(block)
                 numbers = [_number(text, row, locate, faults) for row, text in enumerate(texts)]
             self._dense.append(np.array(numbers), locate)
         elif self._classes is not None:
+            texts = self._texts(block)
             if self._plan.options.classes is None and "" in texts:
                 empty = [row for row, text in enumerate(texts) if not text]
                 faults.extend(len(empty), (_missing_text(locate(row, 0)) for row in empty))
@@ -146,6 +146,10 @@ class _Source:
             column = self._classes.close()
         assert column is not None
         return column
+
+    def _numbers(self, block: Block) -> list[float] | None:
+        # Numbers may keep the space around them, and most columns are numbers.
+        return parse_numbers(self._texts(block) if self._plan.options.replace else block.columns[self._index])
 
     def _texts(self, block: Block) -> list[str]:
         texts = block.texts(self._index)
