@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response, status
 from starlette.concurrency import run_in_threadpool
 
+from app import examples
 from app.resources import DatasetPage
 from app.state import SettingsDep, StoreDep, VolumeDep
 from app.upload import FORM_BODY, receive
@@ -18,14 +19,20 @@ from trainer.layout import Volume
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 
+SCHEMA_EXAMPLE: dict[str, Any] = {"content": {"application/json": {"example": examples.DATASET}}}
+
 
 @router.post(
     "",
     summary="Upload files as one data set",
     status_code=status.HTTP_201_CREATED,
     responses={
-        201: {"headers": {"Location": {"schema": {"type": "string"}}}},
-        200: {"model": DatasetSchema, "description": "The same content and options are there already"},
+        201: {"headers": {"Location": {"schema": {"type": "string"}}}, **SCHEMA_EXAMPLE},
+        200: {
+            "model": DatasetSchema,
+            "description": "The same content and options are there already",
+            **SCHEMA_EXAMPLE,
+        },
     },
     openapi_extra=FORM_BODY,
 )
@@ -47,7 +54,7 @@ def list_datasets(
     return dataset_page(volume, page_size, page_token)
 
 
-@router.get("/{dataset_id}", summary="The schema of one data set")
+@router.get("/{dataset_id}", summary="The schema of one data set", responses={200: SCHEMA_EXAMPLE})
 def read_dataset(dataset_id: str, volume: VolumeDep) -> DatasetSchema:
     return datasets.get(volume, dataset_id)
 

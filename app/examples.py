@@ -75,6 +75,8 @@ JOB: dict[str, Any] = {
     "spec": SPEC,
 }
 
+JOB_IN_LIST: dict[str, Any] = {**JOB, "spec": None}
+
 VALIDATION: dict[str, Any] = {
     "valid": True,
     "spec": SPEC,
@@ -208,4 +210,46 @@ READINESS: dict[str, Any] = {
         {"name": "volume", "ok": True, "detail": "writable, 52,428,800,000 bytes free"},
         {"name": "workers", "ok": True, "detail": "1 heard of lately"},
     ],
+}
+
+DATASET: dict[str, Any] = {
+    "schema_version": 1,
+    "id": DATASET_ID,
+    "name": "digits",
+    "created_at": "2026-01-31T09:29:59.100000Z",
+    "format": "csv",
+    "rows": 1797,
+    "size": 475_000,
+    "sources": [
+        {
+            "filename": "digits.csv",
+            "size": 290_112,
+            "sha256": "6ebb3d2fee246a4e99363262ddf8a00a3c41bee6014c373ad9d9216ba7f651b8",
+        }
+    ],
+    "options": OPTIONS,
+    "fields": {
+        "digit": {
+            "kind": "categorical",
+            "shape": [3],
+            "dtype": "int32",
+            "files": {"values": "digit.npy"},
+            "count": 1797,
+            "classes": ["0", "1", "2"],
+            "histogram": [431, 415, 412],
+        }
+    },
+    "splits": {
+        "train": {"rows": 1258, "file": "train.npy"},
+        "valid": {"rows": 180, "file": "valid.npy"},
+        "test": {"rows": 359, "file": "test.npy"},
+    },
+}
+
+PART: dict[str, Any] = {
+    "type": "squared_error",
+    "summary": "Sum of squared differences, per example.",
+    "description": "",
+    "parameters": [],
+    "target": "values",
 }

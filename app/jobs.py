@@ -30,7 +30,7 @@ BODY = {
         "description": "The job's spec; GET /v1/parts lists what it may name.",
         "content": {
             "application/json": {
-                "schema": {"type": "object"},
+                "schema": {"$ref": "#/components/schemas/JobSpec"},
                 "examples": {
                     "train": {"summary": "Train a classifier", "value": examples.SPEC},
                     "resume": {"summary": "Go on from a checkpoint", "value": examples.RESUME_SPEC},
@@ -45,6 +45,7 @@ BODY = {
     "",
     summary="Submit a job, or validate its spec",
     status_code=status.HTTP_202_ACCEPTED,
+    response_model=None,
     responses={
         202: {"model": Job, "headers": {"Location": {"schema": {"type": "string"}}}},
         200: {"model": Validation, "description": "With validate_only: what the spec would become"},

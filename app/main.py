@@ -23,6 +23,7 @@ from app import (
     workers,
 )
 from app.access import authorised
+from app.description import describe
 from app.query import known_parameters_only
 from app.resources import Problem
 from app.state import AppState
@@ -69,11 +70,13 @@ def create_app(settings: Settings) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
+        generate_unique_id_function=lambda route: route.name,
         responses={"default": {"model": Problem, "description": "An error, as a problem document"}},
     )
     # A server that is shutting down says so here, for streams that would otherwise go on.
     app.state.stopping = lambda: False
     problems.register(app)
+    describe(app)
     v1 = APIRouter(prefix="/v1", dependencies=[Depends(authorised), Depends(known_parameters_only)])
     for room in (jobs, events, metrics, checkpoints, logs, artifacts, datasets, parts, workers):
         v1.include_router(room.router)

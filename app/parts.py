@@ -6,11 +6,16 @@ from typing import Any
 
 from fastapi import APIRouter
 
+from app import examples
 from jobs.catalogue import catalogue
 
 router = APIRouter(tags=["parts"])
 
 
-@router.get("/parts", summary="Every part that a spec may name, with its parameters")
+@router.get(
+    "/parts",
+    summary="Every part that a spec may name, with its parameters",
+    responses={200: {"content": {"application/json": {"example": {"losses": [examples.PART]}}}}},
+)
 def read_parts() -> dict[str, Any]:
     return catalogue()

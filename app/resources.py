@@ -96,6 +96,10 @@ class Job(BaseModel):
 class JobPage(BaseModel):
     """Jobs, newest first."""
 
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"items": [examples.JOB_IN_LIST], "next_page_token": examples.JOB_ID}}
+    )
+
     items: list[Job]
     next_page_token: str | None
 
@@ -175,6 +179,8 @@ class Attempt(BaseModel):
 
 
 class AttemptList(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [examples.ATTEMPT]}})
+
     items: list[Attempt]
 
 
@@ -227,11 +233,17 @@ class Checkpoint(BaseModel):
 class CheckpointList(BaseModel):
     """Checkpoints of one job, oldest first."""
 
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [examples.CHECKPOINT]}})
+
     items: list[Checkpoint]
 
 
 class DatasetPage(BaseModel):
     """Data sets, newest first."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"items": [examples.DATASET], "next_page_token": None}}
+    )
 
     items: list[DatasetSchema]
     next_page_token: str | None
@@ -244,6 +256,8 @@ class Worker(WorkerEntry):
 
 
 class WorkerList(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"example": {"items": [examples.WORKER]}})
+
     items: list[Worker]
 
 

@@ -45,7 +45,11 @@ FORM_BODY = {
                             "items": {"type": "string", "contentMediaType": "application/octet-stream"},
                             "description": "one or more parts of this name: the data itself",
                         },
-                        "options": {"type": "string", "contentMediaType": "application/json"},
+                        "options": {
+                            "type": "string",
+                            "contentMediaType": "application/json",
+                            "contentSchema": {"$ref": "#/components/schemas/Options"},
+                        },
                     },
                 },
                 "example": {"file": ["digits.csv"], "options": json.dumps(examples.OPTIONS)},

@@ -1,0 +1,47 @@
+"""The OpenAPI document: what FastAPI derives, and what it cannot know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from pydantic import BaseModel
+
+from app.problems import MEDIA_TYPE
+from ingest.options import Options
+from jobs.spec_models import JobSpec
+
+SCHEMAS = "#/components/schemas/"
+
+
+def describe(app: FastAPI) -> None:
+    """Make ``app.openapi()`` tell of problem documents, optional tokens, and the bodies we parse."""
+    derived = app.openapi
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            document = derived()
+            for path in document["paths"].values():
+                for operation in path.values():
+                    _errors_are_problems(operation)
+                    if "security" in operation:
+                        operation["security"].append({})
+            for model in (JobSpec, Options):
+                _add_schema(document, model)
+        return app.openapi_schema or document
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _errors_are_problems(operation: dict[str, Any]) -> None:
+    content = operation["responses"]["default"]["content"]
+    content[MEDIA_TYPE] = content.pop("application/json")
+
+
+def _add_schema(document: dict[str, Any], model: type[BaseModel]) -> None:
+    """The model of a body that an endpoint reads by itself, with the models it is made of."""
+    schema = model.model_json_schema(ref_template=SCHEMAS + "{model}", mode="validation")
+    schemas = document["components"]["schemas"]
+    for name, found in {**schema.pop("$defs", {}), model.__name__: schema}.items():
+        if schemas.setdefault(name, found) != found:
+            raise ValueError(f"two models are named {name!r}")

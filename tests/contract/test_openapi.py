@@ -1,0 +1,105 @@
+"""The OpenAPI document: complete, shown by examples that fit, and committed as it is."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from app import examples, resources
+from app.main import create_app
+from ingest.options import parse_options
+from jobs.dataset import DatasetSchema
+from jobs.settings import Settings
+from jobs.spec_models import parse
+
+COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
+DOCUMENT = create_app(Settings(home=Path("unused"))).openapi()
+OPERATIONS = [
+    pytest.param(operation, id=f"{method.upper()} {path}")
+    for path, methods in DOCUMENT["paths"].items()
+    for method, operation in methods.items()
+]
+MODELS = [
+    model for model in vars(resources).values() if isinstance(model, type) and issubclass(model, BaseModel)
+]
+
+
+def resolve(schema: dict[str, Any]) -> dict[str, Any]:
+    name = schema.get("$ref", "").rpartition("/")[2]
+    found: dict[str, Any] = DOCUMENT["components"]["schemas"][name] if name else schema
+    return found
+
+
+def test_the_committed_document_is_the_present_one() -> None:
+    assert json.loads(COMMITTED.read_text(encoding="utf-8")) == DOCUMENT, "run scripts/openapi"
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_operation_has_summary_and_examples(operation: dict[str, Any]) -> None:
+    assert operation["summary"]
+    answers = {status: found for status, found in operation["responses"].items() if status.startswith("2")}
+    assert answers
+    shown = [answer["content"] for status, answer in answers.items() if status != "204"]
+    if "requestBody" in operation:
+        shown.append(operation["requestBody"]["content"])
+    for content in shown:
+        for kind, body in content.items():
+            example = body.get("example") or body.get("examples") or resolve(body["schema"]).get("example")
+            assert example, f"{kind} of {operation['operationId']} shows no example"
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_errors_are_problem_documents(operation: dict[str, Any]) -> None:
+    content = operation["responses"]["default"]["content"]
+    assert list(content) == ["application/problem+json"]
+    assert resolve(content["application/problem+json"]["schema"])["title"] == "Problem"
+
+
+@pytest.mark.parametrize("operation", OPERATIONS)
+def test_tokens_are_optional(operation: dict[str, Any]) -> None:
+    if not operation["tags"] == ["health"]:
+        assert operation["security"] == [{"HTTPBearer": []}, {}]
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_model_is_as_its_example_shows(model: type[BaseModel]) -> None:
+    extra = model.model_config.get("json_schema_extra")
+    if isinstance(extra, dict):
+        model.model_validate(extra["example"])
+        # An example never shows a key that the answer does not have.
+        if model.model_config.get("extra") != "allow":
+            assert set(dict(extra)["example"]) <= set(model.model_fields)  # type: ignore[arg-type]
+
+
+def test_posted_examples_are_accepted() -> None:
+    parse(examples.SPEC)
+    parse(examples.RESUME_SPEC)
+    parse_options(examples.OPTIONS)
+    DatasetSchema.model_validate(examples.DATASET)
+
+
+def references(node: Any) -> Iterator[str]:
+    if isinstance(node, dict):
+        if isinstance(node.get("$ref"), str):
+            yield node["$ref"]
+        for value in node.values():
+            yield from references(value)
+    elif isinstance(node, list):
+        for value in node:
+            yield from references(value)
+
+
+def test_every_reference_leads_somewhere() -> None:
+    schemas = DOCUMENT["components"]["schemas"]
+    for reference in references(DOCUMENT):
+        assert reference.removeprefix("#/components/schemas/") in schemas
+
+
+def test_operations_have_names_of_their_own() -> None:
+    names = [operation.values[0]["operationId"] for operation in OPERATIONS]
+    assert len(set(names)) == len(names)
