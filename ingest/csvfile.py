@@ -7,11 +7,15 @@ import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ingest.faults import FaultList, file_pointer, listing
 from ingest.fields import Upload
 from ingest.lines import LineTooLong, lines
 from ingest.options import Options
+
+if TYPE_CHECKING:
+    from _csv import Reader
 
 ROWS_AT_ONCE = 4096
 """Few enough that Python's garbage collector does not come to look through them again and again."""
@@ -98,7 +102,7 @@ class CsvFile:
         except _UNREADABLE as error:
             self._report_unreadable(reader.line_num, error, faults)
 
-    def _reader(self) -> Iterator[list[str]]:
+    def _reader(self) -> Reader:
         quote = self._options.quote
         return csv.reader(
             map(bytes.decode, lines(self.upload.path)),

@@ -84,7 +84,9 @@ def _locator(block: Block, filename: str, column: str) -> Locate:
 
 
 class _Source:
-    """One column of the files on its way into one field."""
+    """One column of the files on its way into one field: surveyed, opened, written, closed."""
+
+    _writer: DenseWriter | CategoricalWriter
 
     def __init__(self, plan: FieldPlan, name: str, index: int) -> None:
         self._plan = plan
@@ -106,46 +108,40 @@ class _Source:
         self._seen_number = self._seen_number or bool(numbers)
 
     def open(self, path: Path, faults: FaultList) -> None:
-        """Decide the kind, from now on values are written."""
+        """Decide the kind: from now on values are written."""
         options = self._plan.options
         kind = self._told or ("dense" if self._numeric and self._seen_number else "categorical")
         if kind == "sparse":
             problem = "a CSV column is dense or categorical; sparse data comes in CNTK text format"
             faults.add(self._plan.options_at + "/kind", "not-for-format", problem)
-        self._dense: DenseWriter | None = None
-        self._classes: CategoricalWriter | None = None
         if kind == "dense":
             if not self._plan.gathered and math.prod(options.shape or (1,)) != 1:
                 problem = f"{options.shape} is more than the one number of column {self._name!r}"
                 faults.add(self._plan.options_at + "/shape", "shape", problem)
-            self._dense = DenseWriter(path, (1,), faults, missing=options.missing)
+            self._writer = DenseWriter(path, (1,), faults, missing=options.missing)
             return
         if options.missing != "error" and not self._plan.gathered:
             problem = f"column {self._name!r} holds text; an empty one gets a class by replace, such as "
             faults.add(self._plan.options_at + "/missing", "missing-policy", problem + '{"": "unknown"}')
-        self._classes = CategoricalWriter(path, faults, options.classes, self._plan.options_at)
+        self._writer = CategoricalWriter(path, faults, options.classes, self._plan.options_at)
 
     def write(self, block: Block, filename: str, faults: FaultList) -> None:
         locate = _locator(block, filename, self._name)
-        if self._dense is not None:
+        if isinstance(self._writer, DenseWriter):
             numbers = self._numbers(block)
             if numbers is None:
                 texts = self._texts(block)
                 numbers = [_number(text, row, locate, faults) for row, text in enumerate(texts)]
-            self._dense.append(np.array(numbers), locate)
-        elif self._classes is not None:
+            self._writer.append(np.array(numbers), locate)
+        else:
             texts = self._texts(block)
             if self._plan.options.classes is None and "" in texts:
                 empty = [row for row, text in enumerate(texts) if not text]
                 faults.extend(len(empty), (_missing_text(locate(row, 0)) for row in empty))
-            self._classes.append(texts, locate)
+            self._writer.append(texts, locate)
 
     def close(self) -> Column:
-        column = self._dense.close() if self._dense is not None else None
-        if self._classes is not None:
-            column = self._classes.close()
-        assert column is not None
-        return column
+        return self._writer.close()
 
     def _numbers(self, block: Block) -> list[float] | None:
         # Numbers may keep the space around them, and most columns are numbers.
