@@ -1,8 +1,9 @@
 """Build networks and report on every node: rows of JSON on the standard input, JSON on the output.
 
 A row holds ``inputs`` ({name: {"shape", "sparse"}}), complete ``layers``, a ``seed``, and
-optionally ``feed`` ({input: examples}) to evaluate all nodes on and ``weights``, true to have
-the parameters' values as well. Run by the trainer's interpreter.
+optionally ``feed`` ({input: examples}) to evaluate all nodes on, ``weights``, true to have
+the parameters' values as well, and ``gradient``, the name of a node: then the gradients of
+the sum of its squares over the feed, by parameter. Run by the trainer's interpreter.
 """
 
 import json
@@ -59,6 +60,13 @@ def report(row):
             }
             entry["values"] = node.eval(arguments).tolist()
         found[layer["name"]] = entry
+    if row.get("gradient"):
+        node = network.nodes[row["gradient"]]
+        arguments = {
+            network.variables[name]: np.array(row["feed"][name], dtype=np.float32) for name in row["feed"]
+        }
+        gradients = C.reduce_sum(node * node).grad(arguments, wrt=list(network.parameters.values()))
+        found["gradients"] = {parameter.name: value.tolist() for parameter, value in gradients.items()}
     return found
 
 

@@ -83,17 +83,19 @@ def softsign(make, x):
 
 @activations.part("softmax")
 def softmax(make, x):
-    """exp(x) / sum(exp(x)). For cross_entropy_with_softmax give the scores instead."""
-    return C.softmax(x)
+    """exp(x) / sum(exp(x)) over the last axis. For cross_entropy_with_softmax give the scores instead."""
+    # Without an axis CNTK takes all elements of an example together.
+    return C.softmax(x, axis=-1)
 
 
 @activations.part("log_softmax")
 def log_softmax(make, x):
-    """x - log(sum(exp(x)))."""
-    return C.log_softmax(x)
+    """x - log(sum(exp(x))) over the last axis."""
+    return C.log_softmax(x, axis=-1)
 
 
 @activations.part("hardmax")
 def hardmax(make, x):
-    """One at the largest element, zero elsewhere; no gradient passes."""
-    return C.hardmax(x)
+    """One at the largest element of the last axis (the first of equals), zero elsewhere; no gradient passes."""
+    # C.hardmax knows no axis, and one_hot refuses to be asked for a gradient.
+    return C.reshape(C.one_hot(C.argmax(C.stop_gradient(x), axis=-1), x.shape[-1]), x.shape)
