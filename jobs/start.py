@@ -54,31 +54,35 @@ def _require_same(spec: NormalisedSpec, there: Mapping[str, Any], job_id: str) -
 
 
 def _require_weights(spec: NormalisedSpec, there: Mapping[str, Any], job_id: str, volume: Volume) -> None:
-    """Every layer with parameters must be in the other job, of the same shape."""
+    """Every layer with parameters must be in the other job, with as many of them."""
     try:
-        known = _layers(there, volume)
+        known = _parameters(there, volume)
     except NotFound:
         # Its data set is gone, and with it the shapes; the trainer compares the parameters themselves.
         return
-    here = _layers(spec.document, volume)
-    differences = [
-        {"pointer": f"/network/{name}", "here": layer, "there": known.get(name)}
-        for name, layer in here.items()
-        if layer["parameters"] and layer != known.get(name)
-    ]
-    if differences:
-        names = ", ".join(difference["pointer"].rpartition("/")[2] for difference in differences)
+    misfits = {
+        name: count
+        for name, count in _parameters(spec.document, volume).items()
+        if count and count != known.get(name)
+    }
+    if misfits:
+        differences = [
+            {
+                "pointer": f"/network/{name}",
+                "here": {"parameters": count},
+                "there": {"parameters": known.get(name)},
+            }
+            for name, count in misfits.items()
+        ]
         raise Conflict(
-            f"the weights of {job_id} do not fit this network: {names}; "
-            "a layer takes the weights of a layer of the same name, shape and number of parameters",
+            f"the weights of {job_id} do not fit this network: {', '.join(misfits)}; "
+            "a layer takes the weights of a layer of the same name and shape",
             extra={"differences": differences},
         )
 
 
-def _layers(document: Mapping[str, Any], volume: Volume) -> dict[str, dict[str, Any]]:
+def _parameters(document: Mapping[str, Any], volume: Volume) -> dict[str, int]:
+    """Number of parameters of each layer."""
     fields = load_schema(volume, document["dataset"]).fields
     inputs = {name: fields[entry["field"]].shape for name, entry in document["inputs"].items()}
-    planned = plan(inputs, document["network"], [])
-    return {
-        layer.name: {"shape": list(layer.shape), "parameters": layer.parameters} for layer in planned.layers
-    }
+    return {layer.name: layer.parameters for layer in plan(inputs, document["network"], []).layers}

@@ -76,23 +76,31 @@ class Attempt:
             return
         ring_on_message(self._bell, self._settings.effective_redis_url, f"cj:wake:{self._job_id}")
         self._files.path.mkdir(parents=True, exist_ok=True)
-        with self._locked_run() as lock:
-            ending = self._train(lock)
-            if self._hold is not Hold.LOST:
-                self._conclude(ending)
+        ending = self._train()
+        if self._hold is not Hold.LOST:
+            self._conclude(ending)
 
-    def _train(self, lock: int | None) -> Ending:
-        """Run the trainer to its end, unless the job came to its own end before."""
-        finished = read_result(self._run)
-        if lock is None or finished is not None or self._must_leave():
-            return Ending(finished, None, self._hold is Hold.CANCEL, self._bell.stop_asked)
-        try:
-            process = launch(self._run, self._files, self._dataset, trainer_environment(self._settings), lock)
-        except OSError as error:
-            return Ending(None, None, trouble=f"the trainer cannot be started: {error}")
-        self._watch(process)
-        status = process.wait()
-        return Ending(read_result(self._run), status, self._hold is Hold.CANCEL, self._bell.stop_asked)
+    def _train(self) -> Ending:
+        """Run the trainer to its end, unless the job has come to its own end before."""
+        process, trouble = None, ""
+        with self._locked_run() as lock:
+            if lock is not None and read_result(self._run) is None and not self._must_leave():
+                try:
+                    trainer = trainer_environment(self._settings)
+                    process = launch(self._run, self._files, self._dataset, trainer, lock)
+                except OSError as error:
+                    trouble = f"the trainer cannot be started: {error}"
+        # Now the trainer alone holds the lock: were this process to hang, the next attempt
+        # could still put an end to the trainer and go on.
+        if process is not None:
+            self._watch(process)
+        return Ending(
+            read_result(self._run),
+            process.returncode if process is not None else None,
+            cancelled=self._hold is Hold.CANCEL,
+            stopping=self._bell.stop_asked,
+            trouble=trouble,
+        )
 
     def _watch(self, process: subprocess.Popen[bytes]) -> None:
         """Relay, renew, and end the trainer when it must leave, until it is gone."""

@@ -23,7 +23,7 @@ class Ending:
     """What was seen of an attempt's end."""
 
     result: dict[str, Any] | None
-    """result.json."""
+    """result.json, where there is one."""
     status: int | None
     """Exit status of the trainer, negative for a signal; None where it never ran."""
     cancelled: bool = False

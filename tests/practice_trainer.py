@@ -1,0 +1,121 @@
+"""A trainer without CNTK that keeps to the run directory's protocol, for tests of the worker.
+
+Its "model" is a chain of hashes over the steps, so any step lost or done twice shows in the
+result. ``spec["practice"]`` says how it behaves:
+steps, seconds (a step), checkpoint_every (steps), fail ({reason, detail}: a result that says
+so at the end), crash_at (step at which it kills itself), deaf (ignores SIGTERM).
+"""
+
+from __future__ import annotations
+
+import argparse
+import fcntl
+import hashlib
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from trainer.layout import CheckpointDirectory, RunDirectory, append_line, read_json, write_json
+
+SAMPLES_A_STEP = 10
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("-m", dest="module")
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--attempt", type=int)
+    parser.add_argument("--dataset", type=Path)
+    arguments = parser.parse_args()
+    run = RunDirectory(arguments.run)
+    practice = read_json(run.spec)["practice"]
+    alone = (run.path / "alone").open("w")
+    try:
+        fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        (run.path / "overlap").touch()
+    facts = run.attempt(arguments.attempt).facts
+
+    def report(kind: str, **fields: Any) -> None:
+        append_line(facts, {"time": time.time(), "type": kind, **fields})
+
+    stop: list[int] = []
+    signal.signal(
+        signal.SIGTERM, signal.SIG_IGN if practice.get("deaf") else lambda number, _frame: stop.append(number)
+    )
+    report("started", pid=os.getpid(), runtime={"python": sys.version.split()[0]})
+    step, chain = restore(run, report)
+    first = step
+    while step < practice["steps"]:
+        time.sleep(practice["seconds"])
+        step += 1
+        chain = hashlib.sha256(f"{chain}{step}".encode()).hexdigest()
+        if step == first + 1:
+            report("first_minibatch")
+        figures = {"losses": {"train": {"total": 1 / step}}, "metrics": {"train": {"error": 0.5}}}
+        samples = step * SAMPLES_A_STEP
+        report("progress", epoch=0, minibatch=step, step=step, samples=samples, **figures)
+        if step == practice.get("crash_at"):
+            sys.stderr.write("an error of the driver [CALL STACK] > 0x7f not for users\n")
+            os.kill(os.getpid(), signal.SIGKILL)
+        if stop or step % practice["checkpoint_every"] == 0:
+            publish(run, step, chain)
+            report("checkpoint", samples=samples, step=step, epoch=0, cause="schedule", best=False, **figures)
+        if stop:
+            return 75
+    return conclude(run, practice, step, chain)
+
+
+def restore(run: RunDirectory, report: Any) -> tuple[int, str]:
+    published = run.published_checkpoints()
+    for origin, directory in [
+        ("checkpoint", run.checkpoint(max(published, default=0))),
+        ("start", run.start),
+    ]:
+        if directory.manifest.exists():
+            loop = read_json(directory.loop)
+            report("restored", step=loop["step"], samples=loop["step"] * SAMPLES_A_STEP, **{"from": origin})
+            return loop["step"], loop["chain"]
+    return 0, ""
+
+
+def publish(run: RunDirectory, step: int, chain: str) -> None:
+    samples = step * SAMPLES_A_STEP
+    aside = CheckpointDirectory(run.checkpoints / f".writing-{samples}")
+    write_json(aside.loop, {"step": step, "chain": chain})
+    content = aside.loop.read_bytes()
+    manifest = {
+        "format": 1,
+        "job": run.path.name,
+        "step": step,
+        "samples": samples,
+        "epoch": 0,
+        "losses": {},
+        "metrics": {},
+        "score": 1 / step,
+        "created_at": time.time(),
+        "files": {"loop.json": {"size": len(content), "sha256": hashlib.sha256(content).hexdigest()}},
+    }
+    canonical = json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode()
+    write_json(aside.manifest, {**manifest, "sha256": hashlib.sha256(canonical).hexdigest()})
+    aside.path.rename(run.checkpoint(samples).path)
+
+
+def conclude(run: RunDirectory, practice: dict[str, Any], step: int, chain: str) -> int:
+    ending = {"outcome": "succeeded", "reason": "completed", "detail": ""}
+    if "fail" in practice:
+        ending = {"outcome": "failed", **practice["fail"]}
+    figures = {"losses": {"valid": {"total": 0.25}}, "metrics": {"valid": {"error": 0.125}}}
+    write_json(
+        run.result,
+        {**ending, **figures, "parameters_sha256": chain, "step": step, "seconds": 1.0, "best": None},
+    )
+    return 0 if ending["outcome"] == "succeeded" else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,157 @@
+"""Store, volume and real workers whose trainer is tests/practice_trainer.py."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from jobs.checkpoints import Chosen
+from jobs.queue import TokenQueue
+from jobs.record import Record
+from jobs.settings import Settings
+from jobs.spec import NormalisedSpec
+from jobs.states import State
+from jobs.store import Store
+from jobs.submit import enqueue
+from trainer.layout import RunDirectory, read_json, write_json
+
+ROOT = Path(__file__).resolve().parents[1]
+PATIENCE_SECONDS = 60
+
+
+class Workplace:
+    """One volume and one Redis; as many workers as a test starts. Use as a context manager."""
+
+    def __init__(self, home: Path, redis_url: str, **settings: Any) -> None:
+        self.settings = Settings(
+            home=home, redis_url=redis_url, trainer_env=home / "trainer", **{"lease_seconds": 2, **settings}
+        )
+        self.volume = self.settings.volume
+        self.store = Store.open(self.settings)
+        self.queue = TokenQueue(self.store.client)
+        self._workers: list[subprocess.Popen[bytes]] = []
+        program = self.settings.trainer_env / "practice"
+        program.parent.mkdir(parents=True)
+        program.write_text(f'#!/bin/sh\nexec {sys.executable} {ROOT}/tests/practice_trainer.py "$@"\n')
+        program.chmod(0o755)
+        write_json(
+            self.settings.trainer_env / "trainer.json",
+            {
+                "python": str(program),
+                "python_version": "3.6.15",
+                "shim": False,
+                "mpi": "stub",
+                "cntk_version": "2.7",
+                "library_path": [],
+                "python_path": [],
+                "gpu": None,
+                "cpu": {"model": "any", "cores": 2, "flags": []},
+            },
+        )
+        self.dataset("ds_practice")
+
+    def __enter__(self) -> Workplace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for worker in self._workers:
+            worker.kill()
+            worker.wait()
+
+    def dataset(self, dataset_id: str) -> None:
+        schema = {"id": dataset_id, "name": "", "created_at": "2026-01-01T00:00:00Z", "format": "csv"}
+        nothing = {"rows": 0, "size": 0, "sources": [], "options": {}, "fields": {}, "splits": {}}
+        write_json(self.volume.dataset(dataset_id).schema, {"schema_version": 1, **schema, **nothing})
+
+    def submit(self, *, start: Chosen | None = None, dataset: str = "ds_practice", **practice: Any) -> Record:
+        """Queue a job; keywords as tests/practice_trainer.py explains them."""
+        document: dict[str, Any] = {
+            "name": "practice",
+            "dataset": dataset,
+            "fingerprint": "0" * 64,
+            "start_from": None,
+            "training": {"threads": 1},
+            "watch": {"metric": "error", "split": "valid", "better": "lower"},
+            "practice": {"steps": 4, "seconds": 0.01, "checkpoint_every": 2, **practice},
+        }
+        if start is not None:
+            document["start_from"] = {"job": start.manifest["job"], "checkpoint": "latest", "mode": "exact"}
+        return enqueue(NormalisedSpec(document, {}), start, self.store, self.queue, self.volume)
+
+    def start_worker(self) -> subprocess.Popen[bytes]:
+        environment = {
+            "CNTK_JOBS_HOME": str(self.settings.home),
+            "CNTK_JOBS_REDIS_URL": str(self.settings.redis_url),
+            "CNTK_JOBS_TRAINER_ENV": str(self.settings.trainer_env),
+            "CNTK_JOBS_LEASE_SECONDS": str(self.settings.lease_seconds),
+            "CNTK_JOBS_STOP_GRACE_SECONDS": str(self.settings.stop_grace_seconds),
+            "PYTHONPATH": str(ROOT),
+            "PATH": os.environ["PATH"],
+        }
+        with (self.settings.home / "worker.log").open("ab") as log:
+            worker = subprocess.Popen(
+                [sys.executable, "-m", "worker"], env=environment, stdout=log, stderr=log
+            )
+        self._workers.append(worker)
+        return worker
+
+    def run(self, job_id: str) -> RunDirectory:
+        return self.volume.job(job_id)
+
+    def wait_until(self, met: Callable[[], bool]) -> None:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not met():
+            assert time.monotonic() < deadline, (self.settings.home / "worker.log").read_text()
+            time.sleep(0.01)
+
+    def wait_for(self, job_id: str, state: State) -> Record:
+        """The record once the job is in a state."""
+        self.wait_until(lambda: self.store.get(job_id).state is state)
+        return self.store.get(job_id)
+
+    def trainer_at_work(self, job_id: str, attempt: int = 1, checkpoints: int = 0) -> int:
+        """Pid of an attempt's trainer, once it has trained and published so many checkpoints."""
+        run = self.run(job_id)
+        self.wait_until(
+            lambda: (
+                run.attempt(attempt).process.exists()
+                and "first_minibatch" in _text(run.attempt(attempt).facts)
+                and len(run.published_checkpoints()) >= checkpoints
+            )
+        )
+        return int(read_json(run.attempt(attempt).process)["pid"])
+
+
+def _text(path: Path) -> str:
+    return path.read_text() if path.exists() else ""
+
+
+def undisturbed(steps: int) -> str:
+    """What the practice trainer's parameters hash to after so many steps."""
+    chain = ""
+    for step in range(1, steps + 1):
+        chain = hashlib.sha256(f"{chain}{step}".encode()).hexdigest()
+    return chain
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+
+
+def kill(pid: int) -> None:
+    os.kill(pid, signal.SIGKILL)
