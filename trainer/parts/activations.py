@@ -3,6 +3,8 @@
 The engine passes ``make``, a ``trainer.parameters.Maker``, for the one that learns something.
 """
 
+import numpy as np
+
 from trainer.engine import C
 from trainer.parts.registry import Param, Registry
 
@@ -96,6 +98,10 @@ def log_softmax(make, x):
 
 @activations.part("hardmax")
 def hardmax(make, x):
-    """One at the largest element of the last axis (the first of equals), zero elsewhere; no gradient passes."""
-    # C.hardmax knows no axis, and one_hot refuses to be asked for a gradient.
-    return C.reshape(C.one_hot(C.argmax(C.stop_gradient(x), axis=-1), x.shape[-1]), x.shape)
+    """One at the largest element of the last axis, the first of equals, and zero elsewhere.
+
+    No gradient passes.
+    """
+    # C.hardmax knows no axis, and C.one_hot refuses to be asked for a gradient.
+    positions = C.constant(np.arange(x.shape[-1], dtype=np.float32))
+    return C.equal(C.argmax(x, axis=-1), positions)
