@@ -266,8 +266,9 @@ class Store:
         A job with a cancel request that would be queued again is cancelled instead: look at
         the state of the record that comes back. ``only_expired``: only with its lease run out.
         """
-        if not allowed(record.state, target, reason):
-            raise ValueError(f"{record.state} -> {target} ({reason}) is not in the table of transitions")
+        # Only ``claim`` leads to running: a lease comes with it.
+        if target is State.RUNNING or not allowed(record.state, target, reason):
+            raise ValueError(f"{record.state} -> {target} ({reason}) is no transition of this method")
         changed = self._change(
             "transition",
             id=record.id,
