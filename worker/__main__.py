@@ -18,11 +18,15 @@ from jobs import ids
 from jobs.connection import connect
 from jobs.settings import Settings
 from jobs.workers import WorkerEntry, describe_trainer
+from worker import attempt
 from worker.launch import trainer_environment
 from worker.tokens import TokenWorker
 from worker.upkeep import Upkeep
 
 _RETRY_SECONDS = 1.0
+
+# RQ finds it by name, in each forked process; imported here, it need not be loaded there.
+_TASK = attempt.run_attempt
 
 log = logging.getLogger("worker")
 

@@ -1,0 +1,213 @@
+"""Submission with real specs: what starts from what, and that a refusal leaves nothing behind."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jobs.checkpoints import verify
+from jobs.errors import Conflict, InvalidInput, JobsError, NotFound, Unavailable
+from jobs.queue import TokenQueue
+from jobs.settings import Settings
+from jobs.states import State
+from jobs.store import Store
+from jobs.submit import submit
+from tests.practice_trainer import publish
+from tests.trainer_runs import Workshop
+from tests.valkey_server import ValkeyServer
+from trainer.layout import read_json
+
+ROWS = 12
+Spec = dict[str, Any]
+
+
+class Desk:
+    """Submits specs, and knows what lies about afterwards."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.volume = settings.volume
+        self.store = Store.open(settings)
+        self.queue = TokenQueue(self.store.client)
+
+    def submit(self, spec: Spec) -> str:
+        return submit(spec, self.store, self.queue, self.settings).id
+
+    def with_checkpoints(self, spec: Spec) -> str:
+        """A job with checkpoints at 10, 20 and 30 samples."""
+        job_id = self.submit(spec)
+        for step in (1, 2, 3):
+            publish(self.volume.job(job_id), step, "chain")
+        return job_id
+
+    def refusal(self, spec: Spec) -> JobsError:
+        """The error of a submission, after which everything is as it was."""
+        before = self.everything()
+        with pytest.raises(JobsError) as caught:
+            self.submit(spec)
+        assert self.everything() == before
+        return caught.value
+
+    def everything(self) -> tuple[list[Path], list[Any]]:
+        # The folder of all jobs comes with the first submission.
+        paths = sorted(path for path in self.volume.path.rglob("*") if path != self.volume.jobs)
+        return paths, sorted(self.store.client.keys("*"))
+
+
+@pytest.fixture
+def desk(tmp_path: Path, valkey: ValkeyServer) -> Desk:
+    return Desk(Settings(home=tmp_path, redis_url=valkey.url))
+
+
+@pytest.fixture
+def spec(desk: Desk) -> Spec:
+    generator = np.random.default_rng(1)
+    splits = {"train": np.arange(8), "valid": np.arange(8, ROWS)}
+    columns = {
+        "x": generator.random((ROWS, 4)),
+        "wide": generator.random((ROWS, 6)),
+        "y": np.arange(ROWS) % 3,
+    }
+    dataset = Workshop(desk.settings.home, {}).dataset("small", columns, splits)
+    return {
+        "name": "small",
+        "dataset": dataset,
+        "inputs": {"x": {"field": "x"}},
+        "network": [
+            {"name": "hidden", "type": "dense", "units": 5, "activation": "relu", "input": "x"},
+            {"name": "scores", "type": "dense", "units": 3, "input": "hidden"},
+        ],
+        "objective": [{"type": "cross_entropy_with_softmax", "output": "scores", "target": "y"}],
+        "learner": {"type": "sgd", "learning_rate": 0.1},
+        "training": {"epochs": 2},
+    }
+
+
+def test_a_job_is_queued_with_its_complete_spec(desk: Desk, spec: Spec) -> None:
+    record = desk.store.get(desk.submit(spec))
+    assert (record.state, record.name, record.dataset) == (State.QUEUED, "small", spec["dataset"])
+    document = read_json(desk.volume.job(record.id).spec)
+    assert document["fingerprint"] == record.fingerprint
+    assert document["training"]["minibatch_size"] == 64
+    assert desk.store.live_jobs(record.dataset) == [record.id]
+
+
+def test_a_spec_with_faults(desk: Desk, spec: Spec) -> None:
+    assert isinstance(desk.refusal(spec | {"network": [], "training": {"epochs": 0}}), InvalidInput)
+
+
+def test_a_data_set_that_is_not_there(desk: Desk, spec: Spec) -> None:
+    assert isinstance(desk.refusal(spec | {"dataset": "ds_none"}), NotFound)
+
+
+def test_a_data_set_that_is_being_deleted(desk: Desk, spec: Spec) -> None:
+    with desk.store.deleting_dataset(spec["dataset"]):
+        assert isinstance(desk.refusal(spec), Conflict)
+
+
+def test_redis_away(desk: Desk, spec: Spec, valkey: ValkeyServer) -> None:
+    desk.submit(spec)
+    before = sorted(desk.volume.path.rglob("*"))
+    valkey.stop()
+    with pytest.raises(Unavailable):
+        desk.submit(spec)
+    assert sorted(desk.volume.path.rglob("*")) == before
+
+
+def test_redis_away_between_the_look_and_the_transaction(
+    desk: Desk, spec: Spec, valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk.store, "ping", valkey.stop)
+    before = sorted(desk.volume.jobs.rglob("*"))
+    with pytest.raises(Unavailable):
+        desk.submit(spec)
+    assert sorted(desk.volume.jobs.rglob("*")) == before
+
+
+def start(job: str, checkpoint: str | int = "latest", mode: str = "exact") -> Spec:
+    return {"start_from": {"job": job, "checkpoint": checkpoint, "mode": mode}}
+
+
+def test_an_exact_continuation_may_change_the_budget(desk: Desk, spec: Spec) -> None:
+    first = desk.with_checkpoints(spec)
+    longer = spec | {"name": "longer", "training": {"epochs": 9}, "checkpoints": {"keep_last": 5}}
+    second = desk.submit(longer | start(first, 20))
+    run = desk.volume.job(second)
+    assert verify(run.start) == []
+    assert read_json(run.start.manifest)["samples"] == 20
+    assert read_json(run.spec)["start_from"] == start(first, f"{first}@20")["start_from"]
+    record = desk.store.get(second)
+    assert record.public(0)["resumed_from"] == {"job": first, "checkpoint": f"{first}@20", "mode": "exact"}
+
+
+def test_an_exact_continuation_of_another_spec(desk: Desk, spec: Spec) -> None:
+    first = desk.with_checkpoints(spec)
+    error = desk.refusal(spec | {"training": {"epochs": 2, "seed": 7}} | start(first))
+    assert isinstance(error, Conflict)
+    assert error.extra["differences"] == [{"pointer": "/training/seed", "here": 7, "there": 1}]
+    assert "/training/seed" in error.detail
+
+
+def test_a_broken_checkpoint_is_refused_and_another_offered(desk: Desk, spec: Spec) -> None:
+    first = desk.with_checkpoints(spec)
+    desk.volume.job(first).checkpoint(30).loop.write_bytes(b"{}")
+    error = desk.refusal(spec | start(first))
+    assert isinstance(error, Conflict)
+    assert error.extra == {"whole_checkpoint": f"{first}@20"}
+    assert f"{first}/checkpoints/30/loop.json" in error.detail
+    desk.submit(spec | start(first, error.extra["whole_checkpoint"]))
+
+
+@pytest.mark.parametrize(
+    ("job", "checkpoint", "pointer"),
+    [
+        ("job_none", "latest", "/start_from/job"),
+        ("../jobs", "latest", "/start_from/job"),
+        ("", "latest", "/start_from/job"),
+        (None, 11, "/start_from/checkpoint"),
+        (None, "job_none@10", "/start_from/checkpoint"),
+    ],
+)
+def test_a_start_that_is_not_there(
+    desk: Desk, spec: Spec, job: str | None, checkpoint: str | int, pointer: str
+) -> None:
+    first = desk.with_checkpoints(spec)
+    error = desk.refusal(spec | start(first if job is None else job, checkpoint))
+    assert isinstance(error, InvalidInput)
+    assert [fault.pointer for fault in error.faults] == [pointer]
+
+
+def test_weights_may_go_to_another_learner(desk: Desk, spec: Spec) -> None:
+    first = desk.with_checkpoints(spec)
+    desk.submit(spec | {"learner": {"type": "adam", "alpha": 0.01}} | start(first, mode="weights"))
+
+
+@pytest.mark.parametrize(
+    ("change", "misfits"),
+    [
+        ({"inputs": {"x": {"field": "wide"}}}, ["hidden"]),
+        ({"network": [{"name": "scores", "type": "dense", "units": 3, "input": "x"}]}, ["scores"]),
+        ({"network": [{"name": "other", "type": "dense", "units": 3, "input": "x"}]}, ["other"]),
+    ],
+)
+def test_weights_of_another_shape(desk: Desk, spec: Spec, change: Spec, misfits: list[str]) -> None:
+    first = desk.with_checkpoints(spec)
+    [*_, last] = change.get("network", spec["network"])
+    objective = [{"type": "cross_entropy_with_softmax", "output": last["name"], "target": "y"}]
+    error = desk.refusal(spec | change | {"objective": objective} | start(first, mode="weights"))
+    assert isinstance(error, Conflict)
+    assert [found["pointer"] for found in error.extra["differences"]] == [
+        f"/network/{name}" for name in misfits
+    ]
+
+
+def test_weights_of_a_job_whose_data_set_is_gone(desk: Desk, spec: Spec) -> None:
+    """Its shapes cannot be told any more: the trainer compares the parameters themselves."""
+    first = desk.with_checkpoints(spec)
+    document = read_json(desk.volume.job(first).spec)
+    path = desk.volume.job(first).spec
+    path.write_text(path.read_text().replace(document["dataset"], "ds_gone"))
+    desk.submit(spec | start(first, mode="weights"))
