@@ -56,12 +56,18 @@ def trainer_environments() -> list[Path]:
     return [path for path in [chosen, *beside] if (path / "trainer.json").exists()]
 
 
-@pytest.fixture(scope="module")
-def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
-    """Where a module's tests run real trainers without the service."""
+@pytest.fixture(scope="session")
+def chosen_environment() -> dict[str, Any]:
+    """trainer.json of the environment that workers use."""
     environments = trainer_environments()
     assert environments, "no trainer environment: run scripts/setup"
-    return Workshop(tmp_path_factory.mktemp("home"), read_json(environments[0] / "trainer.json"))
+    return dict(read_json(environments[0] / "trainer.json"))
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory, chosen_environment: dict[str, Any]) -> Workshop:
+    """Where a module's tests run real trainers without the service."""
+    return Workshop(tmp_path_factory.mktemp("home"), chosen_environment)
 
 
 @pytest.fixture(scope="module", params=trainer_environments() or [None],

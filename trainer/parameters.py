@@ -31,12 +31,13 @@ class Maker:
 
     def parameter(self, name, shape, init, output_rank=None, filter_rank=None):
         """A trainable parameter; ``init`` is a number or an initializer's document."""
-        full = "%s.%s" % (self.layer, name)
+        full, shape = "%s.%s" % (self.layer, name), tuple(int(n) for n in shape)
         if isinstance(init, dict):
-            init = initializers.build(init, self.seed(name))
-            if not isinstance(init, float) and output_rank is not None:
+            fan = initializers[init["type"]].facts.get("fan")
+            init = initializers.build(init, self.seed(name), shape)
+            if fan:
                 init = C.initializer.initializer_with_rank(init, output_rank, filter_rank)
-        made = C.parameter(tuple(int(n) for n in shape), init=init, name=full)
+        made = C.parameter(shape, init=init, name=full)
         self.parameters[full] = made
         return made
 

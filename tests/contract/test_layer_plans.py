@@ -71,6 +71,7 @@ ROWS = [
     ),
     row("convolution", (1, 4, 4), filters=2, filter_shape=[4, 4]),
     row("convolution", (2, 6, 6), filters=3, filter_shape=[3, 3], bias=False),
+    row("convolution", (2, 6, 6), filters=2, filter_shape=[3, 3], init="bilinear"),
     row("convolution", (2, 6, 6), filters=3, filter_shape=[3, 3], activation="param_relu"),
     row("convolution", (2, 9), filters=3, filter_shape=[3], activation="softmax"),
     *(
@@ -140,6 +141,10 @@ REFUSED = [
     (row("convolution", (1, 4, 4), filters=2, filter_shape=[5, 5], pad=False), "does not fit into 4 x 4"),
     (row("convolution", (1, 4, 4), filters=2, filter_shape=[5, 3]), "does not fit into 4 x 4"),
     (row("max_pooling", (1, 4), window=[5], pad=True), "does not fit into 4"),
+    (row("convolution", (2, 4, 4), filters=3, filter_shape=[2, 2], init="bilinear"), "bilinear fills square"),
+    (row("convolution", (2, 4, 4), filters=2, filter_shape=[2, 1], init="bilinear"), "bilinear fills square"),
+    (row("dense", (4,), units=4, init="bilinear"), "bilinear fills square"),
+    (row("embedding", (4,), units=4, init="bilinear"), "bilinear fills square"),
     (row("convolution", (16,), filters=2, filter_shape=[3]), "put a reshape layer before it"),
     (row("convolution", (1, 4, 4), filters=2, filter_shape=[3, 3], strides=[1, 1, 1]), "strides has 3 sizes"),
     (row("convolution", (1, 2, 2, 2, 2), filters=2, filter_shape=[1, 1, 1, 1]), "1, 2 or 3 sizes"),

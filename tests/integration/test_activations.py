@@ -62,7 +62,7 @@ def sample(shape: tuple[int, ...]) -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def evaluated(environment: dict[str, Any]) -> list[np.ndarray]:
+def evaluated(chosen_environment: dict[str, Any]) -> list[np.ndarray]:
     requests = [
         {
             "inputs": {"x": {"shape": shape, "sparse": False}},
@@ -80,7 +80,7 @@ def evaluated(environment: dict[str, Any]) -> list[np.ndarray]:
         for shape in SHAPES
         for document, _ in ROWS
     ]
-    return [np.array(found["y"]["values"]) for found in in_trainer(environment, "graph", requests)]
+    return [np.array(found["y"]["values"]) for found in in_trainer(chosen_environment, "graph", requests)]
 
 
 @pytest.mark.parametrize("rank", range(len(SHAPES)))
@@ -90,7 +90,7 @@ def test_activation_is_its_formula(evaluated: list[np.ndarray], number: int, ran
     np.testing.assert_allclose(evaluated[rank * len(ROWS) + number], expected, rtol=2e-5, atol=1e-6)
 
 
-def test_activation_stays_finite_at_large_values(environment: dict[str, Any]) -> None:
+def test_activation_stays_finite_at_large_values(chosen_environment: dict[str, Any]) -> None:
     layers = [
         {"name": f"y{i}", "type": "activation", "input": "x", "function": complete("activation", document)}
         for i, (document, _) in enumerate(ROWS)
@@ -101,13 +101,13 @@ def test_activation_stays_finite_at_large_values(environment: dict[str, Any]) ->
         "seed": 1,
         "feed": {"x": [[-1e4, -100, 100, 1e4]]},
     }
-    (found,) = in_trainer(environment, "graph", [request])
+    (found,) = in_trainer(chosen_environment, "graph", [request])
     for entry in found.values():
         assert np.isfinite(np.array(entry["values"])).all()
 
 
 @pytest.fixture(scope="module")
-def gradients(environment: dict[str, Any]) -> list[dict[str, Any]]:
+def gradients(chosen_environment: dict[str, Any]) -> list[dict[str, Any]]:
     """Weights of a dense layer with each activation, and the gradients of the sum of its squared outputs."""
     requests = [
         {
@@ -128,7 +128,7 @@ def gradients(environment: dict[str, Any]) -> list[dict[str, Any]]:
         }
         for document, _ in ROWS
     ]
-    return list(in_trainer(environment, "graph", requests))
+    return list(in_trainer(chosen_environment, "graph", requests))
 
 
 @pytest.mark.parametrize("number", range(len(ROWS)), ids=[str(document) for document, _ in ROWS])

@@ -10,6 +10,7 @@ from typing import List, Optional, Union
 
 from trainer.engine import C
 from trainer.parts.activations import activations, slope_shape
+from trainer.parts.initializers import initializers
 from trainer.parts.registry import Param, Plan, PlanError, Registry
 
 layers = Registry("layer")
@@ -33,6 +34,14 @@ def activation_parameters(activation, shape):
     return {}
 
 
+def filled(init, shape):
+    """The shape of a layer's weights, once it is one that their initializer can fill."""
+    check = initializers[init["type"]].facts.get("check")
+    if check:
+        check(shape)
+    return shape
+
+
 @layers.part("dense")
 def dense(
     make,
@@ -53,8 +62,8 @@ def dense(
 
 
 @dense.planned
-def plan_dense(x, *, units, activation, bias, **_):
-    parameters = {"W": x + (units,)}
+def plan_dense(x, *, units, activation, init, bias, **_):
+    parameters = {"W": filled(init, x + (units,))}
     if bias:
         parameters["b"] = (units,)
     parameters.update(activation_parameters(activation, (units,)))
@@ -68,10 +77,10 @@ def embedding(make, x, *, units: int = Param(ge=1), init=Param("glorot_uniform",
 
 
 @embedding.planned
-def plan_embedding(x, *, units, **_):
+def plan_embedding(x, *, units, init):
     if len(x) != 1:
         raise PlanError("embedding takes a vector (a categorical or sparse field), not %s" % written(x))
-    return Plan((units,), {"E": x + (units,)})
+    return Plan((units,), {"E": filled(init, x + (units,))})
 
 
 def spread(value, rank, name):
@@ -129,7 +138,7 @@ def convolution(
 
 
 @convolution.planned
-def plan_convolution(x, *, filters, filter_shape, strides, pad, activation, bias, **_):
+def plan_convolution(x, *, filters, filter_shape, strides, pad, activation, init, bias, **_):
     rank = len(filter_shape)
     if rank not in (1, 2, 3):
         raise PlanError("filter_shape takes 1, 2 or 3 sizes, not %d" % rank)
@@ -139,7 +148,7 @@ def plan_convolution(x, *, filters, filter_shape, strides, pad, activation, bias
             " put a reshape layer before it" % (written(filter_shape), rank, written(x))
         )
     sizes = slid(x[1:], filter_shape, spread(strides, rank, "strides"), pad)
-    parameters = {"W": (filters, x[0]) + tuple(filter_shape)}
+    parameters = {"W": filled(init, (filters, x[0]) + tuple(filter_shape))}
     if bias:
         parameters["b"] = (filters,) + (1,) * rank
     shape = (filters,) + sizes
