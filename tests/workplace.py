@@ -102,13 +102,22 @@ class Workplace:
         self._workers.append(worker)
         return worker
 
+    @property
+    def worker_log(self) -> str:
+        return _text(self.settings.home / "worker.log")
+
+    def trainers(self) -> list[int]:
+        """Pids of the trainers that live now."""
+        recorded = self.volume.jobs.glob("*/attempts/*/process.json")
+        return [pid for pid in sorted(int(read_json(path)["pid"]) for path in recorded) if alive(pid)]
+
     def run(self, job_id: str) -> RunDirectory:
         return self.volume.job(job_id)
 
     def wait_until(self, met: Callable[[], bool]) -> None:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while not met():
-            assert time.monotonic() < deadline, (self.settings.home / "worker.log").read_text()
+            assert time.monotonic() < deadline, self.worker_log
             time.sleep(0.01)
 
     def wait_for(self, job_id: str, state: State) -> Record:
@@ -150,7 +159,7 @@ def alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return "\nState:\tZ" not in _text(Path(f"/proc/{pid}/status"))
 
 
 def kill(pid: int) -> None:

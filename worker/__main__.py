@@ -32,15 +32,21 @@ log = logging.getLogger("worker")
 
 
 def main() -> int:
+    """Work until SIGTERM or SIGINT, then 0. 2, and a line that says why, where it cannot start."""
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     for name in ("rq.worker", "rq.job", "rq.registry"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    settings = Settings()
     try:
+        settings = Settings()
         trainer = trainer_environment(settings)
+    except ValueError as error:
+        log.error("cannot start: %s", error)
+        return 2
     except FileNotFoundError as error:
-        log.error("%s is missing: run scripts/setup, which makes the trainer's environment", error.filename)
-        return 1
+        log.error(
+            "cannot start: %s is missing; scripts/setup makes the trainer's environment", error.filename
+        )
+        return 2
     entry = _entry(trainer)
     upkeep = Upkeep(settings, entry)
     log.info("%s: %s", entry.name, entry.summary)

@@ -22,9 +22,20 @@ def trainer_environment(settings: Settings) -> dict[str, Any]:
 
 
 def thread_limits(threads: int) -> dict[str, str]:
-    """Variables that hold CNTK to so many CPU threads. OMP_NUM_THREADS alone does not."""
+    """Variables that hold CNTK to so many CPU threads.
+
+    OMP_NUM_THREADS alone does not; OMP_THREAD_LIMIT does, but networks with convolutions hang
+    under it unless the trainer also tells CNTK the same number (trainer/engine.py). Threads that
+    wait sleep at once: spinning ones cost more than they save where cores are shared.
+    """
     number = str(threads)
-    return {"OMP_NUM_THREADS": number, "OMP_THREAD_LIMIT": number, "MKL_NUM_THREADS": number}
+    return {
+        "OMP_NUM_THREADS": number,
+        "OMP_THREAD_LIMIT": number,
+        "MKL_NUM_THREADS": number,
+        "KMP_BLOCKTIME": "0",
+        "KMP_WARNINGS": "0",
+    }
 
 
 def launch(

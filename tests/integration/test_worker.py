@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import random
 import signal
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -278,3 +281,48 @@ def test_a_result_that_lands_while_redis_is_away_counts(
         assert record.attempt == 1
         # The worker takes the next job as if nothing had been.
         assert place.wait_for(place.submit().id, State.SUCCEEDED).attempt == 1
+
+
+def test_a_worker_without_a_trainer_says_so(place: Workplace) -> None:
+    (place.settings.trainer_env / "trainer.json").unlink()
+    assert place.start_worker().wait() == 2
+    assert "trainer.json is missing; scripts/setup makes the trainer's environment" in place.worker_log
+
+
+def test_a_worker_whose_redis_is_away_waits_for_it(tmp_path: Path, persistent_valkey: ValkeyServer) -> None:
+    with Workplace(tmp_path, persistent_valkey.url) as place:
+        persistent_valkey.stop()
+        worker = place.start_worker()
+        place.wait_until(lambda: "Redis cannot be used now" in place.worker_log)
+        persistent_valkey.start()
+        place.wait_for(place.submit().id, State.SUCCEEDED)
+        persistent_valkey.stop()
+        worker.terminate()
+        assert worker.wait() == 0
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_every_job_succeeds_through_random_kills(tmp_path: Path, valkey: ValkeyServer, seed: int) -> None:
+    """Trainers, their supervisors and whole workers die at random; no two trainers ever meet."""
+    chance = random.Random(seed)
+    with Workplace(tmp_path, valkey.url, lease_seconds=1, crash_limit=100) as place:
+        workers = [place.start_worker() for _ in range(2)]
+        jobs = [place.submit(**LONG).id for _ in range(4)]
+        for _ in range(10):
+            time.sleep(chance.uniform(0.1, 0.8))
+            target = chance.choice(["trainer", "horse", "worker"])
+            if target == "worker":
+                victim = chance.randrange(2)
+                kill(workers[victim].pid)
+                workers[victim].wait()
+                workers[victim] = place.start_worker()
+                continue
+            trainers = place.trainers()
+            if trainers:
+                trainer = chance.choice(trainers)
+                with suppress(ProcessLookupError, FileNotFoundError):
+                    kill(trainer if target == "trainer" else parent_of(trainer))
+        for job_id in jobs:
+            place.wait_for(job_id, State.SUCCEEDED)
+            assert_trained_once(place, job_id, 100)
+            types(place, job_id)
