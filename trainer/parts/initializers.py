@@ -70,7 +70,7 @@ def square_filters(shape):
     """PlanError unless ``shape`` is that of as many square filters as there are channels."""
     if len(shape) != 4 or shape[0] != shape[1] or shape[2] != shape[3]:
         raise PlanError(
-            "bilinear fills square filters, as many as there are channels, not %s" % " x ".join(map(str, shape))
+            "bilinear fills square filters, as many as channels, not %s" % " x ".join(map(str, shape))
         )
 
 
