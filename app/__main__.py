@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+import socket
 import sys
 
 import uvicorn
@@ -16,31 +18,42 @@ STOP_SECONDS = 5
 
 
 def main() -> int:
-    """Serve until SIGINT or SIGTERM. 2 where the settings do not permit it."""
+    """Serve until SIGINT or SIGTERM, then 0. 2, and a line for each reason, where it cannot serve."""
+    # uvicorn sends itself the signal again once it has stopped.
+    for stop in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop, lambda *_: sys.exit(0))
     try:
         settings = Settings()
     except ValidationError as error:
-        for fault in error.errors():
-            name = "_".join(str(part) for part in fault["loc"]).upper()
-            print(f"cntk-jobs: CNTK_JOBS_{name}: {fault['msg']}", file=sys.stderr)
-        return 2
+        return refuse(
+            *(f"CNTK_JOBS_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
+        )
     refusal = refusal_to_bind(settings)
     if refusal:
-        print(f"cntk-jobs: {refusal}", file=sys.stderr)
-        return 2
+        return refuse(refusal)
+    try:
+        listener = listen(settings)
+    except OSError as error:
+        return refuse(f"cannot listen on {settings.host} port {settings.port}: {error.strerror}")
     app = create_app(settings)
-    server = uvicorn.Server(
-        uvicorn.Config(
-            app,
-            host=settings.host,
-            port=settings.port,
-            access_log=False,
-            timeout_graceful_shutdown=STOP_SECONDS,
-        )
-    )
+    server = uvicorn.Server(uvicorn.Config(app, access_log=False, timeout_graceful_shutdown=STOP_SECONDS))
     app.state.stopping = lambda: server.should_exit
-    server.run()
-    return 0 if server.started else 1
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    print(f"cntk-jobs: listening on http://{host}:{listener.getsockname()[1]}", file=sys.stderr)
+    server.run(sockets=[listener])
+    return 0
+
+
+def refuse(*lines: str) -> int:
+    for line in lines:
+        print(f"cntk-jobs: {line}", file=sys.stderr)
+    return 2
+
+
+def listen(settings: Settings) -> socket.socket:
+    """A socket on the settings' address; OSError where it is taken or not ours."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    return socket.create_server((settings.host, settings.port), family=family, backlog=1024)
 
 
 if __name__ == "__main__":
