@@ -12,7 +12,7 @@ import numpy as np
 from trainer.callbacks import BestAndPatience, Evaluation, LossSeries, Progress, Saving
 from trainer.checkpoints import BrokenCheckpoint, Checkpoints, verify
 from trainer.columns import Dataset
-from trainer.engine import C
+from trainer.engine import C, take_a_first_step, use_threads
 from trainer.facts import Facts, jsonable
 from trainer.layout import read_json, write_json
 from trainer.loop import Diverged, train
@@ -86,10 +86,14 @@ def failure(reason, detail):
 def attempt_training(folder, spec, dataset, state, found, facts, stop):
     """The result of a finished training, or None where a stop was asked for before its end."""
     training = spec["training"]
+    use_threads(training["threads"])
     model = Model(spec, dataset)
     order = Order(dataset.rows("train"), training["minibatch_size"], training["seed"], training["shuffle"])
     checkpoints = Checkpoints(folder, spec, model, found, facts)
     restore(folder, spec, model, state, checkpoints, facts)
+    if state.epoch >= training["epochs"]:
+        # Trained to the end before: only evaluation is left, and it may not come first.
+        take_a_first_step()
     train(
         model,
         order,

@@ -205,3 +205,14 @@ def test_retention_keeps_last_best_and_pinned(workshop: Workshop, data: str) -> 
     run.checkpoint(pinned).pinned.touch()
     result = workshop.train(run, attempt=2)
     assert set(run.published_checkpoints()) == {pinned, result["best"]["samples"], 11 * ROWS, 12 * ROWS}
+
+
+def test_attempt_that_finds_the_training_done_only_reports(
+    workshop: Workshop, data: str, undisturbed: tuple[RunDirectory, dict[str, Any]]
+) -> None:
+    run = workshop.job("reported_twice", spec(data, "adam", "dropout", epochs=40))
+    workshop.train(run)
+    run.result.unlink()
+    workshop.train(run, attempt=2)
+    assert not [fact for fact in facts(run, 2) if fact["type"] in ("epoch", "checkpoint")]
+    same(run, undisturbed)
