@@ -204,8 +204,9 @@ class Jobs:
     def wait(self, job: str, *, timeout: float | None = None) -> Job:
         """The job once it has ended; TimeoutError after ``timeout`` seconds."""
         begun = time.monotonic()
-        found = self.get(job)
         for found in self.follow(job):
-            if timeout is not None and found["status"] not in TERMINAL and time.monotonic() - begun > timeout:
+            if found["status"] in TERMINAL:
+                return found
+            if timeout is not None and time.monotonic() - begun > timeout:
                 raise TimeoutError(f"{job} is {found['status']} after {timeout:g} s")
-        return found
+        raise AssertionError("follow ends with a job that has ended")

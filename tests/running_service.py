@@ -55,7 +55,11 @@ class RunningService:
 
     def _ready(self) -> bool | None:
         assert self.process.poll() is None, self.said()
-        return (self.home / "service.json").exists() or None
+        try:
+            # A service that was killed left its own state in the same folder.
+            return self._state()["pid"] == self.process.pid or None
+        except FileNotFoundError:
+            return None
 
     def said(self) -> str:
         return self.output.read_text(encoding="utf-8")
