@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import shutil
 import zipfile
@@ -93,7 +94,10 @@ def open_archive(upload: Upload, limit: int, faults: FaultList) -> dict[str, Sto
                     arrays[array.name] = array
             if not members:
                 faults.add(file_pointer(upload.filename), "empty", "the archive holds no array")
-    except _BROKEN as error:
+    except (*_BROKEN, OSError) as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:
+            raise
+        # EINVAL: a damaged directory sends zipfile to a negative offset.
         faults.add(file_pointer(upload.filename), "damaged", f"not a whole NPZ file: {_words(error)}")
     return arrays
 

@@ -50,8 +50,8 @@ class Moments:
         self.mean += np.where(count > 0, delta * count / total, 0)
         self.squares += squares + np.where(count > 0, delta**2 * self.count * count / total, 0)
         self.count = self.count + count
-        self.low = np.fmin(self.low, np.fmin.reduce(numbers, axis=0))
-        self.high = np.fmax(self.high, np.fmax.reduce(numbers, axis=0))
+        self.low = np.fmin(self.low, np.fmin.reduce(numbers, axis=0, initial=np.inf))
+        self.high = np.fmax(self.high, np.fmax.reduce(numbers, axis=0, initial=-np.inf))
 
     def deviation(self) -> Array:
         """Population deviation; exactly 0 where all numbers are equal."""

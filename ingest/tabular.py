@@ -57,7 +57,7 @@ def read(uploads: Sequence[Upload], options: Options, folder: Path, faults: Faul
             if split is not None:
                 locate = _locator(block, file.upload.filename, names[split])
                 codes += split_codes(block.texts(split), locate, faults)
-        if not rows:
+        if not rows and not faults.count:
             faults.add(file_pointer(file.upload.filename), "empty", "the file has no row of values")
         file_rows.append(rows)
     columns = [(plan, [source.close() for source in group]) for plan, group in fields]

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -76,3 +77,17 @@ def environment(request: pytest.FixtureRequest) -> dict[str, Any]:
     """trainer.json of each trainer environment in turn."""
     assert request.param, "no trainer environment: run scripts/setup"
     return dict(read_json(request.param / "trainer.json"))
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Callable[[str], Path]:
+    """The folder of a real data set by name; the test is skipped where it is absent."""
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    base = Path(os.environ.get("CNTK_JOBS_TEST_DATA", beside))
+
+    def find(name: str) -> Path:
+        if not (base / name).is_dir():
+            pytest.skip(f"no data set {name} under CNTK_JOBS_TEST_DATA ({base})")
+        return base / name
+
+    return find
