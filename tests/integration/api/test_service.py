@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import http.client
-from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
@@ -16,17 +14,6 @@ from jobs.workers import WorkerEntry, register
 from tests.running_api import running_api
 from tests.running_service import until
 from tests.valkey_server import ValkeyServer
-
-
-@pytest.fixture
-def settings(tmp_path: Path, valkey: ValkeyServer) -> Settings:
-    return Settings(home=tmp_path, redis_url=valkey.url, api_tokens=())
-
-
-@pytest.fixture
-def api(settings: Settings) -> Iterator[httpx.Client]:
-    with running_api(settings) as client:
-        yield client
 
 
 def is_problem(answer: httpx.Response, status: int, slug: str) -> None:

@@ -22,6 +22,7 @@ CSV = b"a,b,label\n1,2,x\n3,4,y\n5,6,x\n"
 
 @pytest.fixture
 def settings(tmp_path: Path, valkey: ValkeyServer) -> Settings:
+    """The same, with room for little."""
     return Settings(home=tmp_path, redis_url=valkey.url, max_upload_bytes=LIMIT, api_tokens=())
 
 
