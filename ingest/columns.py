@@ -145,7 +145,7 @@ class CategoricalWriter:
 
     def _fault(self, text: str, place: Place) -> Fault:
         where, words = place
-        cure = f"{nearest(text, self._lookup)} Correct it, or add it to {self._at}/classes"
+        cure = f"correct it, or add it to {self._at}/classes; {nearest(text, self._lookup)}"
         return Fault(where, "unknown-class", f"{words}: {text!r} is no class; {cure}")
 
     def close(self) -> Column:

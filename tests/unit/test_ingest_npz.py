@@ -299,3 +299,20 @@ def test_what_an_npz_has_not(ingestion: Ingestion) -> None:
     }
     faults = ingestion.refused({"d.npz": data}, fields={"x": {"shape": [2, 2]}})
     assert list(faults) == [("/options/fields/x/shape", "shape")]
+
+
+def test_damage_that_only_reading_finds(ingestion: Ingestion) -> None:
+    whole = bytearray(npz(x=np.arange(100_000.0)))
+    whole[400_000] ^= 1
+    faults = ingestion.refused({"d.npz": bytes(whole)})
+    assert "Bad CRC-32" in faults["/file/d.npz/x", "damaged"]
+
+
+def test_an_archive_that_lies_about_its_size(ingestion: Ingestion) -> None:
+    """Directory and header agree on more bytes than are packed."""
+    short = npy(np.zeros(1000))[:200]
+    lying = bytearray(archive(x__npy=short))
+    directory = lying.index(b"PK\x01\x02")
+    lying[directory + 24 : directory + 28] = (128 + 8000).to_bytes(4, "little")
+    faults = ingestion.refused({"d.npz": bytes(lying)})
+    assert "truncated" in faults["/file/d.npz/x", "damaged"]

@@ -6,6 +6,9 @@ import errno
 import fcntl
 import hashlib
 import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -123,6 +126,30 @@ def test_nothing_is_left_of_a_conversion_that_fails(
     with pytest.raises(raised):
         add(ingestion, {"t.csv": TABLE})
     assert [path for path in ingestion.volume.path.rglob("*") if path.name != "incoming"] == []
+
+
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+import ingest.convert
+from ingest.store import Upload, ingest as add
+from jobs.settings import Settings
+
+ingest.convert.sync = lambda folder: os.kill(os.getpid(), signal.SIGKILL)
+add([Upload("t.csv", Path(sys.argv[1]))], {}, Settings(home=Path(sys.argv[2])))
+"""
+
+
+def test_a_killed_conversion_is_never_seen_and_swept(ingestion: Ingestion) -> None:
+    upload = ingestion.write({"t.csv": TABLE})[0]
+    command = [sys.executable, "-c", KILLED, upload.path, ingestion.settings.home]
+    root = Path(__file__).parents[2]
+    assert subprocess.run(command, cwd=root, check=False).returncode == -signal.SIGKILL
+    volume = ingestion.volume
+    assert store.datasets(volume) == []
+    assert len(list(volume.incoming.iterdir())) == 1
+    assert store.sweep_incoming(volume) == 1
+    assert add(ingestion, {"t.csv": TABLE})[1]
 
 
 def test_other_errors_of_the_system_are_passed_on(
