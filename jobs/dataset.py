@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import datetime
 from typing import Literal
 
@@ -86,8 +87,10 @@ class DatasetSchema(_Strict):
 
 def load_schema(volume: Volume, dataset_id: str) -> DatasetSchema:
     """The schema of a data set on the volume; NotFound where there is none."""
-    path = volume.dataset(dataset_id).schema
     try:
-        return DatasetSchema.model_validate(read_json(path))
+        # An id becomes part of a path, so only what looks like one is looked for.
+        if not re.fullmatch(r"ds_\w+", dataset_id):
+            raise FileNotFoundError
+        return DatasetSchema.model_validate(read_json(volume.dataset(dataset_id).schema))
     except FileNotFoundError:
         raise NotFound(f"there is no data set {dataset_id!r}") from None

@@ -19,7 +19,12 @@ BASE_MEMORY = 80 * 1024**2
 class PlannedLayer:
     name: str
     shape: tuple[int, ...]
-    parameters: int
+    parameter_shapes: Mapping[str, tuple[int, ...]]
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the layer learns."""
+        return sum(map(prod, self.parameter_shapes.values()))
 
 
 @dataclass(frozen=True)
@@ -95,7 +100,7 @@ def plan(
             unknown.add(layer["name"])
             continue
         shapes[layer["name"]] = made.shape
-        planned.append(PlannedLayer(layer["name"], made.shape, sum(map(prod, made.parameters.values()))))
+        planned.append(PlannedLayer(layer["name"], made.shape, made.parameters))
     return Plan(shapes, planned, order)
 
 

@@ -54,35 +54,32 @@ def _require_same(spec: NormalisedSpec, there: Mapping[str, Any], job_id: str) -
 
 
 def _require_weights(spec: NormalisedSpec, there: Mapping[str, Any], job_id: str, volume: Volume) -> None:
-    """Every layer with parameters must be in the other job, with as many of them."""
+    """Every parameter must be in the other job, in the same shape."""
     try:
         known = _parameters(there, volume)
     except NotFound:
         # Its data set is gone, and with it the shapes; the trainer compares the parameters themselves.
         return
-    misfits = {
-        name: count
-        for name, count in _parameters(spec.document, volume).items()
-        if count and count != known.get(name)
-    }
-    if misfits:
-        differences = [
-            {
-                "pointer": f"/network/{name}",
-                "here": {"parameters": count},
-                "there": {"parameters": known.get(name)},
-            }
-            for name, count in misfits.items()
-        ]
+    differences = [
+        {"pointer": f"/network/{name}", "here": shape, "there": known.get(name)}
+        for name, shape in _parameters(spec.document, volume).items()
+        if shape != known.get(name)
+    ]
+    if differences:
+        misfits = ", ".join(str(difference["pointer"]).rpartition("/")[2] for difference in differences)
         raise Conflict(
-            f"the weights of {job_id} do not fit this network: {', '.join(misfits)}; "
+            f"the weights of {job_id} do not fit this network: {misfits}; "
             "a layer takes the weights of a layer of the same name and shape",
             extra={"differences": differences},
         )
 
 
-def _parameters(document: Mapping[str, Any], volume: Volume) -> dict[str, int]:
-    """Number of parameters of each layer."""
+def _parameters(document: Mapping[str, Any], volume: Volume) -> dict[str, list[int]]:
+    """The shape of each parameter, by its full name such as "code.W"."""
     fields = load_schema(volume, document["dataset"]).fields
     inputs = {name: fields[entry["field"]].shape for name, entry in document["inputs"].items()}
-    return {layer.name: layer.parameters for layer in plan(inputs, document["network"], []).layers}
+    return {
+        f"{layer.name}.{parameter}": list(shape)
+        for layer in plan(inputs, document["network"], []).layers
+        for parameter, shape in layer.parameter_shapes.items()
+    }

@@ -188,9 +188,9 @@ def test_weights_may_go_to_another_learner(desk: Desk, spec: Spec) -> None:
 @pytest.mark.parametrize(
     ("change", "misfits"),
     [
-        ({"inputs": {"x": {"field": "wide"}}}, ["hidden"]),
-        ({"network": [{"name": "scores", "type": "dense", "units": 3, "input": "x"}]}, ["scores"]),
-        ({"network": [{"name": "other", "type": "dense", "units": 3, "input": "x"}]}, ["other"]),
+        ({"inputs": {"x": {"field": "wide"}}}, ["hidden.W"]),
+        ({"network": [{"name": "scores", "type": "dense", "units": 3, "input": "x"}]}, ["scores.W"]),
+        ({"network": [{"name": "other", "type": "dense", "units": 3, "input": "x"}]}, ["other.W", "other.b"]),
     ],
 )
 def test_weights_of_another_shape(desk: Desk, spec: Spec, change: Spec, misfits: list[str]) -> None:
