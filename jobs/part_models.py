@@ -53,7 +53,7 @@ def field_of(part: Part, annotation: Any, param: Param) -> tuple[Any, Any]:
         kind = Literal[tuple(param.choices)]
     if param.required:
         return kind, ...
-    return kind, Field(default=default, validate_default=True)
+    return kind, Field(default=default, validate_default=True, description=param.documentation)
 
 
 def nests(part: Part) -> bool:

@@ -13,10 +13,10 @@ from typing import Any
 from jobs.dataset import DatasetSchema, FieldSchema, load_schema
 from jobs.errors import Fault, InvalidInput
 from jobs.settings import Settings
-from jobs.shapes import Plan, estimate, plan
+from jobs.shapes import Plan, estimate, plan, sources
 from jobs.spec_models import nearest, parse
 from trainer.layout import Volume
-from trainer.parts import learners, losses, metrics
+from trainer.parts import layers, learners, losses, metrics
 
 BUDGET = ("name", "start_from", "checkpoints", "fingerprint")
 """Top-level keys that may differ between a job and the one it continues exactly."""
@@ -116,10 +116,12 @@ class _Check:
         self.default_names("objective")
         self.default_names("metrics")
         self.example_weight()
+        self.trained(planned)
         self.outputs(planned)
         self.watch()
         self.schedules()
         self.learner()
+        self.sparse()
         return planned
 
     def field(self, pointer: str, name: str) -> FieldSchema | None:
@@ -358,20 +360,63 @@ class _Check:
         chosen = self.spec["learner"]
         if chosen["clip_norm"] is not None and chosen["clip_value"] is not None:
             self.fault("/learner/clip_value", "exclusive", "give clip_norm or clip_value, not both")
-        sparse = [
+        if chosen["type"] == "rmsprop" and chosen["max"] <= chosen["min"]:
+            self.fault("/learner/max", "order", f"max must be above min, which is {chosen['min']:g}")
+
+    def trained(self, planned: Plan) -> None:
+        """Something is learned, and by way of the objective: CNTK fails on parameters beside it."""
+        network = {layer["name"]: layer for layer in self.spec["network"]}
+        ahead = [term["output"] for term in self.spec["objective"]]
+        known = len(network) == len(planned.layers) == len(self.spec["network"])
+        if not known or any(name not in planned.shapes for name in ahead):
+            return
+        reached: set[str] = set()
+        while ahead:
+            name = ahead.pop()
+            if name in network and name not in reached:
+                reached.add(name)
+                ahead.extend(sources(network[name]))
+        if not planned.parameters:
+            self.fault("/network", "nothing_to_learn", "no layer has parameters, so nothing would be learned")
+        for layer, position in zip(planned.layers, planned.order, strict=True):
+            if layer.parameters and layer.name not in reached:
+                self.fault(
+                    f"/network/{position}",
+                    "untrained",
+                    f"no term of the objective depends on {layer.name!r}, so it would not be trained",
+                )
+
+    def sparse(self) -> None:
+        """Sparse inputs go to the few layers and learners that CNTK has for them."""
+        sparse = {
             name
             for name, document in self.spec["inputs"].items()
             if (field := self.schema.fields.get(document["field"])) and field.kind == "sparse"
-        ]
-        if sparse and (
-            not learners[chosen["type"]].facts.get("sparse") or (chosen["type"] == "sgd" and chosen["l2"])
-        ):
+        }
+        if not sparse:
+            return
+        fit = ", ".join(part.name for part in layers if part.facts.get("sparse"))
+        for position, layer in enumerate(self.spec["network"]):
+            taken = sparse.intersection(sources(layer))
+            if taken and not layers[layer["type"]].facts.get("sparse"):
+                self.fault(
+                    f"/network/{position}",
+                    "sparse_input",
+                    f"{layer['type']} cannot take the sparse input {min(taken)!r}; these can: {fit}",
+                )
+        learner = self.spec["learner"]
+        if not learners[learner["type"]].facts.get("sparse"):
             able = ", ".join(part.name for part in learners if part.facts.get("sparse"))
             self.fault(
                 "/learner/type",
                 "sparse_input",
-                f"CNTK has no {chosen['type']} for the gradients of the sparse input {sparse[0]!r}; "
-                f"these work: {able} (sgd without l2)",
+                f"{learner['type']} cannot train on the sparse input {min(sparse)!r}; these can: {able}",
+            )
+        if learner["l2"]:
+            self.fault(
+                "/learner/l2",
+                "sparse_input",
+                f"CNTK has no l2 for the sparse input {min(sparse)!r}; set it to 0",
             )
 
 

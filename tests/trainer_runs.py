@@ -8,6 +8,7 @@ import signal
 import subprocess
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,25 @@ from worker.launch import thread_limits
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@dataclass
+class Sparse:
+    """Compressed rows of a sparse field."""
+
+    values: np.ndarray
+    indices: np.ndarray
+    indptr: np.ndarray
+    dimension: int
+
+    @classmethod
+    def of(cls, dense: np.ndarray) -> Sparse:
+        rows, columns = np.nonzero(dense)
+        indptr = np.concatenate(([0], np.cumsum(np.bincount(rows, minlength=len(dense)))))
+        return cls(dense[rows, columns], columns, indptr, dense.shape[1])
+
+    def __len__(self) -> int:
+        return len(self.indptr) - 1
+
+
 class Workshop:
     """A volume in a temporary folder and an interpreter that has CNTK."""
 
@@ -29,8 +49,10 @@ class Workshop:
         self.volume: Volume = self.settings.volume
         self.environment = environment
 
-    def dataset(self, name: str, columns: Mapping[str, np.ndarray], splits: Mapping[str, np.ndarray]) -> str:
-        """A data set from arrays: one-dimensional integers are categorical, everything else is dense."""
+    def dataset(
+        self, name: str, columns: Mapping[str, np.ndarray | Sparse], splits: Mapping[str, np.ndarray]
+    ) -> str:
+        """A data set from arrays: one-dimensional integers are categorical, other arrays dense."""
         folder = self.volume.dataset(f"ds_{name}")
         folder.path.mkdir(parents=True)
         fields = {
@@ -58,7 +80,25 @@ class Workshop:
         )
         return f"ds_{name}"
 
-    def _column(self, folder: Path, field: str, values: np.ndarray, splits: Mapping[str, np.ndarray]) -> Any:
+    def _column(
+        self, folder: Path, field: str, values: np.ndarray | Sparse, splits: Mapping[str, np.ndarray]
+    ) -> Any:
+        if isinstance(values, Sparse):
+            arrays = {
+                "values": values.values.astype(np.float32),
+                "indices": values.indices.astype(np.int32),
+                "indptr": values.indptr.astype(np.int64),
+            }
+            for role, array in arrays.items():
+                np.save(folder / f"{field}.{role}.npy", array)
+            files = {role: f"{field}.{role}.npy" for role in arrays}
+            return {
+                "kind": "sparse",
+                "shape": [values.dimension],
+                "dtype": "float32",
+                "count": len(values),
+                "files": files,
+            }
         train = values[np.asarray(splits["train"])]
         found: dict[str, Any] = {"count": len(values), "files": {"values": f"{field}.npy"}}
         if values.dtype.kind in "iu" and values.ndim == 1:
@@ -71,13 +111,15 @@ class Workshop:
                 "classes": [str(k) for k in range(classes)],
                 "histogram": np.bincount(train, minlength=classes).tolist(),
             }
-        values = values.astype(np.float32).reshape(len(values), *(values.shape[1:] or (1,)))
+        if values.dtype != np.uint8:
+            values = values.astype(np.float32)
+        values = values.reshape(len(values), *(values.shape[1:] or (1,)))
         np.save(folder / f"{field}.npy", values)
         train = train.reshape(len(train), -1).astype(np.float64)
         return found | {
             "kind": "dense",
             "shape": list(values.shape[1:]),
-            "dtype": "float32",
+            "dtype": values.dtype.name,
             "min": float(values.min()),
             "max": float(values.max()),
             "mean": train.mean(0).tolist(),

@@ -10,7 +10,7 @@ import pytest
 
 from jobs.errors import InvalidInput, NotFound
 from jobs.spec import diff, normalise
-from tests.trainer_runs import Workshop
+from tests.trainer_runs import Sparse, Workshop
 
 Document = dict[str, Any]
 
@@ -30,6 +30,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
             "signed": random.normal(size=(80, 1)),
             "nothing": np.zeros((80, 1)),
             "position": random.normal(size=(80, 2)),
+            "words": Sparse.of(np.eye(80, 10)),
         },
         splits,
     )
@@ -281,6 +282,51 @@ BROKEN: list[tuple[str, Document, dict[str, tuple[str, str]]]] = [
         "piecewise lengths",
         changed(learner__alpha={"type": "piecewise", "rates": [0.1], "until_epochs": [1.0]}),
         {"/learner/alpha/rates": ("length", "2 rates")},
+    ),
+    (
+        "rmsprop's limits",
+        changed(learner={"type": "rmsprop", "max": 0.1}),
+        {"/learner/max": ("order", "above min, which is 0.1")},
+    ),
+    (
+        "layer beside the objective",
+        changed(network__3={"name": "aside", "type": "dense", "units": 2, "input": "maps"}),
+        {"/network/3": ("untrained", "depends on 'aside'")},
+    ),
+    (
+        "nothing to learn",
+        changed(
+            network=[{"name": "scores", "type": "activation", "input": "position"}],
+            inputs={"position": "position"},
+            objective=[{"type": "squared_error", "output": "scores", "target": "position"}],
+            metrics=[],
+        ),
+        {"/network": ("nothing_to_learn", "no layer has parameters")},
+    ),
+    (
+        "sparse input",
+        changed(
+            inputs={"words": "words"},
+            network=[
+                {"name": "thinned", "type": "dropout", "input": "words"},
+                {"name": "scores", "type": "dense", "units": 10, "input": "thinned"},
+            ],
+            learner={"type": "adam", "l2": 0.1},
+        ),
+        {
+            "/network/0": ("sparse_input", "dropout cannot take the sparse input 'words'"),
+            "/learner/type": ("sparse_input", "these can: sgd, momentum, adagrad"),
+            "/learner/l2": ("sparse_input", "no l2"),
+        },
+    ),
+    (
+        "sparse input, scaled",
+        changed(
+            inputs={"words": {"field": "words", "scale": 0.5}},
+            network=[{"name": "scores", "type": "dense", "units": 10, "input": "words"}],
+            learner={"type": "sgd"},
+        ),
+        {"/inputs/words/scale": ("not_dense", "cannot be shifted or scaled")},
     ),
     (
         "schedule without its part",

@@ -1,7 +1,8 @@
 """Layers: from input nodes to one output node, each with a pure rule for shape and parameters.
 
 The engine passes ``make``, a ``trainer.parameters.Maker``, which names and seeds parameters.
-Shapes are those of one example; images are (channels, height, width) as in CNTK.
+Shapes are those of one example; images are (channels, height, width) as in CNTK. In the
+registration, ``sparse`` says that a layer takes sparse inputs.
 """
 
 from functools import reduce
@@ -42,7 +43,7 @@ def filled(init, shape):
     return shape
 
 
-@layers.part("dense")
+@layers.part("dense", sparse=True)
 def dense(
     make,
     x,
@@ -70,7 +71,7 @@ def plan_dense(x, *, units, activation, init, bias, **_):
     return Plan((units,), parameters)
 
 
-@layers.part("embedding")
+@layers.part("embedding", sparse=True)
 def embedding(make, x, *, units: int = Param(ge=1), init=Param("glorot_uniform", part="initializer")):
     """One learned vector for each class of a categorical or sparse input, summed over those set."""
     return C.times(x, make.parameter("E", x.shape + (units,), init, output_rank=1))

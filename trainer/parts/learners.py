@@ -3,8 +3,13 @@
 Every learner takes the mean gradient of a minibatch (``minibatch_size=IGNORE``); without it
 CNTK feeds adaptive learners the sum and they hardly move. The engine sets the rate before
 each minibatch from the schedule, so the constructor's rate is only the first one.
+
+In the rules below p is one parameter, g its gradient. Clipping comes first, then l2 adds to the
+gradient, then the rule moves p, then l1 shrinks it. All of them treat every parameter alike,
+biases included, and none depends on the number of examples in a minibatch.
 In the registration, ``state`` is the number of values kept a parameter (beside its gradient) and
-``sparse`` says that CNTK implements the learner for the sparse gradients of sparse inputs.
+``sparse`` says that the learner trains on sparse inputs and resumes there bit for bit. Of those
+that CNTK would take as well, nesterov diverges, and adadelta's bits depend on when it is saved.
 """
 
 from typing import Optional
@@ -15,6 +20,14 @@ from trainer.parts.registry import Param, Registry
 learners = Registry("learner")
 
 RATE = {"part": "schedule", "number": "constant"}
+L1 = Param(0.0, ge=0, documentation="after each step every element moves by rate * l1 towards 0 (proximal)")
+L2 = Param(0.0, ge=0, documentation="adds l2 * p to the gradient behind the clipping (coupled weight decay)")
+CLIP_NORM = Param(
+    None,
+    gt=0,
+    documentation="longest gradient of a parameter: a longer one is scaled, each parameter by itself",
+)
+CLIP_VALUE = Param(None, gt=0, documentation="largest magnitude of a gradient's element: a larger one is cut")
 
 
 def regularized(l1, l2, clip_norm, clip_value):
@@ -41,12 +54,12 @@ def sgd(
     rate,
     *,
     learning_rate=Param(0.01, **RATE),
-    l1: float = Param(0.0, ge=0),
-    l2: float = Param(0.0, ge=0),
-    clip_norm: Optional[float] = Param(None, gt=0),
-    clip_value: Optional[float] = Param(None, gt=0),
+    l1: float = L1,
+    l2: float = L2,
+    clip_norm: Optional[float] = CLIP_NORM,
+    clip_value: Optional[float] = CLIP_VALUE,
 ):
-    """Stochastic gradient descent: p -= rate * gradient."""
+    """Stochastic gradient descent: p -= rate * g."""
     return C.sgd(parameters, rate, **regularized(l1, l2, clip_norm, clip_value))
 
 
@@ -58,14 +71,17 @@ def momentum(
     learning_rate=Param(0.01, **RATE),
     momentum: float = Param(0.9, ge=0, lt=1),
     unit_gain: bool = Param(False),
-    l1: float = Param(0.0, ge=0),
-    l2: float = Param(0.0, ge=0),
-    clip_norm: Optional[float] = Param(None, gt=0),
-    clip_value: Optional[float] = Param(None, gt=0),
+    l1: float = L1,
+    l2: float = L2,
+    clip_norm: Optional[float] = CLIP_NORM,
+    clip_value: Optional[float] = CLIP_VALUE,
 ):
-    """Heavy-ball momentum: v = momentum * v + gradient; p -= rate * v.
+    """Heavy-ball momentum: v = momentum * v + rate * g; p -= v.
 
-    ``unit_gain`` scales the gradient by (1 - momentum), CNTK's default and not other libraries'.
+    A change of the rate therefore reaches the velocity bit by bit, unlike in libraries that
+    multiply v by the rate. Behind a sparse input it is v = momentum * v + g; p -= rate * v, for
+    those elements alone that occur in the minibatch. ``unit_gain`` scales g by (1 - momentum),
+    CNTK's default and not other libraries'.
     """
     return C.momentum_sgd(
         parameters,
@@ -76,7 +92,7 @@ def momentum(
     )
 
 
-@learners.part("nesterov", rate="learning_rate", state=1, sparse=True)
+@learners.part("nesterov", rate="learning_rate", state=1)
 def nesterov(
     parameters,
     rate,
@@ -84,12 +100,15 @@ def nesterov(
     learning_rate=Param(0.01, **RATE),
     momentum: float = Param(0.9, ge=0, lt=1),
     unit_gain: bool = Param(False),
-    l1: float = Param(0.0, ge=0),
-    l2: float = Param(0.0, ge=0),
-    clip_norm: Optional[float] = Param(None, gt=0),
-    clip_value: Optional[float] = Param(None, gt=0),
+    l1: float = L1,
+    l2: float = L2,
+    clip_norm: Optional[float] = CLIP_NORM,
+    clip_value: Optional[float] = CLIP_VALUE,
 ):
-    """Nesterov's accelerated gradient."""
+    """Nesterov's accelerated gradient: v = momentum * v + rate * g; p -= rate * g + momentum * v.
+
+    ``unit_gain`` scales g by (1 - momentum), CNTK's default and not other libraries'.
+    """
     return C.nesterov(
         parameters,
         rate,
@@ -108,10 +127,10 @@ def adam(
     beta1: float = Param(0.9, ge=0, lt=1),
     beta2: float = Param(0.999, ge=0, lt=1),
     epsilon: float = Param(1e-8, gt=0),
-    l1: float = Param(0.0, ge=0),
-    l2: float = Param(0.0, ge=0),
-    clip_norm: Optional[float] = Param(None, gt=0),
-    clip_value: Optional[float] = Param(None, gt=0),
+    l1: float = L1,
+    l2: float = L2,
+    clip_norm: Optional[float] = CLIP_NORM,
+    clip_value: Optional[float] = CLIP_VALUE,
 ):
     """Adam in its paper's words (Kingma and Ba, 2015).
 
@@ -139,12 +158,15 @@ def adamax(
     beta1: float = Param(0.9, ge=0, lt=1),
     beta2: float = Param(0.999, ge=0, lt=1),
     epsilon: float = Param(1e-8, gt=0),
-    l1: float = Param(0.0, ge=0),
-    l2: float = Param(0.0, ge=0),
-    clip_norm: Optional[float] = Param(None, gt=0),
-    clip_value: Optional[float] = Param(None, gt=0),
+    l1: float = L1,
+    l2: float = L2,
+    clip_norm: Optional[float] = CLIP_NORM,
+    clip_value: Optional[float] = CLIP_VALUE,
 ):
-    """Adam with the infinity norm in place of the second moment (section 7 of the same paper)."""
+    """Adam with the infinity norm in place of the second moment (section 7 of the same paper).
+
+    u = max(beta2 * u, abs(g)); p -= alpha / (1 - beta1^t) * m / (u + epsilon).
+    """
     return C.adam(
         parameters,
         rate,
@@ -166,12 +188,19 @@ def fsadagrad(
     momentum: float = Param(0.9, ge=0, lt=1),
     variance_momentum: float = Param(0.999, ge=0, lt=1),
     unit_gain: bool = Param(True),
-    l1: float = Param(0.0, ge=0),
-    l2: float = Param(0.0, ge=0),
-    clip_norm: Optional[float] = Param(None, gt=0),
-    clip_value: Optional[float] = Param(None, gt=0),
+    l1: float = L1,
+    l2: float = L2,
+    clip_norm: Optional[float] = CLIP_NORM,
+    clip_value: Optional[float] = CLIP_VALUE,
 ):
-    """CNTK's frequency-smoothed AdaGrad, an own relative of Adam."""
+    """CNTK's frequency-smoothed AdaGrad, an own relative of Adam.
+
+    With n smoothed as v, n the examples in the minibatch:
+    v = variance_momentum * v + (1 - variance_momentum) * g^2;
+    m = momentum * m + g * min(sqrt(n) / sqrt(v), 10); p -= rate * m.
+    So the step grows with the root of the minibatch size. ``unit_gain`` scales what is added to
+    m by (1 - momentum).
+    """
     return C.fsadagrad(
         parameters,
         rate,
@@ -188,18 +217,21 @@ def adagrad(
     rate,
     *,
     learning_rate=Param(0.01, **RATE),
-    l1: float = Param(0.0, ge=0),
-    l2: float = Param(0.0, ge=0),
-    clip_norm: Optional[float] = Param(None, gt=0),
-    clip_value: Optional[float] = Param(None, gt=0),
+    l1: float = L1,
+    l2: float = L2,
+    clip_norm: Optional[float] = CLIP_NORM,
+    clip_value: Optional[float] = CLIP_VALUE,
 ):
-    """AdaGrad (Duchi et al., 2011), without CNTK's averaging multiplier."""
+    """AdaGrad (Duchi et al., 2011): s = s + g^2; p -= rate * g / sqrt(s).
+
+    Without CNTK's averaging multiplier.
+    """
     return C.adagrad(
         parameters, rate, need_ave_multiplier=False, **regularized(l1, l2, clip_norm, clip_value)
     )
 
 
-@learners.part("adadelta", rate="learning_rate", state=2, sparse=True)
+@learners.part("adadelta", rate="learning_rate", state=2)
 def adadelta(
     parameters,
     rate,
@@ -207,12 +239,16 @@ def adadelta(
     learning_rate=Param(1.0, **RATE),
     rho: float = Param(0.9, gt=0, lt=1),
     epsilon: float = Param(1e-6, gt=0),
-    l1: float = Param(0.0, ge=0),
-    l2: float = Param(0.0, ge=0),
-    clip_norm: Optional[float] = Param(None, gt=0),
-    clip_value: Optional[float] = Param(None, gt=0),
+    l1: float = L1,
+    l2: float = L2,
+    clip_norm: Optional[float] = CLIP_NORM,
+    clip_value: Optional[float] = CLIP_VALUE,
 ):
-    """AdaDelta (Zeiler, 2012)."""
+    """AdaDelta (Zeiler, 2012).
+
+    v = rho * v + (1 - rho) * g^2; d = sqrt((e + epsilon) / (v + epsilon)) * g;
+    e = rho * e + (1 - rho) * d^2; p -= rate * d.
+    """
     return C.adadelta(
         parameters, rate, rho=rho, epsilon=epsilon, **regularized(l1, l2, clip_norm, clip_value)
     )
@@ -229,14 +265,16 @@ def rmsprop(
     dec: float = Param(0.7, gt=0, lt=1),
     max: float = Param(10.0, gt=0),
     min: float = Param(0.1, gt=0),
-    l1: float = Param(0.0, ge=0),
-    l2: float = Param(0.0, ge=0),
-    clip_norm: Optional[float] = Param(None, gt=0),
-    clip_value: Optional[float] = Param(None, gt=0),
+    l1: float = L1,
+    l2: float = L2,
+    clip_norm: Optional[float] = CLIP_NORM,
+    clip_value: Optional[float] = CLIP_VALUE,
 ):
-    """RMSProp by CNTK's own rule: a step size a parameter grows by ``inc`` and shrinks by ``dec``.
+    """RMSProp by CNTK's own rule, not that of other libraries: their results are not comparable.
 
-    Not the rule of other libraries; their results are not comparable.
+    v = gamma * v + (1 - gamma) * g^2, beginning at the first g^2. A step size an element begins
+    at 0.02; it is multiplied by ``inc`` up to ``max`` where g keeps its sign and by ``dec`` down
+    to ``min`` where not. p -= rate * step * g / sqrt(v + 1e-6).
     """
     return C.rmsprop(
         parameters,

@@ -18,10 +18,20 @@ class Param:
 
     ``part`` names the kind of part that the value is (an activation, a schedule): a spec then
     gives a part's name or its full form, and where ``number`` is set a plain number as well.
+    ``documentation`` says what the part's docstring does not.
     """
 
     def __init__(
-        self, default=REQUIRED, gt=None, ge=None, lt=None, le=None, choices=None, part=None, number=None
+        self,
+        default=REQUIRED,
+        gt=None,
+        ge=None,
+        lt=None,
+        le=None,
+        choices=None,
+        part=None,
+        number=None,
+        documentation=None,
     ):
         self.default = default
         self.limits = {
@@ -31,6 +41,7 @@ class Param:
         self.part = part
         self.number = number
         """Name of the part (with the number as its only argument) that a plain number stands for."""
+        self.documentation = documentation
 
     @property
     def required(self):

@@ -1,0 +1,64 @@
+"""Run the real training loop on complete specs: rows of JSON on the standard input, JSON on the output.
+
+A row holds ``spec``, ``dataset`` (its folder), ``initial`` ({parameter: values} to begin with)
+and ``after``, the steps behind which the parameters are wanted. Reported are these, the loss of
+every minibatch, and each split's summary before the training. Run by the trainer's interpreter.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from trainer.columns import Dataset
+from trainer.engine import C
+from trainer.layout import DatasetDirectory
+from trainer.loop import train
+from trainer.minibatches import Order
+from trainer.model import Model
+from trainer.state import State
+
+
+class Watch:
+    """A callback that keeps the losses, and the parameters behind the steps that are asked for."""
+
+    def __init__(self, model, after):
+        self.model = model
+        self.after = after
+        self.losses = []
+        self.parameters = {}
+
+    def minibatch(self, state, sums, count):
+        self.losses.append(sums[0] / count)
+        if state.step in self.after:
+            self.parameters[state.step] = values(self.model)
+
+    def epoch(self, state):
+        state.next_epoch()
+
+
+def values(model):
+    return {name: parameter.value.tolist() for name, parameter in model.network.parameters.items()}
+
+
+def report(row):
+    spec, dataset = row["spec"], Dataset(DatasetDirectory(Path(row["dataset"])))
+    training = spec["training"]
+    model = Model(spec, dataset)
+    for name, value in row.get("initial", {}).items():
+        model.network.parameters[name].value = np.array(value, dtype=np.float32)
+    summaries = {}
+    for split in dataset.schema["splits"]:
+        order = Order(dataset.rows(split), row.get("evaluation_minibatch", 256), shuffle=False)
+        summaries[split] = model.objective.summary(model.evaluate(order), len(order))
+    watch = Watch(model, row["after"])
+    order = Order(dataset.rows("train"), training["minibatch_size"], training["seed"], training["shuffle"])
+    if row["after"]:
+        train(model, order, State(), training["epochs"], [watch])
+    return {"summaries": summaries, "losses": watch.losses, "parameters": watch.parameters}
+
+
+if __name__ == "__main__":
+    C.logging.set_trace_level(C.logging.TraceLevel.Error)
+    json.dump([report(row) for row in json.load(sys.stdin)], sys.stdout)
