@@ -53,7 +53,13 @@ def refuse(*lines: str) -> int:
 def listen(settings: Settings) -> socket.socket:
     """A socket on the settings' address; OSError where it is taken or not ours."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    return socket.create_server((settings.host, settings.port), family=family, backlog=1024)
+    # With the protocol left at 0, asyncio does not switch Nagle's algorithm off, and every
+    # answer waits 40 ms for the caller's delayed acknowledgement.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((settings.host, settings.port))
+    listener.listen(1024)
+    return listener
 
 
 if __name__ == "__main__":

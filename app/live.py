@@ -11,7 +11,7 @@ from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.concurrency import run_in_threadpool
 
 from app.history import history
-from jobs.errors import Unavailable
+from jobs.errors import NotFound, Unavailable
 from jobs.store import Store
 from trainer.layout import Volume
 
@@ -40,6 +40,9 @@ async def live_events(
         except Unavailable:
             await asyncio.sleep(LOOK_SECONDS)
             continue
+        except NotFound:
+            # A server that came back without its data: there is nothing left to tell.
+            return
         for event in found:
             after = event["seq"]
             yield message(event["type"], event, number=after)

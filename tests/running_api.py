@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,6 +9,7 @@ from contextlib import contextmanager
 import httpx
 import uvicorn
 
+from app.__main__ import listen
 from app.main import create_app
 from jobs.settings import Settings
 
@@ -20,7 +20,7 @@ def running_api(settings: Settings) -> Iterator[httpx.Client]:
     app = create_app(settings)
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=5))
     app.state.stopping = lambda: server.should_exit
-    with socket.create_server(("127.0.0.1", 0)) as listener:
+    with listen(settings.model_copy(update={"host": "127.0.0.1", "port": 0})) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -105,3 +106,9 @@ def test_operations_have_names_of_their_own() -> None:
     paths = DOCUMENT["paths"].values()
     names = [operation["operationId"] for methods in paths for operation in methods.values()]
     assert len(set(names)) == len(names)
+
+
+def test_every_path_is_in_the_page_for_people() -> None:
+    page = re.sub(r"\{\w+\}", "{}", (COMMITTED.parent / "api.md").read_text(encoding="utf-8"))
+    named = set(re.findall(r"/(?:v1|healthz|readyz)[\w/{}]*", page))
+    assert {re.sub(r"\{\w+\}", "{}", path) for path in DOCUMENT["paths"]} <= named

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 
 import httpx
 import numpy as np
 
+from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Store
 from tests.api_calls import Run, epoch, pointers
 from tests.practice_trainer import publish
+from tests.running_api import running_api
+from tests.valkey_server import ValkeyServer
 
 
 def test_events_come_in_pages(api: httpx.Client, run: Run) -> None:
@@ -62,6 +66,26 @@ def test_event_stream_ends_with_the_job(api: httpx.Client, run: Run) -> None:
 
     again = api.get(f"/v1/jobs/{run.id}/events", headers={**sse, "last-event-id": "3"})
     assert [message["event"] for message in messages(again.text)] == ["succeeded", "end"]
+
+
+def test_event_stream_outlasts_an_outage(tmp_path: Path, persistent_valkey: ValkeyServer) -> None:
+    settings = Settings(home=tmp_path, redis_url=persistent_valkey.url, api_tokens=())
+    store = Store.open(settings)
+    with persistent_valkey.client() as client:
+        fields = {"id": "job_1", "name": "n", "state": "queued", "reason": "submitted", "seq": "0"}
+        times = dict.fromkeys(("created_at", "updated_at", "phase_at"), "1")
+        client.hset("cj:job:job_1", mapping=fields | times | {"dataset": "ds_1", "fingerprint": "f"})
+    settings.volume.job("job_1").path.mkdir(parents=True)
+    sse = {"accept": "text/event-stream"}
+    with running_api(settings) as api, api.stream("GET", "/v1/jobs/job_1/events", headers=sse) as answer:
+        assert answer.status_code == 200
+        persistent_valkey.stop()
+        assert api.get("/v1/jobs").status_code == 503
+        persistent_valkey.start()
+        store.request_cancel("job_1")
+        seen = messages("\n".join(answer.iter_lines()))
+    store.client.close()
+    assert [(message["event"], message.get("id")) for message in seen] == [("cancelled", "1"), ("end", None)]
 
 
 def test_metrics_by_epoch_and_by_minibatch(api: httpx.Client, run: Run) -> None:

@@ -15,6 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.__main__ import listen
+from jobs.settings import Settings
 from tests.running_service import ROOT, until
 from tests.valkey_server import ValkeyServer
 
@@ -99,3 +101,9 @@ def test_listens_elsewhere_with_tokens(tmp_path: Path, valkey: ValkeyServer) -> 
         answer = httpx.get(f"{address}/v1/jobs", headers={"authorization": "Bearer b"})
         assert answer.status_code == 200
         assert serving.poll() is None
+
+
+def test_answers_do_not_wait_for_acknowledgements(tmp_path: Path) -> None:
+    """asyncio sets TCP_NODELAY on sockets that name their protocol, and on no others."""
+    with listen(Settings(home=tmp_path, port=0)) as listener:
+        assert listener.proto == socket.IPPROTO_TCP
