@@ -31,12 +31,9 @@ class Result(TypedDict, total=False):
     reason: str
     detail: str
     parameters_sha256: str | None
-    losses_sha256: str
     step: int
     samples: int
     epoch: int
-    losses: Values
-    metrics: Values
     best: dict[str, Any] | None
     seconds: float
 
