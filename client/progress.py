@@ -1,15 +1,19 @@
-"""A job while it trains: a live line on a terminal, a line now and then anywhere else."""
+"""A job while it trains: a live bar on a terminal, a line now and then anywhere else."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.console import Console, Group
+from rich.live import Live
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
 
 from client.documents import Job, Values
 
+BAR_WIDTH = 40
 PLAIN_EVERY_S = 2.0
 """Without a terminal: seconds between two lines on the same state."""
 
@@ -22,12 +26,17 @@ def watch(snapshots: Iterable[Job], console: Console) -> Job:
 
 
 def _watch_live(snapshots: Iterable[Job], console: Console) -> Job:
-    name, state = (TextColumn(text, markup=False) for text in ("{task.description}", "{task.fields[state]}"))
-    with Progress(name, BarColumn(bar_width=24), state, console=console) as live:
-        bar = live.add_task("", total=1.0, state="")
+    with Live(console=console) as live:
         for job in snapshots:
-            live.update(bar, description=title(job), completed=share_done(job), state=state_line(job))
+            live.update(_bar_and_state(job))
     return job
+
+
+def _bar_and_state(job: Job) -> Group:
+    share = share_done(job)
+    bar = Table.grid(padding=(0, 1))
+    bar.add_row(Text(title(job)), ProgressBar(total=1.0, completed=share, width=BAR_WIDTH), f"{share:.0%}")
+    return Group(bar, Text(state_line(job)))
 
 
 def _watch_plain(snapshots: Iterable[Job], console: Console) -> Job:

@@ -135,12 +135,13 @@ def test_without_a_terminal_there_is_a_line_now_and_then(monkeypatch: pytest.Mon
     assert len(output.getvalue().splitlines()) == 3
 
 
-def test_on_a_terminal_one_line_is_kept_up_to_date() -> None:
+def test_on_a_terminal_a_bar_is_kept_up_to_date() -> None:
     output = io.StringIO()
     console = Console(file=output, force_terminal=True, width=160)
     last = watch([job(), job(status="succeeded", reason="completed")], console)
     assert last["status"] == "succeeded"
     assert "succeeded (completed)" in output.getvalue()
+    assert "100%" in output.getvalue()
 
 
 def shown(table: object) -> str:
