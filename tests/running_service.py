@@ -20,6 +20,15 @@ LIMIT_S = 120.0
 Found = TypeVar("Found")
 
 
+def surroundings() -> dict[str, str]:
+    """The environment without any setting of the service but the chosen trainer's environment."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith("CNTK_JOBS_") or name == "CNTK_JOBS_TRAINER_ENV"
+    }
+
+
 def until(look: Callable[[], Found | None], what: str, limit: float = LIMIT_S) -> Found:
     """What ``look`` finds once it finds something; AssertionError when it takes too long."""
     deadline = time.monotonic() + limit
@@ -37,7 +46,7 @@ class RunningService:
         self.home = home
         home.mkdir(parents=True, exist_ok=True)
         self.output = home / "service.log"
-        kept = {name: value for name, value in os.environ.items() if not name.startswith("CNTK_JOBS_")}
+        kept = surroundings()
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "service"],

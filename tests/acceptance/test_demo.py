@@ -1,17 +1,16 @@
 """The demonstration, as ``scripts/demo`` runs it after set-up."""
 
-import os
 import signal
 import socket
 import subprocess
 import sys
 from pathlib import Path
 
-from tests.running_service import ROOT, gone, until
+from tests.running_service import ROOT, gone, surroundings, until
 
 
 def demo(home: Path, **environment: str) -> subprocess.Popen[str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CNTK_JOBS_")}
+    kept = surroundings()
     return subprocess.Popen(
         [sys.executable, "-m", "client.demo"],
         cwd=ROOT,

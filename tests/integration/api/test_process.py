@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import socket
@@ -17,13 +16,13 @@ import pytest
 
 from app.__main__ import listen
 from jobs.settings import Settings
-from tests.running_service import ROOT, until
+from tests.running_service import ROOT, surroundings, until
 from tests.valkey_server import ValkeyServer
 
 
 @contextmanager
 def process(tmp_path: Path, valkey: ValkeyServer, **environment: str) -> Iterator[subprocess.Popen[str]]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("CNTK_JOBS_")}
+    kept = surroundings()
     ours = {"CNTK_JOBS_HOME": str(tmp_path), "CNTK_JOBS_REDIS_URL": valkey.url, "CNTK_JOBS_PORT": "0"}
     with (tmp_path / "output").open("w") as output:
         started = subprocess.Popen(
