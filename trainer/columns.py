@@ -54,7 +54,7 @@ class SparseColumn:
         lengths = ends - starts
         indptr = np.concatenate(([0], np.cumsum(lengths)))
         if not indptr[-1]:
-            # CNTK takes no sparse value without a single element: one that says zero stands in.
+            # Of rows without an element CNTK makes nothing, or the last gradient again: a zero stands in.
             return csr_matrix(([np.float32(0)], ([0], [0])), shape=(len(rows), self.shape[0]))
         taken = np.repeat(starts - indptr[:-1], lengths) + np.arange(indptr[-1])
         return csr_matrix((self.values[taken], self.indices[taken], indptr), shape=(len(rows), self.shape[0]))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from jobs.spec import normalise
-from tests.trainer_runs import Workshop
+from tests.trainer_runs import Sparse, Workshop
 from tests.trainer_scripts import in_trainer
 from trainer.parts import learners, schedules
 
@@ -29,9 +29,9 @@ def sgd() -> Rule:
     return lambda p, g, state, rate, n: p - rate * g
 
 
-def momentum(momentum: float = 0.9, gain: float = 1.0) -> Rule:
+def momentum(share: float = 0.9, gain: float = 1.0) -> Rule:
     def rule(p: np.ndarray, g: np.ndarray, state: State, rate: float, n: int) -> np.ndarray:
-        state["v"] = momentum * state.get("v", 0) + rate * gain * g
+        state["v"] = share * state.get("v", 0) + rate * gain * g
         return np.asarray(p - state["v"])
 
     return rule
@@ -41,6 +41,23 @@ def nesterov(momentum: float = 0.9, gain: float = 1.0) -> Rule:
     def rule(p: np.ndarray, g: np.ndarray, state: State, rate: float, n: int) -> np.ndarray:
         state["v"] = momentum * state.get("v", 0) + rate * gain * g
         return np.asarray(p - rate * gain * g - momentum * state["v"])
+
+    return rule
+
+
+def lazy_momentum(share: float = 0.9, gain: float = 1.0) -> Rule:
+    """Behind a sparse input, for the rows of the weights that occur in the minibatch."""
+    dense = momentum(share, gain)
+
+    def rule(p: np.ndarray, g: np.ndarray, state: State, rate: float, n: int) -> np.ndarray:
+        if g.ndim == 1:
+            return np.asarray(dense(p, g, state, rate, n))
+        occurring = g.any(axis=1, keepdims=True)
+        # A zero of the first word stands in where a minibatch has no word at all.
+        occurring[0] |= not occurring.any()
+        v = state.get("v", np.zeros_like(p))
+        state["v"] = np.where(occurring, share * v + gain * g, v)
+        return np.asarray(np.where(occurring, p - rate * state["v"], p))
 
     return rule
 
@@ -112,7 +129,7 @@ def rmsprop(
 
 def clipped_norm(rule: Rule, norm: float) -> Rule:
     def clipped(p: np.ndarray, g: np.ndarray, state: State, rate: float, n: int) -> np.ndarray:
-        return rule(p, g * min(1.0, norm / float(np.linalg.norm(g))), state, rate, n)
+        return rule(p, g / max(1.0, float(np.linalg.norm(g)) / norm), state, rate, n)
 
     return clipped
 
@@ -194,11 +211,30 @@ CASES: list[tuple[dict[str, Any], Rule, float]] = [
     ({"type": "adagrad", "clip_value": 0.2}, clipped_value(adagrad(), 0.2), 4e-6),
     ({"type": "sgd", "l2": 0.3, "clip_norm": 0.7}, clipped_norm(decayed(sgd(), 0.3), 0.7), 2e-6),
 ]
-IDS = [" ".join(f"{k}={v}" if k != "type" else v for k, v in document.items()) for document, _, _ in CASES]
+SPARSE: list[tuple[dict[str, Any], Rule, float]] = [
+    # The same behind a sparse input.
+    ({"type": "sgd", "learning_rate": SCHEDULED}, sgd(), 2e-6),
+    ({"type": "sgd", "l1": 0.3}, shrunk(sgd(), 0.3), 4e-6),
+    ({"type": "sgd", "clip_norm": 0.7}, clipped_norm(sgd(), 0.7), 2e-6),
+    ({"type": "sgd", "clip_value": 0.2}, clipped_value(sgd(), 0.2), 4e-5),
+    ({"type": "momentum"}, lazy_momentum(), 4e-6),
+    ({"type": "momentum", "momentum": 0.5, "unit_gain": True}, lazy_momentum(0.5, 0.5), 4e-6),
+    ({"type": "momentum", "learning_rate": SCHEDULED}, lazy_momentum(), 4e-6),
+    ({"type": "adagrad"}, adagrad(), 4e-6),
+    ({"type": "adagrad", "l1": 0.3}, shrunk(adagrad(), 0.3), 4e-6),
+]
+ROWS_OF = {"x": CASES, "words": SPARSE}
+IDS = [
+    (field, number, f"{field} " + " ".join(f"{k}={v}" if k != "type" else v for k, v in case[0].items()))
+    for field, cases in ROWS_OF.items()
+    for number, case in enumerate(cases)
+]
 
 
 def test_every_learner_has_a_row() -> None:
     assert {document["type"] for document, _, _ in CASES} == {part.name for part in learners}
+    sparse = {part.name for part in learners if part.facts.get("sparse")}
+    assert {document["type"] for document, _, _ in SPARSE} == sparse
 
 
 @pytest.fixture(scope="module")
@@ -206,7 +242,11 @@ def data() -> dict[str, np.ndarray]:
     random = np.random.default_rng(5)
     x = random.normal(size=(ROWS, 5)).astype(np.float32)
     wanted = x[:, :3] * [1, -2, 0.5] + random.normal(size=(ROWS, 3))
-    return {"x": x, "y": wanted.astype(np.float32)}
+    # No word occurs in the second minibatch, and the last word nowhere.
+    words = np.where(random.random((ROWS, 5)) < 0.4, random.normal(size=(ROWS, 5)), 0).astype(np.float32)
+    words[MINIBATCH : 2 * MINIBATCH] = 0
+    words[:, -1] = 0
+    return {"x": x, "words": words, "y": wanted.astype(np.float32)}
 
 
 @pytest.fixture(scope="module")
@@ -221,32 +261,31 @@ def initial() -> dict[str, np.ndarray]:
 @pytest.fixture(scope="module")
 def trained(
     workshop: Workshop, data: dict[str, np.ndarray], initial: dict[str, np.ndarray]
-) -> list[dict[str, Any]]:
-    dataset = workshop.dataset("line", data, {"train": np.arange(ROWS)})
-    rows = []
-    for document, _, _ in CASES:
+) -> dict[tuple[str, int], dict[str, Any]]:
+    """What CNTK made of each case, by field and number."""
+    dataset = workshop.dataset("line", data | {"words": Sparse.of(data["words"])}, {"train": np.arange(ROWS)})
+    rows = {}
+    for field, number, _ in IDS:
         spec = {
             "dataset": dataset,
-            "inputs": {"x": "x"},
+            "inputs": {"x": field},
             "network": [{"name": "out", "type": "dense", "units": 3, "input": "x"}],
             "objective": [{"type": "squared_error", "output": "out", "target": "y"}],
-            "learner": document,
+            "learner": ROWS_OF[field][number][0],
             "training": {"epochs": EPOCHS, "minibatch_size": MINIBATCH, "shuffle": False},
         }
-        rows.append(
-            {
-                "spec": normalise(spec, workshop.volume, workshop.settings).document,
-                "dataset": str(workshop.volume.dataset(dataset).path),
-                "initial": {name: value.tolist() for name, value in initial.items()},
-                "after": [1, STEPS],
-            }
-        )
-    results = in_trainer(workshop.environment, "training", rows)
-    return [row | result for row, result in zip(rows, results, strict=True)]
+        rows[field, number] = {
+            "spec": normalise(spec, workshop.volume, workshop.settings).document,
+            "dataset": str(workshop.volume.dataset(dataset).path),
+            "initial": {name: value.tolist() for name, value in initial.items()},
+            "after": [1, STEPS],
+        }
+    results = in_trainer(workshop.environment, "training", list(rows.values()))
+    return {key: row | result for (key, row), result in zip(rows.items(), results, strict=True)}
 
 
 def reference(
-    rule: Rule, schedule: dict[str, Any], data: dict[str, np.ndarray], initial: dict[str, np.ndarray]
+    rule: Rule, schedule: dict[str, Any], all_x: np.ndarray, all_y: np.ndarray, initial: dict[str, np.ndarray]
 ) -> tuple[dict[int, dict[str, np.ndarray]], list[float]]:
     """Parameters after each step, and the loss of each minibatch."""
     parameters = {name: value.astype(np.float64) for name, value in initial.items()}
@@ -255,7 +294,7 @@ def reference(
     for step in range(STEPS):
         epoch, place = divmod(step, -(-ROWS // MINIBATCH))
         rows = slice(place * MINIBATCH, min((place + 1) * MINIBATCH, ROWS))
-        x, y = data["x"][rows].astype(np.float64), data["y"][rows].astype(np.float64)
+        x, y = all_x[rows].astype(np.float64), all_y[rows].astype(np.float64)
         rest = x @ parameters["out.W"] + parameters["out.b"] - y
         losses.append(float(np.square(rest).sum() / len(x)))
         gradients = {"out.W": 2 * x.T @ rest / len(x), "out.b": 2 * rest.sum(axis=0) / len(x)}
@@ -266,14 +305,20 @@ def reference(
     return after, losses
 
 
-@pytest.mark.parametrize("number", range(len(CASES)), ids=IDS)
+@pytest.mark.parametrize(
+    ("field", "number"), [pytest.param(field, number, id=name) for field, number, name in IDS]
+)
 def test_learner_is_its_rule(
-    trained: list[dict[str, Any]], data: dict[str, np.ndarray], initial: dict[str, np.ndarray], number: int
+    trained: dict[tuple[str, int], dict[str, Any]],
+    data: dict[str, np.ndarray],
+    initial: dict[str, np.ndarray],
+    field: str,
+    number: int,
 ) -> None:
-    document, rule, tolerance = CASES[number]
-    found = trained[number]
+    document, rule, tolerance = ROWS_OF[field][number]
+    found = trained[field, number]
     schedule = found["spec"]["learner"][learners[document["type"]].facts["rate"]]
-    expected, losses = reference(rule, schedule, data, initial)
+    expected, losses = reference(rule, schedule, data[field], data["y"], initial)
     for step in (1, STEPS):
         for name, value in expected[step].items():
             np.testing.assert_allclose(
@@ -304,7 +349,7 @@ def test_rule_is_also_that_of_torch(
 ) -> None:
     torch = pytest.importorskip("torch", reason="PyTorch is not installed: its optimizers are not compared")
     schedule = {"type": "constant", "rate": settings["lr"]}
-    expected, _ = reference(rule, schedule, data, initial)
+    expected, _ = reference(rule, schedule, data["x"], data["y"], initial)
     tensors = {
         key: torch.tensor(value, dtype=torch.float64, requires_grad=True) for key, value in initial.items()
     }
