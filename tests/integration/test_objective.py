@@ -1,0 +1,276 @@
+"""Losses, metrics and what the objective makes of them, against numpy and scikit-learn.
+
+The network is one dense layer; the parameters after one step of gradient descent show that what
+is minimised is what is reported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import pytest
+import sklearn.metrics
+
+from jobs.spec import normalise
+from tests.trainer_runs import Workshop
+from tests.trainer_scripts import in_trainer
+from trainer.parts import losses, metrics
+
+ROWS, TRAIN, CLASSES, RATE = 40, 25, 4, 0.5
+SPLITS = {"train": np.arange(TRAIN), "valid": np.arange(TRAIN, ROWS)}
+
+Loss = Callable[..., np.ndarray]
+
+
+def log_softmax(z: np.ndarray) -> np.ndarray:
+    shifted = z - z.max(axis=1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
+
+
+def cross_entropy(z: np.ndarray, t: np.ndarray, label_smoothing: float = 0.0) -> np.ndarray:
+    smoothed = t * (1 - label_smoothing) + label_smoothing / t.shape[1]
+    return np.asarray(-(smoothed * log_softmax(z)).sum(axis=1))
+
+
+def squared_error(z: np.ndarray, t: np.ndarray) -> np.ndarray:
+    return np.asarray(np.square(z - t).sum(axis=1))
+
+
+def logistic(z: np.ndarray, t: np.ndarray) -> np.ndarray:
+    return np.asarray((np.logaddexp(0, z) - z * t).sum(axis=1))
+
+
+LOSSES: dict[str, Loss] = {
+    "cross_entropy_with_softmax": cross_entropy,
+    "squared_error": squared_error,
+    "logistic": logistic,
+}
+
+
+def share_among_top(z: np.ndarray, t: np.ndarray, top_n: int = 1) -> float:
+    labels = np.arange(CLASSES)
+    return float(sklearn.metrics.top_k_accuracy_score(t.argmax(axis=1), z, k=top_n, labels=labels))
+
+
+METRICS: dict[str, Callable[..., float]] = {
+    "classification_error": lambda z, t, top_n=1: 1 - share_among_top(z, t, top_n),
+    "accuracy": share_among_top,
+    "root_mean_squared_error": lambda z, t: float(
+        sklearn.metrics.root_mean_squared_error(t.ravel(), z.ravel())
+    ),
+}
+
+
+def term(loss: str, target: str, **settings: Any) -> dict[str, Any]:
+    return {"type": loss, "output": "scores", "target": target, **settings}
+
+
+CE, SE, LOGISTIC = "cross_entropy_with_softmax", "squared_error", "logistic"
+OBJECTIVES: dict[str, dict[str, Any]] = {
+    "cross entropy": {"objective": [term(CE, "label")]},
+    "cross entropy to a distribution": {"objective": [term(CE, "share")]},
+    "label smoothing": {"objective": [term(CE, "label", label_smoothing=0.2)]},
+    "class weights": {"objective": [term(CE, "label", class_weights={"0": 2.5, "3": 0.0})]},
+    "balanced classes": {"objective": [term(CE, "label", class_weights="balanced")]},
+    "example weights": {"objective": [term(CE, "label")], "example_weight": "weight"},
+    "both weights and smoothing": {
+        "objective": [term(CE, "label", class_weights={"1": 3.0}, label_smoothing=0.1, weight=0.7)],
+        "example_weight": "weight",
+    },
+    "squared error": {"objective": [term(SE, "values")]},
+    "logistic": {"objective": [term(LOGISTIC, "labels")]},
+    "weighted logistic": {"objective": [term(LOGISTIC, "labels", weight=0.3)], "example_weight": "weight"},
+    "several terms": {
+        "objective": [
+            term(CE, "label", class_weights={"2": 4.0}),
+            term(SE, "values", weight=0.25),
+            term(LOGISTIC, "labels", weight=2.0, name="marks"),
+        ],
+        "example_weight": "weight",
+    },
+    "metrics": {
+        "objective": [term(CE, "label")],
+        "metrics": [
+            term("classification_error", "label"),
+            term("classification_error", "label", top_n=2, name="error_2"),
+            term("classification_error", "label", top_n=3, name="error_3"),
+            term("accuracy", "label"),
+            term("accuracy", "label", top_n=3, name="accuracy_3"),
+            term("accuracy", "share", name="accuracy_share"),
+            term("root_mean_squared_error", "values"),
+        ],
+    },
+    "metrics are not weighted": {
+        "objective": [term(SE, "values")],
+        "example_weight": "weight",
+        "metrics": [term("root_mean_squared_error", "values"), term("accuracy", "label")],
+    },
+}
+
+
+def test_every_loss_and_metric_has_a_row() -> None:
+    used = {item["type"] for case in OBJECTIVES.values() for item in case["objective"]}
+    assert used == set(LOSSES) == {part.name for part in losses}
+    used = {item["type"] for case in OBJECTIVES.values() for item in case.get("metrics", [])}
+    assert used == set(METRICS) == {part.name for part in metrics}
+
+
+@pytest.fixture(scope="module")
+def data() -> dict[str, np.ndarray]:
+    random = np.random.default_rng(8)
+    share = random.uniform(size=(ROWS, CLASSES))
+    label = random.integers(0, CLASSES, ROWS)
+    label[:CLASSES] = np.arange(CLASSES)
+    return {
+        "x": random.normal(size=(ROWS, 5)).astype(np.float32),
+        "label": label,
+        "share": (share / share.sum(axis=1, keepdims=True)).astype(np.float32),
+        "labels": random.integers(0, 2, size=(ROWS, CLASSES)).astype(np.float32),
+        "values": random.normal(size=(ROWS, CLASSES)).astype(np.float32),
+        "weight": random.uniform(0, 3, size=(ROWS, 1)).astype(np.float32),
+    }
+
+
+@pytest.fixture(scope="module")
+def initial() -> dict[str, np.ndarray]:
+    random = np.random.default_rng(9)
+    return {"scores.W": random.normal(size=(5, CLASSES)), "scores.b": random.normal(size=CLASSES)}
+
+
+@pytest.fixture(scope="module")
+def found(
+    workshop: Workshop, data: dict[str, np.ndarray], initial: dict[str, np.ndarray]
+) -> dict[str, dict[str, Any]]:
+    dataset = workshop.dataset("targets", data, SPLITS)
+    rows = []
+    for case in OBJECTIVES.values():
+        spec = {
+            "dataset": dataset,
+            "inputs": {"x": "x"},
+            "network": [{"name": "scores", "type": "dense", "units": CLASSES, "input": "x"}],
+            "learner": {"type": "sgd", "learning_rate": RATE},
+            "training": {"epochs": 1, "minibatch_size": TRAIN, "shuffle": False},
+            **case,
+        }
+        rows.append(
+            {
+                "spec": normalise(spec, workshop.volume, workshop.settings).document,
+                "dataset": str(workshop.volume.dataset(dataset).path),
+                "initial": {name: value.tolist() for name, value in initial.items()},
+                "after": [1],
+                # Splits are evaluated in pieces.
+                "evaluation_minibatch": 7,
+            }
+        )
+    results = in_trainer(workshop.environment, "training", rows)
+    return {name: row | result for name, row, result in zip(OBJECTIVES, rows, results, strict=True)}
+
+
+def settings(item: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: item[key] for key in ("label_smoothing", "top_n") if key in item}
+
+
+def target(data: dict[str, np.ndarray], name: str) -> np.ndarray:
+    return np.eye(CLASSES)[data[name]] if name == "label" else data[name].astype(np.float64)
+
+
+def expected_losses(
+    spec: Mapping[str, Any],
+    data: dict[str, np.ndarray],
+    rows: np.ndarray,
+    parameters: Mapping[str, np.ndarray],
+) -> dict[str, float]:
+    """Every reported loss over ``rows``, from the formulas."""
+    scores = data["x"][rows].astype(np.float64) @ parameters["scores.W"] + parameters["scores.b"]
+    weighted, plain, reported = np.zeros(len(rows)), np.zeros(len(rows)), {}
+    for item in spec["objective"]:
+        wanted = target(data, item["target"])[rows]
+        value = LOSSES[item["type"]](scores, wanted, **settings(item))
+        of_class = wanted @ item["class_weights"] if item["class_weights"] else 1.0
+        weighted += item["weight"] * of_class * value
+        plain += item["weight"] * value
+        reported[item["name"]] = float(value.mean())
+    if spec["example_weight"]:
+        weighted = weighted * data["weight"][rows, 0]
+    reported["total"] = float(weighted.mean())
+    if spec["example_weight"] or any(item["class_weights"] for item in spec["objective"]):
+        reported["total_unweighted"] = float(plain.mean())
+    return reported
+
+
+@pytest.mark.parametrize("split", SPLITS)
+@pytest.mark.parametrize("case", OBJECTIVES)
+def test_reported_numbers_are_the_formulas(
+    found: dict[str, dict[str, Any]],
+    data: dict[str, np.ndarray],
+    initial: dict[str, np.ndarray],
+    case: str,
+    split: str,
+) -> None:
+    spec, summary = found[case]["spec"], found[case]["summaries"][split]
+    expected = expected_losses(spec, data, SPLITS[split], initial)
+    assert summary["losses"] == pytest.approx(expected, rel=1e-5)
+    scores = data["x"][SPLITS[split]] @ initial["scores.W"] + initial["scores.b"]
+    assert summary["metrics"] == pytest.approx(
+        {
+            item["name"]: METRICS[item["type"]](
+                scores, target(data, item["target"])[SPLITS[split]], **settings(item)
+            )
+            for item in spec["metrics"]
+        },
+        rel=1e-5,
+    )
+
+
+@pytest.mark.parametrize("case", OBJECTIVES)
+def test_one_step_goes_down_the_gradient_of_the_total(
+    found: dict[str, dict[str, Any]], data: dict[str, np.ndarray], initial: dict[str, np.ndarray], case: str
+) -> None:
+    for name, value in initial.items():
+        gradient = np.zeros_like(value)
+        for at in np.ndindex(*value.shape):
+            sides = []
+            for step in (1e-5, -1e-5):
+                moved = {key: other.copy() for key, other in initial.items()}
+                moved[name][at] += step
+                sides.append(expected_losses(found[case]["spec"], data, SPLITS["train"], moved)["total"])
+            gradient[at] = (sides[0] - sides[1]) / 2e-5
+        np.testing.assert_allclose(
+            found[case]["parameters"]["1"][name], value - RATE * gradient, rtol=1e-4, atol=1e-5
+        )
+    assert found[case]["losses"][0] == pytest.approx(
+        expected_losses(found[case]["spec"], data, SPLITS["train"], initial)["total"], rel=1e-5
+    )
+
+
+def test_unweighted_objective_reports_one_total(found: dict[str, dict[str, Any]]) -> None:
+    assert "total_unweighted" not in found["cross entropy"]["summaries"]["train"]["losses"]
+    assert "total_unweighted" in found["class weights"]["summaries"]["train"]["losses"]
+
+
+def test_logistic_is_exact_and_learns_at_saturated_scores(workshop: Workshop) -> None:
+    """Where a clamped cross entropy would end at about 14 and pass no gradient."""
+    scores = np.array([[-300.0], [-40.0], [0.0], [40.0], [300.0]], dtype=np.float32)
+    marks = np.array([[1.0], [1.0], [1.0], [0.0], [0.0]], dtype=np.float32)
+    dataset = workshop.dataset("saturated", {"z": scores, "mark": marks}, {"train": np.arange(5)})
+    spec = {
+        "dataset": dataset,
+        "inputs": {"z": "z"},
+        "network": [{"name": "scores", "type": "dense", "units": 1, "input": "z"}],
+        "objective": [term(LOGISTIC, "mark")],
+        "learner": {"type": "sgd", "learning_rate": 1.0},
+        "training": {"epochs": 1, "minibatch_size": 5, "shuffle": False},
+    }
+    row = {
+        "spec": normalise(spec, workshop.volume, workshop.settings).document,
+        "dataset": str(workshop.volume.dataset(dataset).path),
+        "initial": {"scores.W": [[1.0]], "scores.b": [0.0]},
+        "after": [1],
+    }
+    (found,) = in_trainer(workshop.environment, "training", [row])
+    assert found["losses"][0] == pytest.approx((300 + 40 + np.log(2) + 40 + 300) / 5, rel=1e-6)
+    probability = 1 / (1 + np.exp(-scores.astype(np.float64)))
+    gradient = float((scores * (probability - marks)).mean())
+    assert found["parameters"]["1"]["scores.W"][0][0] == pytest.approx(1.0 - gradient, rel=1e-5)
