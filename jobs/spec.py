@@ -117,6 +117,7 @@ class _Check:
         self.default_names("metrics")
         self.example_weight()
         self.trained(planned)
+        self.normalization(planned)
         self.outputs(planned)
         self.watch()
         self.schedules()
@@ -194,12 +195,13 @@ class _Check:
         target = self.field(f"{at}/target", source)
         if target is None:
             return
-        if wants == "classes" and not (target.kind == "categorical" or within_unit(target)):
+        distribution = within_unit(target) and len(target.shape) == 1
+        if wants == "classes" and not (target.kind == "categorical" or distribution):
             self.fault(
                 f"{at}/target",
                 "target_kind",
-                f"{item['type']} takes a categorical field or a distribution over classes in 0..1, but "
-                f"{source!r} is {described(target)}; upload it with kind categorical",
+                f"{item['type']} takes a categorical field or a distribution over classes (a vector in 0..1), "
+                f"but {source!r} is {described(target)}; upload it with kind categorical",
             )
         if wants == "labels" and not (target.kind == "dense" and within_unit(target)):
             self.fault(
@@ -384,6 +386,23 @@ class _Check:
                     f"/network/{position}",
                     "untrained",
                     f"no term of the objective depends on {layer.name!r}, so it would not be trained",
+                )
+
+    def normalization(self, planned: Plan) -> None:
+        """Batch normalization never meets a single number: it would remember an infinite deviation."""
+        if "train" not in self.schema.splits:
+            return
+        size, rows = self.spec["training"]["minibatch_size"], self.schema.splits["train"].rows
+        if (rows % size or min(size, rows)) > 1:
+            return
+        normalizing = {la["name"] for la in self.spec["network"] if la["type"] == "batch_normalization"}
+        for layer in planned.layers:
+            if layer.name in normalizing and layer.parameter_shapes["scale"] == layer.shape:
+                self.fault(
+                    "/training/minibatch_size",
+                    "too_small",
+                    f"with {size} of {rows} rows at a time the last minibatch holds one example, but "
+                    f"{layer.name!r} needs two to normalize by; choose another size",
                 )
 
     def sparse(self) -> None:

@@ -164,8 +164,12 @@ def found(
                 "evaluation_minibatch": 7,
             }
         )
+    level = {"initial": {name: np.zeros_like(value).tolist() for name, value in initial.items()}}
+    rows.append(rows[list(OBJECTIVES).index("metrics")] | level)
     results = in_trainer(workshop.environment, "training", rows)
-    return {name: row | result for name, row, result in zip(OBJECTIVES, rows, results, strict=True)}
+    return {
+        name: row | result for name, row, result in zip([*OBJECTIVES, "level"], rows, results, strict=True)
+    }
 
 
 def settings(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -243,6 +247,16 @@ def test_one_step_goes_down_the_gradient_of_the_total(
     assert found[case]["losses"][0] == pytest.approx(
         expected_losses(found[case]["spec"], data, SPLITS["train"], initial)["total"], rel=1e-5
     )
+
+
+def test_equal_scores_count_in_the_order_of_the_classes(
+    found: dict[str, dict[str, Any]], data: dict[str, np.ndarray]
+) -> None:
+    label = data["label"][SPLITS["train"]]
+    reported = found["level"]["summaries"]["train"]["metrics"]
+    assert reported["accuracy"] == pytest.approx(np.mean(label == 0))
+    assert reported["accuracy_3"] == pytest.approx(np.mean(label < 3))
+    assert reported["error_2"] == pytest.approx(np.mean(label >= 2))
 
 
 def test_unweighted_objective_reports_one_total(found: dict[str, dict[str, Any]]) -> None:

@@ -30,6 +30,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
             "signed": random.normal(size=(80, 1)),
             "nothing": np.zeros((80, 1)),
             "position": random.normal(size=(80, 2)),
+            "grid": random.uniform(0, 1, (80, 2, 3)),
             "words": Sparse.of(np.eye(80, 10)),
         },
         splits,
@@ -302,6 +303,24 @@ BROKEN: list[tuple[str, Document, dict[str, tuple[str, str]]]] = [
             metrics=[],
         ),
         {"/network": ("nothing_to_learn", "no layer has parameters")},
+    ),
+    (
+        "one example left to normalize by",
+        changed(
+            network__2={"name": "even", "type": "batch_normalization", "spatial": False, "input": "pooled"},
+            network__3={"name": "scores", "type": "dense", "units": 10, "input": "even"},
+            training__minibatch_size=59,
+        ),
+        {"/training/minibatch_size": ("too_small", "'even' needs two to normalize by")},
+    ),
+    (
+        "distribution of several axes",
+        changed(
+            network=[{"name": "scores", "type": "dense", "units": 6, "input": "pixels"}],
+            objective__0__target="grid",
+            metrics=[],
+        ),
+        {"/objective/0/target": ("target_kind", "a vector in 0..1"), "/objective/0": ("shape", "2 x 3")},
     ),
     (
         "sparse input",
