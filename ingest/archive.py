@@ -111,7 +111,7 @@ def _check_sizes(upload: Upload, members: list[zipfile.ZipInfo], limit: int) -> 
     elif unpacked > limit:
         problem = f"unpacks to {unpacked:,} bytes, where {limit:,} are allowed"
     if problem:
-        raise TooLarge.of([Fault(file_pointer(upload.filename), "too-large", problem)])
+        raise TooLarge.of([Fault(file_pointer(upload.filename), "too_large", problem)])
 
 
 def _array(
@@ -120,7 +120,7 @@ def _array(
     name = member.filename.removesuffix(".npy")
     place = file_pointer(upload.filename, name)
     if name == member.filename:
-        faults.add(place, "not-an-array", f"{name!r} is no .npy array; write the file with numpy.savez")
+        faults.add(place, "not_an_array", f"{name!r} is no .npy array; write the file with numpy.savez")
         return None
     if member.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         faults.add(place, "damaged", f"{name!r} is packed by a method that numpy.savez never uses")
@@ -149,9 +149,9 @@ def _problem(shape: tuple[int, ...], dtype: np.dtype[np.generic]) -> tuple[str, 
             "holds pickled Python objects, which are never loaded; save plain numbers",
         )
     if dtype.kind not in "buifUS":
-        return "unsupported-dtype", f"{dtype} cannot be trained on; save it as float32, an integer or uint8"
+        return "unsupported_dtype", f"{dtype} cannot be trained on; save it as float32, an integer or uint8"
     if not shape:
-        return "no-rows", "is a single number; the first axis must be the rows"
+        return "no_rows", "is a single number; the first axis must be the rows"
     if math.prod(shape) == 0:
         return "empty", f"is empty, of shape {shape}"
     return None

@@ -101,7 +101,7 @@ def _number_fault(value: float, place: Place) -> Fault:
         return Fault(where, "nan", f"{words}: a missing number (empty or NaN); {cure}")
     if np.isinf(value):
         return Fault(where, "infinite", f"{words}: {value} is not finite; correct it or drop the row")
-    return Fault(where, "too-large", f"{words}: {value:g} is beyond the float32 that training uses")
+    return Fault(where, "too_large", f"{words}: {value:g} is beyond the float32 that training uses")
 
 
 class CategoricalWriter:
@@ -141,12 +141,12 @@ class CategoricalWriter:
             self._full = True
             where, _ = locate(0, 0)
             problem = f"more than {MAX_CLASSES:,} different values: too many for classes; exclude this column"
-            self._faults.add(where, "too-many-classes", problem)
+            self._faults.add(where, "too_many_classes", problem)
 
     def _fault(self, text: str, place: Place) -> Fault:
         where, words = place
         cure = f"correct it, or add it to {self._at}/classes; {nearest(text, self._lookup)}"
-        return Fault(where, "unknown-class", f"{words}: {text!r} is no class; {cure}")
+        return Fault(where, "unknown_class", f"{words}: {text!r} is no class; {cure}")
 
     def close(self) -> Column:
         count = self._codes.close()

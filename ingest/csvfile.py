@@ -119,10 +119,10 @@ class CsvFile:
             problem = f"byte {error.object[error.start]:#04x} is not UTF-8; save the file as UTF-8"
             self._report(faults, f"line {line + 1}", "not-utf-8", problem)
         elif isinstance(error, LineTooLong):
-            self._report(faults, f"line {error.number}", "malformed-csv", f"{error}; is this a CSV file?")
+            self._report(faults, f"line {error.number}", "malformed_csv", f"{error}; is this a CSV file?")
         else:
             problem = f"{error}; check the quotes here and before, and the options delimiter and quote"
-            self._report(faults, f"line {line}", "malformed-csv", problem)
+            self._report(faults, f"line {line}", "malformed_csv", problem)
 
     def _column_names(self, faults: FaultList) -> list[str]:
         """From the options, from the header, or made up: ``c1``, ``c2``, ..."""
@@ -148,11 +148,11 @@ class CsvFile:
             faults.add(place, "ragged", problem)
         unnamed = [number for number, name in enumerate(names, 1) if not name]
         if unnamed:
-            faults.add(place, "unnamed-column", f"no name for column {listing(map(str, unnamed))}")
+            faults.add(place, "unnamed_column", f"no name for column {listing(map(str, unnamed))}")
         repeated = [name for name, times in Counter(names).items() if name and times > 1]
         if repeated:
             cure = "each needs its own name (where line 1 is no header, give names in /options/columns)"
-            faults.add(place, "duplicate-column", f"{listing(repeated)} more than once; {cure}")
+            faults.add(place, "duplicate_column", f"{listing(repeated)} more than once; {cure}")
         return names if faults.count == before else []
 
     def _report(self, faults: FaultList, place: str, code: str, problem: str) -> None:

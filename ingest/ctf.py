@@ -35,7 +35,7 @@ def read(uploads: Sequence[Upload], options: Options, folder: Path, faults: Faul
     """
     if options.splits.column is not None:
         problem = "CNTK text format has no column of words; split by files or by fractions"
-        faults.add("/options/splits/column", "not-for-format", problem)
+        faults.add("/options/splits/column", "not_for_format", problem)
         options = options.model_copy(update={"splits": SplitOptions()})
     examples = _first_sequence(uploads[0], faults)
     faults.raise_if_any()
@@ -45,7 +45,7 @@ def read(uploads: Sequence[Upload], options: Options, folder: Path, faults: Faul
         name = plan.columns[0]
         if plan.gathered:
             problem = "streams are not gathered: each is a field of its own; name one stream"
-            faults.add(plan.options_at + "/columns", "not-for-format", problem)
+            faults.add(plan.options_at + "/columns", "not_for_format", problem)
             continue
         stream = Stream(plan, examples[name], folder / f"column-{number}", faults)
         streams[name].append(stream)
@@ -96,7 +96,7 @@ def _read_file(upload: Upload, streams: dict[str, list[Stream]], faults: FaultLi
             if name not in streams:
                 place = file_pointer(upload.filename, f"line {line.number}", name)
                 problem = f"line {line.number}: no stream |{name} in the first sequence"
-                faults.add(place, "unknown-stream", f"{problem}; {nearest(name, streams)}")
+                faults.add(place, "unknown_stream", f"{problem}; {nearest(name, streams)}")
             for stream in streams.get(name, ()):
                 stream.add(values, upload.filename, line.number)
     if begin is not None:
@@ -130,13 +130,13 @@ def _lines(upload: Upload, faults: FaultList) -> Iterator[Line]:
                 samples[word] = values
             if problem:
                 place = file_pointer(upload.filename, f"line {number}")
-                faults.add(place, "malformed-ctf", f"line {number}: {problem}")
+                faults.add(place, "malformed_ctf", f"line {number}: {problem}")
             elif samples:
                 with_ids = bool(head)
                 yield Line(number, int(head) if head else number, samples)
     except LineTooLong as error:
         place = file_pointer(upload.filename, f"line {error.number}")
-        faults.add(place, "malformed-ctf", f"{error}; is this a CNTK text file?")
+        faults.add(place, "malformed_ctf", f"{error}; is this a CNTK text file?")
 
 
 def _head_problem(head: bytes, with_ids: bool | None, parts: Sequence[bytes]) -> str | None:

@@ -63,7 +63,7 @@ def plan_fields(available: Sequence[str], options: Options, faults: FaultList) -
         split = options.splits.column
         if split not in available:
             problem = f"no column is called {split!r}; {nearest(split, available)}"
-            faults.add("/options/splits/column", "unknown-column", problem)
+            faults.add("/options/splits/column", "unknown_column", problem)
         left.discard(split)
     usable = dict.fromkeys(name for name in available if name in left).keys()
     outright = frozenset(
@@ -89,10 +89,10 @@ def plan_fields(available: Sequence[str], options: Options, faults: FaultList) -
             continue
         plans.append(FieldPlan(column, FieldOptions(), (column,), gathered=False))
     if not plans and not faults.count:
-        faults.add("/options/exclude", "no-fields", "nothing is left to make a field of")
+        faults.add("/options/exclude", "no_fields", "nothing is left to make a field of")
     if len(plans) > MAX_FIELDS:
         problem = f"{len(plans):,} fields, where {MAX_FIELDS:,} are allowed; gather columns into one: "
-        faults.add("/options/fields", "too-many-fields", problem + '{"x": {"columns": ["*"]}}')
+        faults.add("/options/fields", "too_many_fields", problem + '{"x": {"columns": ["*"]}}')
     return plans
 
 
@@ -101,7 +101,7 @@ def _excluded(available: Sequence[str], options: Options, faults: FaultList) -> 
         matched = _matching(pattern, available)
         if not matched:
             problem = f"no column matches {pattern!r}; {nearest(pattern, available)}"
-            faults.add(pointer("options", "exclude", index), "unknown-column", problem)
+            faults.add(pointer("options", "exclude", index), "unknown_column", problem)
         yield from matched
 
 
@@ -118,7 +118,7 @@ def _columns_of(
             if field.columns:
                 place += f"/columns/{index}"
             problem = f"no column that may be used matches {pattern!r}; {nearest(pattern, usable)}"
-            faults.add(place, "unknown-column", problem)
+            faults.add(place, "unknown_column", problem)
         yield from matched
 
 

@@ -23,7 +23,7 @@ def gather(plan: FieldPlan, columns: Sequence[Column], path: Path, faults: Fault
     for name, column in zip(plan.columns, columns, strict=True):
         if column.classes is not None and len(column.classes) > MOST_ONE_HOT:
             problem = f"{name!r} has {len(column.classes):,} classes: too many to be one-hot, leave it out"
-            faults.add(plan.options_at + "/columns", "too-many-classes", problem)
+            faults.add(plan.options_at + "/columns", "too_many_classes", problem)
         elements += _element_names(name, column)
     shape = tuple(plan.options.shape or [len(elements)])
     if math.prod(shape) != len(elements):

@@ -58,15 +58,15 @@ def _check_alike(
     counts = {array.name: array.shape[0] for array in arrays}
     if len(set(counts.values())) > 1:
         problem = f"the first axis is the rows, and they differ: {counts}"
-        faults.add(file_pointer(filename), "row-counts", problem)
+        faults.add(file_pointer(filename), "row_counts", problem)
     for name in first.keys() ^ archive.keys():
         problem = f"array {name!r} is in one of the files and not in the other"
-        faults.add(file_pointer(filename, name), "other-columns", problem)
+        faults.add(file_pointer(filename, name), "other_columns", problem)
     for array in arrays:
         place = file_pointer(filename, array.name)
         if array.dtype.kind in "US" and array.name != split:
             problem = f"{array.name!r}: {array.dtype} is text; save whole numbers, and name them by classes"
-            faults.add(place, "unsupported-dtype", problem)
+            faults.add(place, "unsupported_dtype", problem)
         twin = first.get(array.name, array)
         if twin.shape[1:] != array.shape[1:]:
             problem = f"a row of {array.name!r} is {array.shape[1:]}, in the first file {twin.shape[1:]}"
@@ -76,7 +76,7 @@ def _check_alike(
 def _split_words(array: StoredArray, spool: Path, faults: FaultList) -> bytes:
     if len(array.shape) != 1 or array.dtype.kind not in "US":
         problem = f"{array.name!r} must be an array of words ('train', 'valid', 'test'), one a row"
-        faults.add("/options/splits/column", "unknown-split", problem)
+        faults.add("/options/splits/column", "unknown_split", problem)
         return b""
     codes = b""
     for start, block in array.read(spool, faults):
@@ -135,11 +135,11 @@ class _Source:
         single = math.prod(self._row_shape) == 1
         if told == "sparse":
             problem = "an NPZ array is dense or categorical; sparse data comes in CNTK text format"
-            faults.add(self._plan.options_at + "/kind", "not-for-format", problem)
+            faults.add(self._plan.options_at + "/kind", "not_for_format", problem)
         if told == "categorical" and not (self._integer and single):
             first = self._parts[0]
             problem = f"classes are whole numbers, one a row; array is {first.shape} of {first.dtype}"
-            faults.add(self._plan.options_at, "not-categorical", problem)
+            faults.add(self._plan.options_at, "not_categorical", problem)
         shape = None if self._plan.gathered else options.shape
         if shape and math.prod(shape) != math.prod(self._row_shape):
             problem = f"{shape} does not hold a row of array {self._name!r}, which is {self._row_shape}"

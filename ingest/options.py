@@ -168,18 +168,18 @@ def _format_faults(options: Options, filenames: Sequence[str]) -> list[Fault]:
             formats.add(FORMATS[suffix])
         else:
             problem = f"its extension {suffix!r} tells no format: say so in /options/format (csv, npz or ctf)"
-            faults.append(Fault(pointer("file", filename), "unknown-format", problem))
+            faults.append(Fault(pointer("file", filename), "unknown_format", problem))
     if len(formats) > 1:
         mixed = f"one data set is of one format, not of {listing(sorted(formats))}"
-        faults.append(Fault("/file", "mixed-formats", mixed))
+        faults.append(Fault("/file", "mixed_formats", mixed))
     if formats and "csv" not in formats:
         for key in CSV_ONLY:
             if getattr(options, key) is not None:
-                faults.append(Fault(pointer("options", key), "not-for-format", f"{key!r} is for CSV only"))
+                faults.append(Fault(pointer("options", key), "not_for_format", f"{key!r} is for CSV only"))
         for name, field in options.fields.items():
             if field.replace:
                 place = pointer("options", "fields", name, "replace")
-                faults.append(Fault(place, "not-for-format", "text is replaced in CSV only"))
+                faults.append(Fault(place, "not_for_format", "text is replaced in CSV only"))
     return faults
 
 
@@ -192,7 +192,7 @@ def _file_faults(options: Options, filenames: Sequence[str]) -> list[Fault]:
             place = pointer("options", "splits", "files", split, index)
             if name not in filenames:
                 problem = f"no uploaded file is called {name!r}; {nearest(name, filenames)}"
-                faults.append(Fault(place, "unknown-file", problem))
+                faults.append(Fault(place, "unknown_file", problem))
             elif name in taken:
                 problem = f"{name!r} is in split {taken[name]!r} already: a file is in one split"
                 faults.append(Fault(place, "duplicate", problem))
@@ -201,7 +201,7 @@ def _file_faults(options: Options, filenames: Sequence[str]) -> list[Fault]:
         for name in filenames:
             if name not in taken:
                 problem = f"{name!r} is in no split: name it in one, or leave out 'train', which is the rest"
-                faults.append(Fault("/options/splits/files", "unassigned-file", problem))
+                faults.append(Fault("/options/splits/files", "unassigned_file", problem))
     return faults
 
 
@@ -212,13 +212,13 @@ def _fault(found: ErrorDetails) -> Fault:
         # Both branches of the union fail; one fault says it.
         steps = steps[:3]
         detail = f"{found['input']!r} is not 'error', 'mean' or a number"
-        return Fault(pointer("options", *steps), "missing-policy", detail)
+        return Fault(pointer("options", *steps), "missing_policy", detail)
     if steps and steps[-1] == "[key]":
         steps = steps[:-1]
     place = pointer("options", *steps)
     if found["type"] == "extra_forbidden":
         name = str(steps[-1])
-        return Fault(place, "unknown-option", f"there is no option {name!r}; {nearest(name, _known(steps))}")
+        return Fault(place, "unknown_option", f"there is no option {name!r}; {nearest(name, _known(steps))}")
     if found["type"] in ("duplicate", "conflict", "fractions"):
         return Fault(place, found["type"], f"{steps[-1]} {found['msg']}")
     return Fault(place, found["type"].replace("_", "-"), f"{found['msg']}; got {found['input']!r:.200}")

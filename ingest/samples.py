@@ -52,7 +52,7 @@ def parse_dense(values: Sequence[bytes]) -> list[float]:
         pass
     wrong = next(value for value in values if parse_numbers([value.decode("utf-8", "replace")]) is None)
     shown = wrong[:40].decode("utf-8", "replace")
-    raise BadSample("malformed-ctf", f"holds {shown!r} where a number is expected")
+    raise BadSample("malformed_ctf", f"holds {shown!r} where a number is expected")
 
 
 def parse_sparse(values: Sequence[bytes], dimension: int) -> list[tuple[int, float]]:
@@ -66,13 +66,13 @@ def parse_sparse(values: Sequence[bytes], dimension: int) -> list[tuple[int, flo
             pairs.append((int(index), float(number)))
         except ValueError:
             shown = pair[:40].decode("utf-8", "replace")
-            raise BadSample("malformed-ctf", f"holds {shown!r} where index:value is expected") from None
+            raise BadSample("malformed_ctf", f"holds {shown!r} where index:value is expected") from None
     pairs.sort()
     if pairs and not (pairs[0][0] >= 0 and pairs[-1][0] < dimension):
         wrong = pairs[0][0] if pairs[0][0] < 0 else pairs[-1][0]
-        raise BadSample("out-of-range", f"has the index {wrong}, which is not in 0..{dimension - 1}")
+        raise BadSample("out_of_range", f"has the index {wrong}, which is not in 0..{dimension - 1}")
     if len({index for index, _ in pairs}) < len(pairs):
-        raise BadSample("malformed-ctf", "names an index twice")
+        raise BadSample("malformed_ctf", "names an index twice")
     return pairs
 
 
@@ -157,13 +157,13 @@ class OneHotSamples:
     def _sparse_code(self, values: Sequence[bytes]) -> int:
         pairs = parse_sparse(values, self._bound)
         if len(pairs) != 1 or pairs[0][1] != 1:
-            raise BadSample("not-categorical", "is categorical, so each sample is one index with the value 1")
+            raise BadSample("not_categorical", "is categorical, so each sample is one index with the value 1")
         return pairs[0][0]
 
     def _dense_code(self, values: Sequence[bytes], size: int) -> int:
         numbers = parse_dense(values)
         if len(numbers) != size or numbers.count(1) != 1 or numbers.count(0) != size - 1:
-            raise BadSample("not-categorical", f"is categorical, so a sample is one 1 and {size - 1} times 0")
+            raise BadSample("not_categorical", f"is categorical, so a sample is one 1 and {size - 1} times 0")
         return numbers.index(1)
 
     def _flush(self) -> None:
@@ -191,7 +191,7 @@ class NumberedSamples:
     def add(self, values: Sequence[bytes], place: Place) -> None:
         numbers = parse_dense(values)
         if len(numbers) != 1 or not numbers[0].is_integer():
-            raise BadSample("not-categorical", "is categorical, so each sample is one whole number")
+            raise BadSample("not_categorical", "is categorical, so each sample is one whole number")
         code = int(numbers[0])
         self._texts.append(self._names[code] if 0 <= code < len(self._names) else str(code))
         self._places.append(place)

@@ -25,7 +25,7 @@ def split_codes(words: Sequence[str], locate: Locate, faults: FaultList) -> byte
 
 
 def _word_fault(word: str, place: str, words: str) -> Fault:
-    return Fault(place, "unknown-split", f"{words}: {word!r} is no split; say {listing(SPLITS)}")
+    return Fault(place, "unknown_split", f"{words}: {word!r} is no split; say {listing(SPLITS)}")
 
 
 def split_rows(
@@ -49,7 +49,7 @@ def split_rows(
         stop = start + round(fraction * len(drawn))
         if stop == start:
             place = f"/options/splits/fractions/{name}"
-            faults.add(place, "empty-split", f"{fraction:g} of {len(drawn)} training rows is not one row")
+            faults.add(place, "empty_split", f"{fraction:g} of {len(drawn)} training rows is not one row")
         codes[drawn[start:stop]] = _CODES[name]
         start = stop
     rows: dict[Split, Array] = {}
@@ -58,5 +58,5 @@ def split_rows(
         if len(found):
             rows[split] = found.astype(np.int64)
     if "train" not in rows and not faults.count:
-        faults.add("/options/splits", "empty-split", "no row is left for training")
+        faults.add("/options/splits", "empty_split", "no row is left for training")
     return rows

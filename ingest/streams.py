@@ -87,7 +87,7 @@ def _samples(plan: FieldPlan, example: Sequence[bytes], path: Path, faults: Faul
     if options.told_kind in ("dense", "sparse") and written_sparse != (options.told_kind == "sparse"):
         found = "sparse (index:value)" if written_sparse else "dense (values without indices)"
         problem = f"stream |{plan.columns[0]} is written {found}; leave kind out, or write it so"
-        faults.add(at + "/kind", "other-kind", problem)
+        faults.add(at + "/kind", "other_kind", problem)
     if written_sparse:
         if options.shape is not None and len(options.shape) != 1:
             problem = f"{options.shape}: the shape of a sparse field is one dimension"

@@ -69,10 +69,10 @@ def _report_other_header(names: list[str], file: CsvFile, faults: FaultList) -> 
     for name in file.names:
         if name not in names:
             problem = f"column {name!r} is not in the first file; {nearest(name, names)}"
-            faults.add(place, "other-columns", problem)
+            faults.add(place, "other_columns", problem)
             return
     problem = "the columns are not those of the first file in the same order"
-    faults.add(place, "other-columns", problem)
+    faults.add(place, "other_columns", problem)
 
 
 def _locator(block: Block, filename: str, column: str) -> Locate:
@@ -113,7 +113,7 @@ class _Source:
         kind = self._told or ("dense" if self._numeric and self._seen_number else "categorical")
         if kind == "sparse":
             problem = "a CSV column is dense or categorical; sparse data comes in CNTK text format"
-            faults.add(self._plan.options_at + "/kind", "not-for-format", problem)
+            faults.add(self._plan.options_at + "/kind", "not_for_format", problem)
         if kind == "dense":
             if not self._plan.gathered and math.prod(options.shape or (1,)) != 1:
                 problem = f"{options.shape} is more than the one number of column {self._name!r}"
@@ -122,7 +122,7 @@ class _Source:
             return
         if options.missing != "error" and not self._plan.gathered:
             problem = f"column {self._name!r} holds text; an empty one gets a class by replace, such as "
-            faults.add(self._plan.options_at + "/missing", "missing-policy", problem + '{"": "unknown"}')
+            faults.add(self._plan.options_at + "/missing", "missing_policy", problem + '{"": "unknown"}')
         self._writer = CategoricalWriter(path, faults, options.classes, self._plan.options_at)
 
     def write(self, block: Block, filename: str, faults: FaultList) -> None:
@@ -161,7 +161,7 @@ def _number(text: str, row: int, locate: Locate, faults: FaultList) -> float:
         return numbers[0]
     place, words = locate(row, 0)
     cure = "correct it, replace it, or make the field categorical"
-    faults.add(place, "not-a-number", f"{words}: {text!r} is not a number; {cure}")
+    faults.add(place, "not_a_number", f"{words}: {text!r} is not a number; {cure}")
     return 0.0
 
 

@@ -101,7 +101,7 @@ def test_given_classes_keep_their_order_and_may_be_unused(ingestion: Ingestion) 
 
 def test_unknown_class_names_row_line_and_the_likely_one(ingestion: Ingestion) -> None:
     faults = ingestion.refused({"t.csv": "a\n<=50K\n<=50K.\n"}, fields={"a": {"classes": ["<=50K", ">50K"]}})
-    detail = faults["/file/t.csv/row 2/a", "unknown-class"]
+    detail = faults["/file/t.csv/row 2/a", "unknown_class"]
     assert "line 3" in detail
     assert "did you mean '<=50K'?" in detail
     assert "/options/fields/a/classes" in detail
@@ -180,7 +180,7 @@ def test_a_mean_of_nothing_is_a_fault(ingestion: Ingestion) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "code"), [("inf", "infinite"), ("-Infinity", "infinite"), ("1e39", "too-large")]
+    ("value", "code"), [("inf", "infinite"), ("-Infinity", "infinite"), ("1e39", "too_large")]
 )
 def test_numbers_that_no_float32_holds(ingestion: Ingestion, value: str, code: str) -> None:
     faults = ingestion.refused({"t.csv": f"a\n1\n{value}\n"}, fields={"a": {"missing": 0}})
@@ -189,8 +189,8 @@ def test_numbers_that_no_float32_holds(ingestion: Ingestion, value: str, code: s
 
 def test_text_told_to_be_dense(ingestion: Ingestion) -> None:
     faults = ingestion.refused({"t.csv": "a\n1\nx\n1_000\n"}, fields={"a": {"kind": "dense"}})
-    assert "'x' is not a number" in faults["/file/t.csv/row 2/a", "not-a-number"]
-    assert "'1_000'" in faults["/file/t.csv/row 3/a", "not-a-number"]
+    assert "'x' is not a number" in faults["/file/t.csv/row 2/a", "not_a_number"]
+    assert "'1_000'" in faults["/file/t.csv/row 3/a", "not_a_number"]
 
 
 def test_an_empty_text_is_missing(ingestion: Ingestion) -> None:
@@ -207,11 +207,11 @@ def test_an_empty_text_is_missing(ingestion: Ingestion) -> None:
         ("a,b\n1,2\n1\n", "/file/t.csv/line 3", "ragged"),
         ("a,b\n1,2\n\n3,4\n", "/file/t.csv/line 3", "ragged"),
         ("a,b\n1,2,3\n4,5\n", "/file/t.csv/line 2", "ragged"),
-        ("a,b,a\n1,2,3\n", "/file/t.csv/line 1", "duplicate-column"),
-        ("a,,c\n1,2,3\n", "/file/t.csv/line 1", "unnamed-column"),
-        ('a,b\n1,"2\n', "/file/t.csv/line 2", "malformed-csv"),
-        ('a,b\n"1"x,2\n', "/file/t.csv/line 2", "malformed-csv"),
-        ("a\n" + "x" * 200_000, "/file/t.csv/line 2", "malformed-csv"),
+        ("a,b,a\n1,2,3\n", "/file/t.csv/line 1", "duplicate_column"),
+        ("a,,c\n1,2,3\n", "/file/t.csv/line 1", "unnamed_column"),
+        ('a,b\n1,"2\n', "/file/t.csv/line 2", "malformed_csv"),
+        ('a,b\n"1"x,2\n', "/file/t.csv/line 2", "malformed_csv"),
+        ("a\n" + "x" * 200_000, "/file/t.csv/line 2", "malformed_csv"),
         (b"a\n1\n\xff\n", "/file/t.csv/line 3", "not-utf-8"),
         (b"a\xff,b\n1,2\n", "/file/t.csv/line 1", "not-utf-8"),
     ],
@@ -223,7 +223,7 @@ def test_broken_files(ingestion: Ingestion, text: str | bytes, pointer: str, cod
 def test_a_line_without_end(ingestion: Ingestion, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingest.lines.LONGEST_LINE", 100)
     faults = ingestion.refused({"t.csv": "a\n1\n" + "1" * 101})
-    assert "longer than" in faults["/file/t.csv/line 3", "malformed-csv"]
+    assert "longer than" in faults["/file/t.csv/line 3", "malformed_csv"]
 
 
 def test_ragged_rows_keep_the_numbers_of_the_others(ingestion: Ingestion) -> None:
@@ -244,7 +244,7 @@ def test_one_column_may_be_blank_at_the_end_only(ingestion: Ingestion) -> None:
 
 def test_files_follow_each_other_and_must_be_alike(ingestion: Ingestion) -> None:
     faults = ingestion.refused({"a.csv": "x,y\n1,2\n", "b.csv": "x,z\n1,2\n", "c.csv": "y,x\n1,2\n"})
-    assert set(faults) == {("/file/b.csv/line 1", "other-columns"), ("/file/c.csv/line 1", "other-columns")}
+    assert set(faults) == {("/file/b.csv/line 1", "other_columns"), ("/file/c.csv/line 1", "other_columns")}
     both = ingestion.add({"a.csv": "x,y\n1,u\n", "b.csv": "x,y\n2,v\n3,u\n"})
     assert both.array("x").tolist() == [[1], [2], [3]]
     assert both.texts("y") == ["u", "v", "u"]
@@ -271,9 +271,9 @@ def test_kinds_and_shapes_that_a_csv_has_not(ingestion: Ingestion) -> None:
         },
     )
     assert set(faults) == {
-        ("/options/fields/age/kind", "not-for-format"),
+        ("/options/fields/age/kind", "not_for_format"),
         ("/options/fields/pay/shape", "shape"),
-        ("/options/fields/job/missing", "missing-policy"),
+        ("/options/fields/job/missing", "missing_policy"),
     }
 
 
@@ -286,13 +286,13 @@ def test_gathering_that_cannot_be(ingestion: Ingestion, monkeypatch: pytest.Monk
     assert "3 elements" in faults["/options/fields/x/shape", "shape"]
     monkeypatch.setattr("ingest.gather.MOST_ONE_HOT", 1)
     faults = ingestion.refused({"t.csv": PEOPLE}, fields={"x": {"columns": ["age", "job"]}})
-    assert ("/options/fields/x/columns", "too-many-classes") in faults
+    assert ("/options/fields/x/columns", "too_many_classes") in faults
 
 
 def test_too_many_classes(ingestion: Ingestion, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingest.columns.MAX_CLASSES", 2)
     faults = ingestion.refused({"t.csv": "a\nx\ny\nz\n"})
-    assert [code for _, code in faults] == ["too-many-classes"]
+    assert [code for _, code in faults] == ["too_many_classes"]
 
 
 def test_more_columns_than_open_files(ingestion: Ingestion) -> None:
@@ -305,7 +305,7 @@ def test_more_columns_than_open_files(ingestion: Ingestion) -> None:
 def test_more_fields_than_a_schema_may_have(ingestion: Ingestion, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingest.fields.MAX_FIELDS", 2)
     faults = ingestion.refused({"t.csv": PEOPLE})
-    assert "gather" in faults["/options/fields", "too-many-fields"]
+    assert "gather" in faults["/options/fields", "too_many_fields"]
 
 
 cells = st.text(st.characters(codec="utf-8", exclude_characters="\r\n\x00"), max_size=8).map(str.strip)

@@ -131,27 +131,27 @@ def test_neighbouring_files_with_equal_ids_are_two_sequences(ingestion: Ingestio
 @pytest.mark.parametrize(
     ("line", "pointer", "code", "words"),
     [
-        ("abc |x 1 |y 0:1", "/line 2", "malformed-ctf", "'abc'"),
-        ("just text", "/line 2", "malformed-ctf", "'just text'"),
-        ("|x 1 |y 0:1", "/line 2", "malformed-ctf", "no sequence id"),
-        ("2 | x 1 |y 0:1", "/line 2", "malformed-ctf", "without the name"),
-        ("2 |x 1 | |y 0:1", "/line 2", "malformed-ctf", "without the name"),
-        ("2 |x 1 |x 2 |y 0:1", "/line 2", "malformed-ctf", "|x twice"),
-        ("2 |x one |y 0:1", "/line 2/x", "malformed-ctf", "'one'"),
-        ("2 |x 1_0 |y 0:1", "/line 2/x", "malformed-ctf", "'1_0'"),
+        ("abc |x 1 |y 0:1", "/line 2", "malformed_ctf", "'abc'"),
+        ("just text", "/line 2", "malformed_ctf", "'just text'"),
+        ("|x 1 |y 0:1", "/line 2", "malformed_ctf", "no sequence id"),
+        ("2 | x 1 |y 0:1", "/line 2", "malformed_ctf", "without the name"),
+        ("2 |x 1 | |y 0:1", "/line 2", "malformed_ctf", "without the name"),
+        ("2 |x 1 |x 2 |y 0:1", "/line 2", "malformed_ctf", "|x twice"),
+        ("2 |x one |y 0:1", "/line 2/x", "malformed_ctf", "'one'"),
+        ("2 |x 1_0 |y 0:1", "/line 2/x", "malformed_ctf", "'1_0'"),
         ("2 |x 1 2 |y 0:1", "/line 2/x", "ragged", "2 values where 1"),
         ("2 |x |y 0:1", "/line 2/x", "ragged", "0 values"),
-        ("2 |x 1 |y 0", "/line 2/y", "malformed-ctf", "'0'"),
-        ("2 |x 1 |y a:1", "/line 2/y", "malformed-ctf", "'a:1'"),
-        ("2 |x 1 |y 1:1:1", "/line 2/y", "malformed-ctf", "'1:1:1'"),
-        ("2 |x 1 |y 1_0:1", "/line 2/y", "malformed-ctf", "'1_0:1'"),
-        ("2 |x 1 |y -1:1", "/line 2/y", "out-of-range", "-1"),
-        ("2 |x 1 |y 5:1", "/line 2/y", "out-of-range", "0..4"),
-        ("2 |x 1 |y 3:1 3:2", "/line 2/y", "malformed-ctf", "twice"),
+        ("2 |x 1 |y 0", "/line 2/y", "malformed_ctf", "'0'"),
+        ("2 |x 1 |y a:1", "/line 2/y", "malformed_ctf", "'a:1'"),
+        ("2 |x 1 |y 1:1:1", "/line 2/y", "malformed_ctf", "'1:1:1'"),
+        ("2 |x 1 |y 1_0:1", "/line 2/y", "malformed_ctf", "'1_0:1'"),
+        ("2 |x 1 |y -1:1", "/line 2/y", "out_of_range", "-1"),
+        ("2 |x 1 |y 5:1", "/line 2/y", "out_of_range", "0..4"),
+        ("2 |x 1 |y 3:1 3:2", "/line 2/y", "malformed_ctf", "twice"),
         ("2 |x nan |y 0:1", "/line 2/x", "nan", "line 2"),
-        ("2 |x 1e40 |y 0:1", "/line 2/x", "too-large", "float32"),
+        ("2 |x 1e40 |y 0:1", "/line 2/x", "too_large", "float32"),
         ("2 |x 1 |y 0:inf", "/line 2/y", "infinite", "line 2"),
-        ("2 |x 1 |z 1 |y 0:1", "/line 2/z", "unknown-stream", "known are"),
+        ("2 |x 1 |z 1 |y 0:1", "/line 2/z", "unknown_stream", "known are"),
         ("2 |x 1", "/line 2/y", "missing", "no sample of |y"),
     ],
 )
@@ -165,12 +165,12 @@ def test_malformed_lines(ingestion: Ingestion, line: str, pointer: str, code: st
 def test_every_fault_of_a_file_at_once(ingestion: Ingestion) -> None:
     faults = ingestion.refused({"d.ctf": "|x 1\n|x a\nhello\n|x nan\n9 |x 1\n|y 1\n"})
     assert set(faults) == {
-        ("/file/d.ctf/line 2/x", "malformed-ctf"),
-        ("/file/d.ctf/line 3", "malformed-ctf"),
+        ("/file/d.ctf/line 2/x", "malformed_ctf"),
+        ("/file/d.ctf/line 3", "malformed_ctf"),
         ("/file/d.ctf/line 4/x", "nan"),
-        ("/file/d.ctf/line 5", "malformed-ctf"),
+        ("/file/d.ctf/line 5", "malformed_ctf"),
         ("/file/d.ctf/line 6/x", "missing"),
-        ("/file/d.ctf/line 6/y", "unknown-stream"),
+        ("/file/d.ctf/line 6/y", "unknown_stream"),
     }
 
 
@@ -183,27 +183,27 @@ def test_empty_files(ingestion: Ingestion, text: str) -> None:
 
 def test_a_file_of_something_else(ingestion: Ingestion) -> None:
     faults = ingestion.refused({"d.ctf": "a,b\n1,2\n"})
-    assert set(faults) == {("/file/d.ctf/line 1", "malformed-ctf"), ("/file/d.ctf/line 2", "malformed-ctf")}
+    assert set(faults) == {("/file/d.ctf/line 1", "malformed_ctf"), ("/file/d.ctf/line 2", "malformed_ctf")}
 
 
 def test_a_line_without_end(ingestion: Ingestion, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingest.lines.LONGEST_LINE", 100)
     faults = ingestion.refused({"d.ctf": "|x 1\n|x " + "1" * 101})
-    assert "longer than" in faults["/file/d.ctf/line 2", "malformed-ctf"]
+    assert "longer than" in faults["/file/d.ctf/line 2", "malformed_ctf"]
 
 
 @pytest.mark.parametrize(
     ("field", "stream", "sample", "code"),
     [
-        ({"kind": "categorical"}, "s 1:1", "s 1:1 2:1", "not-categorical"),
-        ({"kind": "categorical"}, "s 1:1", "s 1:2", "not-categorical"),
-        ({"kind": "categorical"}, "s 1:1", "s 200000:1", "out-of-range"),
-        ({"classes": ["a", "b"]}, "s 1:1", "s 2:1", "out-of-range"),
-        ({"kind": "categorical"}, "s 0 1", "s 1 1", "not-categorical"),
-        ({"kind": "categorical"}, "s 0 1", "s 0 1 0", "not-categorical"),
-        ({"kind": "categorical"}, "s 1", "s 1.5", "not-categorical"),
-        ({"kind": "categorical"}, "s 1", "s nan", "not-categorical"),
-        ({"classes": [1, 2]}, "s 1", "s 3", "unknown-class"),
+        ({"kind": "categorical"}, "s 1:1", "s 1:1 2:1", "not_categorical"),
+        ({"kind": "categorical"}, "s 1:1", "s 1:2", "not_categorical"),
+        ({"kind": "categorical"}, "s 1:1", "s 200000:1", "out_of_range"),
+        ({"classes": ["a", "b"]}, "s 1:1", "s 2:1", "out_of_range"),
+        ({"kind": "categorical"}, "s 0 1", "s 1 1", "not_categorical"),
+        ({"kind": "categorical"}, "s 0 1", "s 0 1 0", "not_categorical"),
+        ({"kind": "categorical"}, "s 1", "s 1.5", "not_categorical"),
+        ({"kind": "categorical"}, "s 1", "s nan", "not_categorical"),
+        ({"classes": [1, 2]}, "s 1", "s 3", "unknown_class"),
     ],
 )
 def test_samples_that_are_no_class(
@@ -216,12 +216,12 @@ def test_samples_that_are_no_class(
 @pytest.mark.parametrize(
     ("field", "stream", "pointer", "code"),
     [
-        ({"kind": "dense"}, "s 1:1", "/kind", "other-kind"),
-        ({"kind": "sparse"}, "s 1 2", "/kind", "other-kind"),
+        ({"kind": "dense"}, "s 1:1", "/kind", "other_kind"),
+        ({"kind": "sparse"}, "s 1 2", "/kind", "other_kind"),
         ({"shape": [3]}, "s 1 2", "/shape", "shape"),
         ({"shape": [3, 2]}, "s 1:1", "/shape", "shape"),
         ({"classes": ["a", "b", "c"]}, "s 1 0", "/classes", "shape"),
-        ({"columns": ["s", "t"]}, "s 1 |t 1", "/columns", "not-for-format"),
+        ({"columns": ["s", "t"]}, "s 1 |t 1", "/columns", "not_for_format"),
     ],
 )
 def test_options_that_do_not_fit_the_streams(
@@ -233,7 +233,7 @@ def test_options_that_do_not_fit_the_streams(
 
 def test_a_split_column_is_not_for_ctf(ingestion: Ingestion) -> None:
     faults = ingestion.refused({"d.ctf": "|x 1\n"}, splits={"column": "x"})
-    assert list(faults) == [("/options/splits/column", "not-for-format")]
+    assert list(faults) == [("/options/splits/column", "not_for_format")]
 
 
 numbers = st.floats(width=32, allow_nan=False, allow_infinity=False)

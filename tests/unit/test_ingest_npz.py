@@ -109,8 +109,8 @@ def test_class_names_stand_for_numbers_from_zero(ingestion: Ingestion) -> None:
     faults = Ingestion(ingestion.uploads).refused(
         {"d.npz": npz(y=label)}, fields={"y": {"classes": ["cat", "dog"]}}
     )
-    assert "y[0]" in faults["/file/d.npz/row 0/y", "unknown-class"]
-    assert "'2' is no class" in faults["/file/d.npz/row 2/y", "unknown-class"]
+    assert "y[0]" in faults["/file/d.npz/row 0/y", "unknown_class"]
+    assert "'2' is no class" in faults["/file/d.npz/row 2/y", "unknown_class"]
 
 
 def test_gathered_arrays(ingestion: Ingestion) -> None:
@@ -138,8 +138,8 @@ def test_files_that_are_not_alike(ingestion: Ingestion) -> None:
     files = {"a.npz": npz(x=np.zeros((2, 3)), y=np.ones(2)), "b.npz": npz(x=np.zeros((2, 4)), z=np.ones(2))}
     assert set(ingestion.refused(files)) == {
         ("/file/b.npz/x", "shape"),
-        ("/file/b.npz/y", "other-columns"),
-        ("/file/b.npz/z", "other-columns"),
+        ("/file/b.npz/y", "other_columns"),
+        ("/file/b.npz/z", "other_columns"),
     }
 
 
@@ -150,12 +150,12 @@ def test_a_column_of_words_tells_the_split(ingestion: Ingestion) -> None:
     assert list(found.schema.fields) == ["x"]
     wrong = npz(x=np.arange(2.0), part=np.array(["train", "tset"]))
     faults = Ingestion(ingestion.uploads).refused({"d.npz": wrong}, splits={"column": "part"})
-    assert "'tset'" in faults["/file/d.npz/row 1/part", "unknown-split"]
+    assert "'tset'" in faults["/file/d.npz/row 1/part", "unknown_split"]
     codes = npz(x=np.arange(2.0), part=np.array([0, 1]))
     faults = Ingestion(ingestion.settings.home.parent / "uploads" / "uploads").refused(
         {"d.npz": codes}, splits={"column": "part"}
     )
-    assert ("/options/splits/column", "unknown-split") in faults
+    assert ("/options/splits/column", "unknown_split") in faults
 
 
 def test_nan_and_infinity_name_their_place(ingestion: Ingestion, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -194,11 +194,11 @@ def test_pickles_are_refused_unopened(
 @pytest.mark.parametrize(
     ("array", "code"),
     [
-        (np.zeros(2, complex), "unsupported-dtype"),
-        (np.array(["a", "b"]), "unsupported-dtype"),
-        (np.zeros(2, "M8[s]"), "unsupported-dtype"),
-        (np.zeros(2, [("a", "f4")]), "unsupported-dtype"),
-        (np.float32(3), "no-rows"),
+        (np.zeros(2, complex), "unsupported_dtype"),
+        (np.array(["a", "b"]), "unsupported_dtype"),
+        (np.zeros(2, "M8[s]"), "unsupported_dtype"),
+        (np.zeros(2, [("a", "f4")]), "unsupported_dtype"),
+        (np.float32(3), "no_rows"),
         (np.zeros((0, 3)), "empty"),
         (np.zeros((3, 0)), "empty"),
     ],
@@ -209,7 +209,7 @@ def test_arrays_that_cannot_be_trained_on(ingestion: Ingestion, array: Any, code
 
 def test_row_counts_must_be_equal(ingestion: Ingestion) -> None:
     faults = ingestion.refused({"d.npz": npz(a=np.zeros(3), b=np.zeros(4))})
-    assert "{'a': 3, 'b': 4}" in faults["/file/d.npz", "row-counts"]
+    assert "{'a': 3, 'b': 4}" in faults["/file/d.npz", "row_counts"]
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_row_counts_must_be_equal(ingestion: Ingestion) -> None:
         (b"", "/file/d.npz", "damaged"),
         (b"no archive", "/file/d.npz", "damaged"),
         (archive(), "/file/d.npz", "empty"),
-        (archive(readme__txt=b"hello"), "/file/d.npz/readme.txt", "not-an-array"),
+        (archive(readme__txt=b"hello"), "/file/d.npz/readme.txt", "not_an_array"),
         (archive(x__npy=b""), "/file/d.npz/x", "damaged"),
         (archive(x__npy=npy(np.zeros(9))[:-1]), "/file/d.npz/x", "damaged"),
         (archive(x__npy=npy(np.zeros(9)) + b"1"), "/file/d.npz/x", "damaged"),
@@ -271,7 +271,7 @@ def test_an_archive_that_unpacks_to_too_much(tmp_path: Path) -> None:
     bomb = npz(compressed=True, x=np.zeros(20_000))
     assert len(bomb) < 1000
     faults = ingestion.refused({"d.npz": bomb}, TooLarge)
-    assert "160,128 bytes" in faults["/file/d.npz", "too-large"]
+    assert "160,128 bytes" in faults["/file/d.npz", "too_large"]
 
 
 def test_an_archive_of_too_many_arrays(ingestion: Ingestion, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -294,8 +294,8 @@ def test_what_an_npz_has_not(ingestion: Ingestion) -> None:
         fields={"x": {"kind": "sparse"}, "y": {"kind": "categorical"}},
     )
     assert set(faults) == {
-        ("/options/fields/x/kind", "not-for-format"),
-        ("/options/fields/y", "not-categorical"),
+        ("/options/fields/x/kind", "not_for_format"),
+        ("/options/fields/y", "not_categorical"),
     }
     faults = ingestion.refused({"d.npz": data}, fields={"x": {"shape": [2, 2]}})
     assert list(faults) == [("/options/fields/x/shape", "shape")]

@@ -30,14 +30,14 @@ def option_faults(document: dict[str, Any], *filenames: str) -> dict[tuple[str, 
 @pytest.mark.parametrize(
     ("document", "pointer", "code", "words"),
     [
-        ({"colums": ["a"]}, "/colums", "unknown-option", "did you mean 'columns'?"),
-        ({"fields": {"x/y": {"knd": "dense"}}}, "/fields/x~1y/knd", "unknown-option", "'kind'"),
-        ({"splits": {"fraction": {}}}, "/splits/fraction", "unknown-option", "'fractions'"),
-        ({"zzz": 1}, "/zzz", "unknown-option", "known are 'name', 'format'"),
+        ({"colums": ["a"]}, "/colums", "unknown_option", "did you mean 'columns'?"),
+        ({"fields": {"x/y": {"knd": "dense"}}}, "/fields/x~1y/knd", "unknown_option", "'kind'"),
+        ({"splits": {"fraction": {}}}, "/splits/fraction", "unknown_option", "'fractions'"),
+        ({"zzz": 1}, "/zzz", "unknown_option", "known are 'name', 'format'"),
         ({"fields": {"x": {"kind": "text"}}}, "/fields/x/kind", "literal-error", "'text'"),
-        ({"fields": {"x": {"missing": "median"}}}, "/fields/x/missing", "missing-policy", "'median'"),
-        ({"fields": {"x": {"missing": float("nan")}}}, "/fields/x/missing", "missing-policy", "nan"),
-        ({"fields": {"x": {"missing": 1e300}}}, "/fields/x/missing", "missing-policy", "1e+300"),
+        ({"fields": {"x": {"missing": "median"}}}, "/fields/x/missing", "missing_policy", "'median'"),
+        ({"fields": {"x": {"missing": float("nan")}}}, "/fields/x/missing", "missing_policy", "nan"),
+        ({"fields": {"x": {"missing": 1e300}}}, "/fields/x/missing", "missing_policy", "1e+300"),
         ({"fields": {"x": {"shape": [0]}}}, "/fields/x/shape/0", "greater-than-equal", "got 0"),
         ({"fields": {"x": {"shape": []}}}, "/fields/x/shape", "too-short", "[]"),
         ({"fields": {"x": {"classes": ["a", "a"]}}}, "/fields/x/classes", "duplicate", "'a'"),
@@ -61,7 +61,7 @@ def option_faults(document: dict[str, Any], *filenames: str) -> dict[tuple[str, 
         ({"splits": {"fractions": {"train": 0.5}}}, "/splits/fractions/train", "literal-error", "'train'"),
         ({"splits": {"seed": -1}}, "/splits/seed", "greater-than-equal", "-1"),
         ({"splits": {"files": {"tset": ["t.csv"]}}}, "/splits/files/tset", "literal-error", "'tset'"),
-        ({"splits": {"files": {"test": ["u.csv"]}}}, "/splits/files/test/0", "unknown-file", "'t.csv'"),
+        ({"splits": {"files": {"test": ["u.csv"]}}}, "/splits/files/test/0", "unknown_file", "'t.csv'"),
         (
             {"splits": {"files": {"test": ["t.csv"]}, "column": "part"}},
             "/splits",
@@ -91,9 +91,9 @@ def test_formats() -> None:
     assert normalise(parse_options({}), ["x.npz"]).format == "npz"
     assert normalise(parse_options({"format": "ctf"}), ["x.txt", "y"]).format == "ctf"
     assert normalise(parse_options({}), [".csv.csv"]).name == ".csv"
-    assert "/options/format" in option_faults({}, "x.xlsx")["/file/x.xlsx", "unknown-format"]
-    assert ("/file/x", "unknown-format") in option_faults({}, "x")
-    assert ("/file", "mixed-formats") in option_faults({}, "x.csv", "y.npz")
+    assert "/options/format" in option_faults({}, "x.xlsx")["/file/x.xlsx", "unknown_format"]
+    assert ("/file/x", "unknown_format") in option_faults({}, "x")
+    assert ("/file", "mixed_formats") in option_faults({}, "x.csv", "y.npz")
     csv_only = {
         "columns": ["a"],
         "header": False,
@@ -115,7 +115,7 @@ def test_files_of_splits() -> None:
     faults = option_faults({"splits": {"files": files}}, "a.csv", "b.csv", "c.csv")
     assert set(faults) == {
         ("/options/splits/files/test/0", "duplicate"),
-        ("/options/splits/files", "unassigned-file"),
+        ("/options/splits/files", "unassigned_file"),
     }
 
 
@@ -127,22 +127,22 @@ def test_unknown_columns_name_the_likely_one(ingestion: Ingestion) -> None:
         splits={"column": "prt"},
     )
     assert set(faults) == {
-        ("/options/exclude/0", "unknown-column"),
-        ("/options/exclude/1", "unknown-column"),
-        ("/options/splits/column", "unknown-column"),
-        ("/options/fields/x/columns/1", "unknown-column"),
-        ("/options/fields/bb", "unknown-column"),
+        ("/options/exclude/0", "unknown_column"),
+        ("/options/exclude/1", "unknown_column"),
+        ("/options/splits/column", "unknown_column"),
+        ("/options/fields/x/columns/1", "unknown_column"),
+        ("/options/fields/bb", "unknown_column"),
     }
-    assert "did you mean 'part'?" in faults["/options/splits/column", "unknown-column"]
+    assert "did you mean 'part'?" in faults["/options/splits/column", "unknown_column"]
 
 
 def test_a_field_may_not_take_an_excluded_column_or_another_ones_name(ingestion: Ingestion) -> None:
     faults = ingestion.refused(TABLE, fields={"x": {"columns": ["b"]}}, exclude=["b"])
-    assert list(faults) == [("/options/fields/x/columns/0", "unknown-column")]
+    assert list(faults) == [("/options/fields/x/columns/0", "unknown_column")]
     faults = ingestion.refused(TABLE, fields={"a1": {"columns": ["b"]}})
     assert list(faults) == [("/options/fields/a1", "duplicate")]
     faults = ingestion.refused(TABLE, exclude=["*"])
-    assert list(faults) == [("/options/exclude", "no-fields")]
+    assert list(faults) == [("/options/exclude", "no_fields")]
 
 
 def test_globs_leave_what_others_name_outright(ingestion: Ingestion) -> None:
@@ -172,7 +172,7 @@ def test_split_by_column(ingestion: Ingestion) -> None:
     faults = Ingestion(ingestion.uploads).refused(
         {"t.csv": text.replace("valid", "dev")}, splits={"column": "part"}
     )
-    assert "'dev' is no split" in faults["/file/t.csv/row 2/part", "unknown-split"]
+    assert "'dev' is no split" in faults["/file/t.csv/row 2/part", "unknown_split"]
 
 
 def test_split_by_fractions_is_seeded_and_whole(ingestion: Ingestion) -> None:
@@ -199,11 +199,11 @@ def test_fractions_are_taken_out_of_the_training_files(ingestion: Ingestion) -> 
 def test_empty_splits(ingestion: Ingestion) -> None:
     faults = ingestion.refused({"t.csv": "x\n1\n2\n"}, splits={"fractions": {"valid": 0.1, "test": 0.01}})
     assert set(faults) == {
-        ("/options/splits/fractions/valid", "empty-split"),
-        ("/options/splits/fractions/test", "empty-split"),
+        ("/options/splits/fractions/valid", "empty_split"),
+        ("/options/splits/fractions/test", "empty_split"),
     }
     faults = ingestion.refused({"t.csv": "x\n1\n2\n"}, splits={"files": {"test": ["t.csv"]}})
-    assert list(faults) == [("/options/splits", "empty-split")]
+    assert list(faults) == [("/options/splits", "empty_split")]
 
 
 def test_fault_lists_keep_the_first_and_count_the_rest() -> None:
