@@ -4,6 +4,7 @@ Each callback has ``minibatch(state, sums, count)`` and ``epoch(state)``; True e
 They run in the order of the list: an epoch is evaluated before it is checkpointed.
 """
 
+import math
 import os
 import struct
 import time
@@ -11,6 +12,7 @@ import time
 import numpy as np
 
 from trainer.checkpoints import watched
+from trainer.loop import Diverged
 
 
 class LossSeries:
@@ -106,6 +108,8 @@ class Evaluation:
         state.evaluation = {"train": summary(state.sums, state.offset)}
         if self.held_out is not None:
             state.evaluation["valid"] = summary(self.model.evaluate(self.held_out), len(self.held_out))
+            if not math.isfinite(state.evaluation["valid"]["losses"]["total"]):
+                raise Diverged("the validation loss is no finite number after epoch %d" % (state.epoch + 1))
         rate = self.model.rate
         state.next_epoch()
         now = time.monotonic()

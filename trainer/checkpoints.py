@@ -7,6 +7,7 @@ import shutil
 import time
 from collections import OrderedDict
 
+from trainer.facts import jsonable
 from trainer.layout import CheckpointDirectory, fsync_folder, read_json, write_json
 
 FORMAT = 1
@@ -65,7 +66,9 @@ class Checkpoints:
         """Write model, learner and loop state, and make them appear at once.
 
         A crash at any instant leaves a folder whose name is no number, which nobody reads.
+        FloatingPointError where the parameters are not finite: such a state is not worth keeping.
         """
+        parameters_sha256 = self.model.digest()
         aside = CheckpointDirectory(self.run.checkpoints / (".writing-%d" % state.samples))
         shutil.rmtree(str(aside.path), ignore_errors=True)
         aside.path.mkdir(parents=True)
@@ -88,11 +91,12 @@ class Checkpoints:
             "losses": {split: found["losses"] for split, found in state.evaluation.items()},
             "metrics": {split: found["metrics"] for split, found in state.evaluation.items()},
             "score": self.score(state),
-            "parameters_sha256": self.model.digest(),
+            "parameters_sha256": parameters_sha256,
             "fingerprint": self.spec["fingerprint"],
             "spec_version": self.spec["spec_version"],
             "runtime": self.runtime,
         }
+        manifest = jsonable(manifest)
         manifest["sha256"] = manifest_digest(manifest)
         write_json(aside.manifest, manifest)
         final = self.run.checkpoint(state.samples)

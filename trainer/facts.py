@@ -10,6 +10,8 @@ def jsonable(value):
     """``value`` with NaN and infinities as None: JSON has no words for them."""
     if isinstance(value, dict):
         return {key: jsonable(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [jsonable(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

@@ -52,10 +52,15 @@ class Maker:
 
 
 def digest(parameters):
-    """SHA-256 over name, shape and float32 bytes of each parameter, in graph order."""
+    """SHA-256 over name, shape and float32 bytes of each parameter, in graph order.
+
+    FloatingPointError names a parameter that holds something else than finite numbers.
+    """
     total = hashlib.sha256()
     for name, parameter in parameters.items():
         value = np.ascontiguousarray(parameter.value, dtype="<f4")
+        if not np.isfinite(value).all():
+            raise FloatingPointError("%s holds numbers that are not finite" % name)
         total.update(("%s %s\n" % (name, list(value.shape))).encode("utf-8"))
         total.update(value.tobytes())
     return total.hexdigest()

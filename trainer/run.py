@@ -50,7 +50,7 @@ def run(folder, attempt, dataset_folder):
     state = State()
     try:
         summary = attempt_training(folder, spec, Dataset(dataset_folder), state, found, facts, stop)
-    except Diverged as error:
+    except (Diverged, FloatingPointError) as error:
         result = failure("diverged", str(error))
     except BrokenCheckpoint as error:
         result = failure("checkpoint_broken", str(error))

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from trainer.facts import jsonable
 from trainer.layout import read_json, write_json
 
 
@@ -55,7 +56,7 @@ class State:
     def save(self, path):
         document = {field: getattr(self, field) for field in self.FIELDS}
         document["sums"] = None if self.sums is None else [float(value) for value in self.sums]
-        write_json(path, document)
+        write_json(path, jsonable(document))
 
     @classmethod
     def load(cls, path):
