@@ -200,8 +200,8 @@ class _Check:
             self.fault(
                 f"{at}/target",
                 "target_kind",
-                f"{item['type']} takes a categorical field or a distribution over classes (a vector in 0..1), "
-                f"but {source!r} is {described(target)}; upload it with kind categorical",
+                f"{item['type']} takes a categorical field or a distribution over classes (a vector in 0..1),"
+                f" but {source!r} is {described(target)}; upload it with kind categorical",
             )
         if wants == "labels" and not (target.kind == "dense" and within_unit(target)):
             self.fault(
