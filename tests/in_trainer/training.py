@@ -2,7 +2,8 @@
 
 A row holds ``spec``, ``dataset`` (its folder), ``initial`` ({parameter: values} to begin with)
 and ``after``, the steps behind which the parameters are wanted. Reported are these, the loss of
-every minibatch, and each split's summary before the training. Run by the trainer's interpreter.
+every minibatch, each split's summary before the training, and the statistics behind it. Run by
+the trainer's interpreter.
 """
 
 import json
@@ -32,14 +33,14 @@ class Watch:
     def minibatch(self, state, sums, count):
         self.losses.append(sums[0] / count)
         if state.step in self.after:
-            self.parameters[state.step] = values(self.model)
+            self.parameters[state.step] = values(self.model.network.parameters)
 
     def epoch(self, state):
         state.next_epoch()
 
 
-def values(model):
-    return {name: parameter.value.tolist() for name, parameter in model.network.parameters.items()}
+def values(variables):
+    return {name: variable.value.tolist() for name, variable in variables.items()}
 
 
 def report(row):
@@ -56,7 +57,12 @@ def report(row):
     order = Order(dataset.rows("train"), training["minibatch_size"], training["seed"], training["shuffle"])
     if row["after"]:
         train(model, order, State(), training["epochs"], [watch])
-    return {"summaries": summaries, "losses": watch.losses, "parameters": watch.parameters}
+    return {
+        "summaries": summaries,
+        "losses": watch.losses,
+        "parameters": watch.parameters,
+        "statistics": values(model.network.statistics),
+    }
 
 
 if __name__ == "__main__":

@@ -122,7 +122,8 @@ def convolution(
 ):
     """Convolution in one, two or three dimensions over (channels, sizes…).
 
-    ``filter_shape`` has one size a dimension and so says how many there are.
+    ``filter_shape`` has one size a dimension and so says how many there are. With ``pad`` the
+    filters lie centred over the input, with zeros around it.
     """
     rank = len(filter_shape)
     kernel = (filters, x.shape[0]) + tuple(filter_shape)
@@ -182,7 +183,10 @@ def max_pooling(
     strides: Optional[Sizes] = Param(None, ge=1),
     pad: bool = Param(False),
 ):
-    """The largest element of each window; ``strides`` defaults to the window."""
+    """The largest element of each window; ``strides`` defaults to the window.
+
+    With ``pad`` the windows lie centred over the input and look at the part inside it alone.
+    """
     return pooled(C.MAX_POOLING, x, window, strides, pad)
 
 
@@ -198,7 +202,10 @@ def average_pooling(
     strides: Optional[Sizes] = Param(None, ge=1),
     pad: bool = Param(False),
 ):
-    """The mean of each window; ``strides`` defaults to the window."""
+    """The mean of each window; ``strides`` defaults to the window.
+
+    With ``pad`` the windows lie centred over the input and take the mean of the part inside it.
+    """
     return pooled(C.AVG_POOLING, x, window, strides, pad)
 
 
@@ -254,7 +261,8 @@ def batch_normalization(
     """Batch normalization (Ioffe and Szegedy, 2015).
 
     ``spatial`` keeps one mean and deviation a channel; by default wherever there are channels.
-    ``normalization_time_constant`` is that of the running averages, in examples.
+    ``normalization_time_constant`` is that of the running averages, in examples: a minibatch of
+    n counts 1 - exp(-n / constant) in them, the first one fully.
     """
     shape = normalized_shape(x.shape, spatial)
     return C.batch_normalization(

@@ -1,0 +1,280 @@
+"""What every layer computes, against numpy."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import product
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jobs.spec import normalise
+from tests.trainer_runs import Workshop
+from tests.trainer_scripts import complete, in_trainer
+from trainer.parts import layers
+
+EXAMPLES = 3
+Weights = dict[str, np.ndarray]
+Reference = Callable[..., np.ndarray]
+"""(inputs…, weights=…) of one example -> output"""
+
+
+def windows(shape: Sequence[int], window: Sequence[int], strides: Sequence[int], pad: bool) -> Any:
+    """For each place of a window: its index in the output, and the slices in input and window.
+
+    Padded windows lie centred over the input.
+    """
+    axes = []
+    for n, k, s in zip(shape, window, strides, strict=True):
+        count = -(-n // s) if pad else (n - k) // s + 1
+        first = (n - 1 - (count - 1) * s) // 2 - (k - 1) // 2 if pad else 0
+        axis = []
+        for place in range(count):
+            start = first + place * s
+            low, high = max(start, 0), min(start + k, n)
+            axis.append((place, slice(low, high), slice(low - start, high - start)))
+        axes.append(axis)
+    for places in product(*axes):
+        yield tuple(p[0] for p in places), tuple(p[1] for p in places), tuple(p[2] for p in places)
+
+
+def sizes(shape: Sequence[int], window: Sequence[int], strides: Sequence[int], pad: bool) -> list[int]:
+    return [-(-n // s) if pad else (n - k) // s + 1 for n, k, s in zip(shape, window, strides, strict=True)]
+
+
+def each(strides: int | list[int] | None, window: list[int]) -> list[int]:
+    return window if strides is None else [strides] * len(window) if isinstance(strides, int) else strides
+
+
+def convolution(filter_shape: list[int], strides: int | list[int] = 1, pad: bool = True) -> Reference:
+    steps = each(strides, filter_shape)
+
+    def reference(x: np.ndarray, weights: Weights) -> np.ndarray:
+        made = np.zeros((len(weights["W"]), *sizes(x.shape[1:], filter_shape, steps, pad)))
+        for out, inside, part in windows(x.shape[1:], filter_shape, steps, pad):
+            of_window = weights["W"][(slice(None), slice(None), *part)] * x[(slice(None), *inside)]
+            made[(slice(None), *out)] = of_window.reshape(len(weights["W"]), -1).sum(axis=1)
+        return made + weights["b"] if "b" in weights else made
+
+    return reference
+
+
+def pooling(
+    pool: Callable[..., np.ndarray],
+    window: list[int],
+    strides: int | list[int] | None = None,
+    pad: bool = False,
+) -> Reference:
+    steps = each(strides, window)
+
+    def reference(x: np.ndarray, weights: Weights) -> np.ndarray:
+        made = np.zeros((len(x), *sizes(x.shape[1:], window, steps, pad)))
+        for out, inside, _ in windows(x.shape[1:], window, steps, pad):
+            made[(slice(None), *out)] = pool(x[(slice(None), *inside)].reshape(len(x), -1), axis=1)
+        return made
+
+    return reference
+
+
+def dense(x: np.ndarray, weights: Weights) -> np.ndarray:
+    made = x.ravel() @ weights["W"].reshape(x.size, -1)
+    return np.asarray(made + weights["b"] if "b" in weights else made)
+
+
+def of_channels(pool: Callable[..., np.ndarray]) -> Reference:
+    return lambda x, weights: pool(x.reshape(len(x), -1), axis=1)
+
+
+def unchanged(x: np.ndarray, weights: Weights) -> np.ndarray:
+    return x
+
+
+Row = tuple[dict[str, Any], list[tuple[int, ...]], Reference]
+ROWS: list[Row] = [
+    ({"type": "dense", "units": 4, "init_bias": 0.3}, [(5,)], dense),
+    ({"type": "dense", "units": 4, "bias": False}, [(2, 3, 4)], dense),
+    (
+        {"type": "dense", "units": 4, "activation": "tanh"},
+        [(5,)],
+        lambda x, weights: np.tanh(dense(x, weights)),
+    ),
+    ({"type": "embedding", "units": 3}, [(6,)], lambda x, weights: x @ weights["E"]),
+    *(
+        (
+            {"type": "convolution", "filters": 3, "filter_shape": window, "strides": strides, "pad": pad}
+            | {"init_bias": 0.2},
+            [shape],
+            convolution(window, strides, pad),
+        )
+        for shape, window, strides in [
+            ((2, 9), [3], 1),
+            ((2, 8), [4], 2),
+            ((2, 7), [5], 4),
+            ((3, 7, 6), [3, 3], 1),
+            ((1, 7, 6), [2, 4], [2, 3]),
+            ((2, 5, 4, 6), [3, 2, 3], 1),
+            ((2, 5, 4, 6), [2, 3, 1], [2, 1, 3]),
+        ]
+        for pad in (True, False)
+    ),
+    (
+        {"type": "convolution", "filters": 3, "filter_shape": [3, 3], "bias": False, "activation": "relu"},
+        [(2, 5, 5)],
+        lambda x, weights: np.maximum(convolution([3, 3])(x, weights), 0),
+    ),
+    *(
+        (
+            {"type": name, "window": window, "strides": strides, "pad": pad},
+            [shape],
+            pooling(pool, window, strides, pad),
+        )
+        for name, pool in (("max_pooling", np.max), ("average_pooling", np.mean))
+        for shape, window, strides in [
+            ((2, 9), [3], None),
+            ((2, 8), [3], 2),
+            ((3, 7, 6), [2, 2], None),
+            ((3, 7, 6), [3, 3], 2),
+            ((3, 7, 6), [3, 2], [1, 4]),
+            ((2, 5, 4, 6), [2, 2, 3], None),
+        ]
+        for pad in (True, False)
+    ),
+    ({"type": "global_max_pooling"}, [(3, 4, 5)], of_channels(np.max)),
+    ({"type": "global_average_pooling"}, [(3, 7)], of_channels(np.mean)),
+    ({"type": "global_average_pooling"}, [(2, 3, 4, 5)], of_channels(np.mean)),
+    # Dropout and batch normalization as they are outside training; training has tests of its own.
+    ({"type": "dropout", "rate": 0.7}, [(3, 4)], unchanged),
+    ({"type": "batch_normalization", "epsilon": 0.25}, [(3, 4)], lambda x, weights: x / 0.5),
+    ({"type": "activation", "function": "softplus"}, [(3, 4)], lambda x, weights: np.logaddexp(0, x)),
+    ({"type": "flatten"}, [(2, 3, 4)], lambda x, weights: x.ravel()),
+    ({"type": "reshape", "shape": [4, 6]}, [(2, 3, 4)], lambda x, weights: x.reshape(4, 6)),
+    *(
+        (
+            {"type": "splice", "axis": axis},
+            shapes,
+            lambda *xs, weights, axis=axis: np.concatenate(xs, axis=axis),
+        )
+        for axis, shapes in [
+            (0, [(3, 4), (2, 4), (1, 4)]),
+            (1, [(3, 4), (3, 2)]),
+            (2, [(2, 3, 4), (2, 3, 1)]),
+        ]
+    ),
+    ({"type": "sum"}, [(3, 4), (3, 4), (3, 4)], lambda *xs, weights: np.sum(xs, axis=0)),
+]
+
+
+def test_every_layer_has_a_row() -> None:
+    assert {layer["type"] for layer, _, _ in ROWS} == {part.name for part in layers}
+
+
+def feed(shapes: list[tuple[int, ...]]) -> dict[str, np.ndarray]:
+    random = np.random.default_rng(len(shapes) + sum(map(sum, shapes)))
+    return {
+        f"in{i}": random.normal(size=(EXAMPLES, *shape)).astype(np.float32) for i, shape in enumerate(shapes)
+    }
+
+
+@pytest.fixture(scope="module")
+def built(chosen_environment: dict[str, Any]) -> list[dict[str, Any]]:
+    requests = []
+    for layer, shapes, _ in ROWS:
+        values = feed(shapes)
+        taken = {"inputs": list(values)} if layers[layer["type"]].variadic else {"input": "in0"}
+        requests.append(
+            {
+                "inputs": {f"in{i}": {"shape": shape, "sparse": False} for i, shape in enumerate(shapes)},
+                "layers": [{"name": "made", **taken, **complete("layer", layer)}],
+                "seed": 1,
+                "feed": {name: value.tolist() for name, value in values.items()},
+                "weights": True,
+            }
+        )
+    return list(in_trainer(chosen_environment, "graph", requests))
+
+
+def named(row: Row) -> str:
+    settings = " ".join(f"{key}={value}" for key, value in row[0].items() if key != "type")
+    return f"{row[0]['type']} of {row[1][0]} {settings}"
+
+
+@pytest.mark.parametrize("number", range(len(ROWS)), ids=[named(row) for row in ROWS])
+def test_layer_computes_its_formula(built: list[dict[str, Any]], number: int) -> None:
+    _, shapes, reference = ROWS[number]
+    found = built[number]["made"]
+    weights = {name: np.array(value) for name, value in found["weights"].items()}
+    values = [value.astype(np.float64) for value in feed(shapes).values()]
+    for example in range(EXAMPLES):
+        expected = reference(*(value[example] for value in values), weights=weights)
+        np.testing.assert_allclose(found["values"][example], expected, rtol=1e-5, atol=1e-5)
+
+
+IDENTITY = {"name": "out", "type": "dense", "bias": False}
+
+
+def identity(
+    workshop: Workshop, data: str, layer: dict[str, Any], units: int, **changes: Any
+) -> dict[str, Any]:
+    """A run whose loss is the squared length of what ``layer`` makes of x; nothing is learned."""
+    spec = {
+        "dataset": data,
+        "inputs": {"x": "x"},
+        "network": [{"name": "made", "input": "x", **layer}, {**IDENTITY, "units": units, "input": "made"}],
+        "objective": [{"type": "squared_error", "output": "out", "target": "zero"}],
+        "learner": {"type": "sgd", "learning_rate": 1e-30},
+        "training": {"epochs": 3, "minibatch_size": 20, "shuffle": False},
+    }
+    row = {
+        "spec": normalise(spec, workshop.volume, workshop.settings).document,
+        "dataset": str(workshop.volume.dataset(data).path),
+        "initial": {"out.W": np.eye(units).tolist()},
+        "after": [1],
+        **changes,
+    }
+    return dict(in_trainer(workshop.environment, "training", [row])[0])
+
+
+def test_dropout_zeroes_a_share_and_scales_the_rest(workshop: Workshop) -> None:
+    rate, width = 0.3, 500
+    data = workshop.dataset(
+        "ones", {"x": np.ones((40, width)), "zero": np.zeros((40, width))}, {"train": np.arange(40)}
+    )
+    found = identity(workshop, data, {"type": "dropout", "rate": rate}, width)
+    # Each element kept counts 1 / (1 - rate) squared.
+    kept = np.array(found["losses"]) * (1 - rate) ** 2 / width
+    assert kept == pytest.approx(1 - rate, abs=5 * np.sqrt(rate * (1 - rate) / (20 * width)))
+    assert len(set(kept)) == len(kept), "two minibatches had the same mask"
+    again = identity(workshop, data, {"type": "dropout", "rate": rate}, width)
+    assert again["losses"] == found["losses"]
+
+
+@pytest.mark.parametrize("spatial", [True, False])
+def test_batch_normalization_over_minibatches_and_afterwards(workshop: Workshop, spatial: bool) -> None:
+    random = np.random.default_rng(4)
+    x = (random.normal(size=(60, 2, 3)) * [[[1], [3]]] + [[[0.5], [-2]]]).astype(np.float32)
+    data = workshop.dataset(
+        f"maps_{spatial}", {"x": x, "zero": np.full((60, 6), 0.5)}, {"train": np.arange(60)}
+    )
+    constant, epsilon = 50.0, 0.01
+    layer = {"type": "batch_normalization", "spatial": spatial, "epsilon": epsilon}
+    found = identity(
+        workshop,
+        data,
+        layer | {"normalization_time_constant": constant},
+        6,
+        initial={"out.W": np.eye(6).reshape(2, 3, 6).tolist()},
+    )
+    axes = (0, 2) if spatial else (0,)
+    mean = variance = 0.0
+    for step, loss in enumerate(found["losses"]):
+        batch = x[20 * (step % 3) : 20 * (step % 3) + 20].astype(np.float64)
+        batch_mean, batch_variance = batch.mean(axis=axes, keepdims=True), batch.var(axis=axes, keepdims=True)
+        made = (batch - batch_mean) / np.sqrt(batch_variance + epsilon)
+        assert loss == pytest.approx(np.square(made - 0.5).sum() / 20, rel=1e-4)
+        elements = batch.size // batch_mean.size
+        share = 1.0 if step == 0 else 1 - np.exp(-20 / constant)
+        mean = (1 - share) * mean + share * batch_mean
+        variance = (1 - share) * variance + share * batch_variance * elements / (elements - 1)
+    np.testing.assert_allclose(np.ravel(found["statistics"]["made.mean"]), np.ravel(mean), rtol=1e-4)
+    np.testing.assert_allclose(np.ravel(found["statistics"]["made.variance"]), np.ravel(variance), rtol=1e-4)
