@@ -1,11 +1,11 @@
 """Domain errors. They know nothing of HTTP; app/problems.py maps each class to a status.
 
-    JobsError
-     +-- InvalidInput     what the caller sent is wrong; every fault at once
-     |    +-- TooLarge    an upload over a limit
-     +-- NotFound         no such job, data set, checkpoint, part
-     +-- Conflict         right in itself, but not in the present state
-     +-- Unavailable      Redis or the volume cannot be reached now
+JobsError
+ +-- InvalidInput     what the caller sent is wrong; every fault at once
+ |    +-- TooLarge    an upload over a limit
+ +-- NotFound         no such job, data set, checkpoint, part
+ +-- Conflict         right in itself, but not in the present state
+ +-- Unavailable      Redis or the volume cannot be reached now
 """
 
 from __future__ import annotations

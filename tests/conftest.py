@@ -71,8 +71,9 @@ def workshop(tmp_path_factory: pytest.TempPathFactory, chosen_environment: dict[
     return Workshop(tmp_path_factory.mktemp("home"), chosen_environment)
 
 
-@pytest.fixture(scope="module", params=trainer_environments() or [None],
-                ids=lambda path: path.name if path else "none")
+@pytest.fixture(
+    scope="module", params=trainer_environments() or [None], ids=lambda path: path.name if path else "none"
+)
 def environment(request: pytest.FixtureRequest) -> dict[str, Any]:
     """trainer.json of each trainer environment in turn."""
     assert request.param, "no trainer environment: run scripts/setup"
