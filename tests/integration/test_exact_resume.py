@@ -154,17 +154,17 @@ def test_damaged_checkpoint_is_named_and_the_one_before_it_used(
     workshop: Workshop, data: str, undisturbed: tuple[RunDirectory, dict[str, Any]], damage: Any
 ) -> None:
     run = workshop.job(damage.__name__, spec(data, "adam", "dropout", epochs=40))
-    workshop.interrupt(run, 1, signal.SIGKILL, after="epoch")
+    attempt = 0
+    while len(run.published_checkpoints()) < 2:
+        attempt += 1
+        workshop.interrupt(run, attempt, signal.SIGKILL, after="checkpoint")
     published = run.published_checkpoints()
-    while len(published) < 2:
-        workshop.interrupt(run, 1, signal.SIGTERM, after="checkpoint")
-        published = run.published_checkpoints()
     expected = damage(run, published[-1])
-    workshop.train(run, attempt=2)
-    skipped = [fact for fact in facts(run, 2) if fact["type"] == "checkpoint_skipped"]
+    workshop.train(run, attempt + 1)
+    skipped = [fact for fact in facts(run, attempt + 1) if fact["type"] == "checkpoint_skipped"]
     assert skipped[0]["samples"] == published[-1]
     assert expected in skipped[0]["detail"]
-    assert restored_at(run, 2)["samples"] == published[-2]
+    assert restored_at(run, attempt + 1)["samples"] == published[-2]
     same(run, undisturbed)
 
 
