@@ -1,0 +1,28 @@
+"""docs/adding-a-part.md: its example is a part, and the files it names exist."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from jobs.part_models import Strict, part_model
+from trainer.parts import Param, Registry
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = (ROOT / "docs" / "adding-a-part.md").read_text(encoding="utf-8")
+
+
+def test_the_example_is_a_part_with_a_schema() -> None:
+    [code] = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    losses = Registry("loss")
+    exec(code, {"losses": losses, "Param": Param, "C": None})
+    [part] = losses
+    knee = part_model(part, Strict).model_json_schema()["properties"]["knee"]
+    assert (part.facts["target"], knee["exclusiveMinimum"], knee["default"]) == ("values", 0, 1.0)
+    assert part.positional == ["output", "target"]
+
+
+def test_the_files_it_names_exist() -> None:
+    named = set(re.findall(r"`((?:tests|trainer|scripts)/[\w/.]+)", PAGE))
+    missing = [name for name in named if not (ROOT / name).exists()]
+    assert named and not missing
