@@ -164,5 +164,5 @@ def test_the_same_bytes_are_the_same_data_set(
 
 
 def test_a_worker_tells_what_it_trains_on(client: Client) -> None:
-    (worker,) = client.workers()
-    assert worker["trainer"]["cntk_version"] == "2.7"
+    # One that was killed a moment ago may still be listed beside its successor.
+    assert {worker["trainer"]["cntk_version"] for worker in client.workers()} == {"2.7"}
