@@ -168,6 +168,9 @@ def fault(error: dict[str, Any], document: Mapping[str, Any]) -> Fault:
         code = "missing"
     elif code == "missing":
         detail = f"the key {location[-1]!r} is required"
+    elif code in ("too_short", "too_long"):
+        bound = error["ctx"].get("min_length", error["ctx"].get("max_length"))
+        detail = f"{'at least' if code == 'too_short' else 'at most'} {bound} must stand here"
     else:
         detail = f"{error['msg'][:1].lower()}{error['msg'][1:]}, not {shown(found)}"
     return Fault(pointer(location, document), code, detail)

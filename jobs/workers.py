@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any, cast
 
 from pydantic import BaseModel, ConfigDict
@@ -54,14 +53,3 @@ def list_workers(store: Store) -> list[WorkerEntry]:
             return []
         found = store.client.mget([f"cj:worker:{name}" for name in names])
     return [WorkerEntry.model_validate_json(text) for text in found if text]
-
-
-def describe_trainer(trainer: Mapping[str, Any]) -> str:
-    """trainer.json in one line for people."""
-    shim = " (with shim)" if trainer["shim"] else ""
-    cores = trainer["cpu"]["cores"]
-    return (
-        f"CNTK {trainer['cntk_version']} on CPython {trainer['python_version']}{shim}, "
-        f"MPI {trainer['mpi']}, "
-        f"{trainer['gpu'] or 'no GPU'}, {cores} CPU core{'s' if cores != 1 else ''}"
-    )

@@ -236,14 +236,7 @@ def _trainer_line(settings: Settings) -> str:
     """What jobs will train on, in one line; StartError where no trainer environment is."""
     path = settings.trainer_env / "trainer.json"
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        shim = " with the shim" if found["shim"] else ""
-        cores = found["cpu"]["cores"]
-        device = found["gpu"] or f"CPU, {cores} core{'s' if cores != 1 else ''}"
-        return (
-            f"CNTK {found['cntk_version']} on Python {found['python_version']}{shim}, "
-            f"MPI {found['mpi']}, {device}"
-        )
+        return str(json.loads(path.read_text(encoding="utf-8"))["summary"])
     except FileNotFoundError:
         raise StartError(
             f"there is no trainer environment at {settings.trainer_env}: run scripts/setup"

@@ -53,6 +53,7 @@ class Workplace:
                 "python_path": [],
                 "gpu": None,
                 "cpu": {"model": "any", "cores": 2, "flags": []},
+                "summary": "a trainer for practice",
             },
         )
         self.dataset("ds_practice")

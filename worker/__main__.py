@@ -17,7 +17,7 @@ from rq.exceptions import StopRequested
 from jobs import ids
 from jobs.connection import connect
 from jobs.settings import Settings
-from jobs.workers import WorkerEntry, describe_trainer
+from jobs.workers import WorkerEntry
 from worker import attempt
 from worker.launch import trainer_environment
 from worker.tokens import TokenWorker
@@ -89,7 +89,7 @@ def _entry(trainer: dict[str, Any]) -> WorkerEntry:
             "mpi": trainer["mpi"],
         },
         trainer=trainer,
-        summary=describe_trainer(trainer),
+        summary=trainer["summary"],
         started_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
     )
 

@@ -43,13 +43,13 @@ def _set_up(root: Path, arguments: argparse.Namespace) -> None:
         made_with=trainer.made_with(environment),
         wanted=arguments.trainer,
     )
-    print(f"trainer: {trainer.summary(trainer.make(root, environment, interpreter))}")
+    print(f"trainer: {trainer.make(root, environment, interpreter)['summary']}")
     if arguments.second_trainer:
         others = [series for series in SUPPORTED if series != interpreter.series]
         found = (search(series, os.environ, tried=[]) for series in others)
         if second := next(filter(None, found), None):
             made = trainer.make(root, root / ".venv-trainer-second", second)
-            print(f"second trainer: {trainer.summary(made)}")
+            print(f"second trainer: {made['summary']}")
         else:
             print("second trainer: none, this machine has one interpreter for CNTK")
 

@@ -71,12 +71,13 @@ def make(root: Path, environment: Path, interpreter: Interpreter) -> dict[str, A
         "checked_at": datetime.now(UTC).isoformat(timespec="seconds"),
         **_self_test(python, native),
     }
+    answer["summary"] = _summary(answer)
     description.write_text(json.dumps(answer, indent=1, sort_keys=True) + "\n")
     stamp.record(environment, stamp=wanted_stamp, interpreter=str(interpreter.path))
     return answer
 
 
-def summary(found: dict[str, Any]) -> str:
+def _summary(found: dict[str, Any]) -> str:
     """What runs, in one line for people."""
     cpu = found["cpu"]
     best = next((flag for flag in reversed(_CPU_FLAGS) if flag in cpu["flags"]), "no vector extensions")
