@@ -1,0 +1,45 @@
+"""What validation says a job will take is what it takes."""
+
+from __future__ import annotations
+
+import os
+
+import numpy as np
+import pytest
+
+from jobs.spec import normalise
+from tests.trainer_runs import Workshop
+
+
+@pytest.mark.parametrize("learner", ["sgd", "adam", "rmsprop"])
+def test_checkpoint_and_memory_are_as_estimated(workshop: Workshop, learner: str) -> None:
+    random = np.random.default_rng(0)
+    dataset = workshop.dataset(
+        learner,
+        {"x": random.normal(size=(256, 784)), "y": np.arange(256) % 10},
+        {"train": np.arange(256)},
+    )
+    spec = {
+        "dataset": dataset,
+        "inputs": {"x": "x"},
+        "network": [
+            {"name": "wide", "type": "dense", "units": 1024, "input": "x"},
+            {"name": "wider", "type": "dense", "units": 1024, "input": "wide"},
+            {"name": "scores", "type": "dense", "units": 10, "input": "wider"},
+        ],
+        "objective": [{"type": "cross_entropy_with_softmax", "output": "scores", "target": "y"}],
+        "learner": {"type": learner},
+        "training": {"epochs": 2, "minibatch_size": 64},
+    }
+    estimate = normalise(spec, workshop.volume, workshop.settings).estimate
+    run = workshop.job(learner, spec)
+    process = workshop.start(run)
+    _, status, usage = os.wait4(process.pid, 0)
+    # Waited for here, since Popen's own wait tells nothing of memory.
+    process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0
+    newest = run.checkpoint(run.published_checkpoints()[-1])
+    written = newest.model.stat().st_size + newest.learners.stat().st_size
+    assert written == pytest.approx(estimate["checkpoint_bytes"], rel=0.02)
+    # Interpreters and allocators differ: a fifth is what an estimate may be off.
+    assert usage.ru_maxrss * 1024 == pytest.approx(estimate["memory_bytes"], rel=0.2)
