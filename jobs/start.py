@@ -8,8 +8,9 @@ from typing import Any
 from jobs.checkpoints import Chosen, choose
 from jobs.dataset import load_schema
 from jobs.errors import Conflict, Fault, InvalidInput, NotFound
+from jobs.fingerprint import diff
 from jobs.shapes import plan
-from jobs.spec import NormalisedSpec, diff
+from jobs.spec import NormalisedSpec
 from trainer.layout import Volume, read_json
 
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from jobs.errors import InvalidInput, NotFound
-from jobs.spec import diff, normalise
+from jobs.fingerprint import diff
+from jobs.spec import normalise
 from tests.trainer_runs import Sparse, Workshop
 
 Document = dict[str, Any]

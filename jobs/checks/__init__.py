@@ -1,0 +1,45 @@
+"""What a well-formed spec must mean: every check adds its faults, none stops at the first.
+
+``check`` resolves names and defaults in place as it goes, so the order of its steps counts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobs.checks import comparisons, learning, nodes
+from jobs.checks.draft import Draft
+from jobs.dataset import DatasetSchema
+from jobs.errors import Fault
+from jobs.shapes import Plan, plan
+from trainer.parts import losses, metrics
+
+__all__ = ["check"]
+
+
+def check(spec: dict[str, Any], schema: DatasetSchema) -> tuple[Plan, list[Fault]]:
+    """The plan of a parsed spec's network, and all that is wrong with the spec."""
+    draft = Draft(spec, schema)
+    if "train" not in schema.splits:
+        draft.fault("/dataset", "no_training_split", f"data set {schema.id} has no training split")
+    nodes.names(draft)
+    planned = plan(nodes.inputs(draft), spec["network"], draft.faults)
+    for position, term in enumerate(spec["objective"]):
+        target = losses[term["type"]].facts["target"]
+        comparisons.comparison(draft, f"/objective/{position}", term, target, planned)
+        comparisons.class_weights(draft, f"/objective/{position}/class_weights", term)
+    for position, metric in enumerate(spec["metrics"]):
+        target = metrics[metric["type"]].facts["target"]
+        comparisons.comparison(draft, f"/metrics/{position}", metric, target, planned)
+        comparisons.top_n(draft, f"/metrics/{position}/top_n", metric, planned)
+    comparisons.default_names(draft, "objective")
+    comparisons.default_names(draft, "metrics")
+    comparisons.example_weight(draft)
+    nodes.trained(draft, planned)
+    nodes.normalization(draft, planned)
+    learning.outputs(draft, planned)
+    learning.watch(draft)
+    learning.schedules(draft)
+    learning.learner(draft)
+    nodes.sparse(draft)
+    return planned, draft.faults

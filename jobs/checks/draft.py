@@ -1,0 +1,55 @@
+"""The spec under check: what it says, the data it speaks of, and what was found wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jobs.dataset import DatasetSchema, FieldSchema
+from jobs.errors import Fault
+from jobs.spec_models import nearest
+
+
+class Draft:
+    """A parsed spec whose names are resolved in place while its faults are gathered."""
+
+    def __init__(self, spec: dict[str, Any], schema: DatasetSchema) -> None:
+        self.spec = spec
+        self.schema = schema
+        self.faults: list[Fault] = []
+
+    def fault(self, pointer: str, code: str, detail: str) -> None:
+        self.faults.append(Fault(pointer, code, detail))
+
+    def field(self, pointer: str, name: str) -> FieldSchema | None:
+        found = self.schema.fields.get(name)
+        if found is None:
+            self.fault(
+                pointer,
+                "unknown_field",
+                f"data set {self.schema.id} has no field {name!r}; {nearest(name, list(self.schema.fields))}",
+            )
+        elif found.sequence:
+            self.fault(
+                pointer,
+                "sequence",
+                f"the field {name!r} holds sequences, and no layer of this version takes them",
+            )
+        return found
+
+    def source(self, target: str) -> str:
+        """The field behind a target: that of the input of this name, or else the name itself."""
+        return str(self.spec["inputs"].get(target, {}).get("field", target))
+
+
+def within_unit(field: FieldSchema) -> bool:
+    return field.kind == "dense" and field.min is not None and field.min >= 0 and (field.max or 0) <= 1
+
+
+def described(field: FieldSchema) -> str:
+    """ "dense, 8 x 8, 0 to 16"."""
+    span = f", {field.min:g} to {field.max:g}" if field.min is not None and field.max is not None else ""
+    return f"{field.kind}, {by(field.shape)}{span}"
+
+
+def by(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape))

@@ -1,0 +1,118 @@
+"""Inputs and layers: their names, their shapes, and whether they can be trained."""
+
+from __future__ import annotations
+
+from jobs.checks.draft import Draft
+from jobs.shapes import Plan, sources
+from trainer.parts import layers, learners
+
+
+def names(draft: Draft) -> None:
+    """No two nodes may share a name: losses and later jobs find them by it."""
+    seen: set[str] = set(draft.spec["inputs"])
+    for position, layer in enumerate(draft.spec["network"]):
+        if layer["name"] in seen:
+            draft.fault(
+                f"/network/{position}/name",
+                "duplicate_name",
+                f"another input or layer is already named {layer['name']!r}",
+            )
+        seen.add(layer["name"])
+
+
+def inputs(draft: Draft) -> dict[str, tuple[int, ...] | None]:
+    """The shape of each input; None where its field is not known."""
+    shapes: dict[str, tuple[int, ...] | None] = {}
+    for name, document in draft.spec["inputs"].items():
+        at = f"/inputs/{name}"
+        found = draft.field(f"{at}/field", document["field"])
+        shapes[name] = found.shape if found else None
+        if found is None:
+            continue
+        if document["standardize"] and found.mean is None:
+            draft.fault(
+                f"{at}/standardize",
+                "not_dense",
+                f"a {found.kind} field has no mean and deviation to standardize by",
+            )
+        if document["standardize"] and (document["shift"] or document["scale"] != 1):
+            draft.fault(f"{at}/standardize", "exclusive", "give standardize or shift and scale, not both")
+        if found.kind == "sparse" and (document["shift"] or document["scale"] != 1):
+            draft.fault(f"{at}/scale", "not_dense", "a sparse field cannot be shifted or scaled")
+    return shapes
+
+
+def trained(draft: Draft, planned: Plan) -> None:
+    """Something is learned, and by way of the objective: CNTK fails on parameters beside it."""
+    network = {layer["name"]: layer for layer in draft.spec["network"]}
+    ahead = [term["output"] for term in draft.spec["objective"]]
+    known = len(network) == len(planned.layers) == len(draft.spec["network"])
+    if not known or any(name not in planned.shapes for name in ahead):
+        return
+    reached: set[str] = set()
+    while ahead:
+        name = ahead.pop()
+        if name in network and name not in reached:
+            reached.add(name)
+            ahead.extend(sources(network[name]))
+    if not planned.parameters:
+        draft.fault("/network", "nothing_to_learn", "no layer has parameters, so nothing would be learned")
+    for layer, position in zip(planned.layers, planned.order, strict=True):
+        if layer.parameters and layer.name not in reached:
+            draft.fault(
+                f"/network/{position}",
+                "untrained",
+                f"no term of the objective depends on {layer.name!r}, so it would not be trained",
+            )
+
+
+def normalization(draft: Draft, planned: Plan) -> None:
+    """Batch normalization never meets a single number: it would remember an infinite deviation."""
+    if "train" not in draft.schema.splits:
+        return
+    size, rows = draft.spec["training"]["minibatch_size"], draft.schema.splits["train"].rows
+    if (rows % size or min(size, rows)) > 1:
+        return
+    normalizing = {la["name"] for la in draft.spec["network"] if la["type"] == "batch_normalization"}
+    for layer in planned.layers:
+        if layer.name in normalizing and layer.parameter_shapes["scale"] == layer.shape:
+            draft.fault(
+                "/training/minibatch_size",
+                "too_small",
+                f"with {size} of {rows} rows at a time the last minibatch holds one example, but "
+                f"{layer.name!r} needs two to normalize by; choose another size",
+            )
+
+
+def sparse(draft: Draft) -> None:
+    """Sparse inputs go to the few layers and learners that CNTK has for them."""
+    sparse = {
+        name
+        for name, document in draft.spec["inputs"].items()
+        if (field := draft.schema.fields.get(document["field"])) and field.kind == "sparse"
+    }
+    if not sparse:
+        return
+    fit = ", ".join(part.name for part in layers if part.facts.get("sparse"))
+    for position, layer in enumerate(draft.spec["network"]):
+        taken = sparse.intersection(sources(layer))
+        if taken and not layers[layer["type"]].facts.get("sparse"):
+            draft.fault(
+                f"/network/{position}",
+                "sparse_input",
+                f"{layer['type']} cannot take the sparse input {min(taken)!r}; these can: {fit}",
+            )
+    learner = draft.spec["learner"]
+    if not learners[learner["type"]].facts.get("sparse"):
+        able = ", ".join(part.name for part in learners if part.facts.get("sparse"))
+        draft.fault(
+            "/learner/type",
+            "sparse_input",
+            f"{learner['type']} cannot train on the sparse input {min(sparse)!r}; these can: {able}",
+        )
+    if learner["l2"]:
+        draft.fault(
+            "/learner/l2",
+            "sparse_input",
+            f"CNTK has no l2 for the sparse input {min(sparse)!r}; set it to 0",
+        )

@@ -1,0 +1,46 @@
+"""What makes two specs the same training: the fingerprint, and where two specs differ."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+BUDGET = ("name", "start_from", "checkpoints", "fingerprint")
+"""Top-level keys that may differ between a job and the one it continues exactly."""
+TRAINING_BUDGET = ("epochs", "early_stopping")
+
+
+def comparable(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """What an exact continuation has in common with the job it continues: all but the budget."""
+    kept = {key: value for key, value in spec.items() if key not in BUDGET}
+    kept["training"] = {k: v for k, v in spec["training"].items() if k not in TRAINING_BUDGET}
+    return kept
+
+
+def fingerprint(spec: Mapping[str, Any]) -> str:
+    """SHA-256 of the canonical JSON of ``comparable``; the order of the layers counts."""
+    text = json.dumps(comparable(spec), sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def diff(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Where two complete specs differ beyond the budget: pointer and both values."""
+    return list(_differences("", comparable(here), comparable(there)))
+
+
+def _differences(at: str, here: Any, there: Any) -> list[dict[str, Any]]:
+    if isinstance(here, dict) and isinstance(there, dict):
+        return [
+            found
+            for key in sorted(here.keys() | there.keys())
+            for found in _differences(f"{at}/{key}", here.get(key), there.get(key))
+        ]
+    if isinstance(here, list) and isinstance(there, list) and len(here) == len(there):
+        return [
+            found
+            for index, pair in enumerate(zip(here, there, strict=True))
+            for found in _differences(f"{at}/{index}", *pair)
+        ]
+    return [] if here == there else [{"pointer": at, "here": here, "there": there}]
