@@ -20,7 +20,7 @@ from jobs.settings import Settings
 from jobs.workers import WorkerEntry
 from worker import attempt
 from worker.launch import trainer_environment
-from worker.tokens import TokenWorker
+from worker.tokens import ANSWER_SECONDS, TokenWorker
 from worker.upkeep import Upkeep
 
 _RETRY_SECONDS = 1.0
@@ -65,7 +65,11 @@ def _work(settings: Settings, name: str, between_passes: threading.Lock) -> None
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: stop.set())
         try:
-            worker = TokenWorker(name, connect(settings.effective_redis_url, text=False), between_passes)
+            worker = TokenWorker(
+                name,
+                connect(settings.effective_redis_url, answer_timeout=ANSWER_SECONDS, text=False),
+                between_passes,
+            )
             worker.work(logging_level="ERROR")
         except StopRequested:
             return

@@ -23,6 +23,11 @@ from rq.serializers import JSONSerializer
 from jobs.queue import QUEUE_NAME
 from worker.processes import die_with_parent
 
+ANSWER_SECONDS = 20.0
+"""How long a token worker's connection waits for an answer: beyond RQ's own blocking read of 5 s.
+
+RQ would raise a shorter timeout by itself, but on a TCP connection redis-py keeps the first one.
+"""
 _TTL_SECONDS = 20
 _MONITORING_SECONDS = 1
 
