@@ -72,7 +72,7 @@ def _read(
 ) -> Table:
     if options.format == "npz":
         return npz.read(uploads, options, folder, faults, unpacked_limit)
-    read = tabular.read if options.format == "csv" else ctf.read
+    read = ctf.read if options.format == "ctf" else tabular.read
     return read(uploads, options, folder, faults)
 
 

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from ingest.attributes import Attribute
 from ingest.faults import FaultList, file_pointer, listing
 from ingest.fields import Upload
 from ingest.lines import LineTooLong, lines
@@ -48,6 +49,8 @@ class CsvFile:
 
     def __init__(self, upload: Upload, options: Options, faults: FaultList) -> None:
         self.upload = upload
+        self.declared: dict[str, Attribute] = {}
+        """A CSV says nothing of its columns but their names."""
         self._options = options
         self.names = self._column_names(faults)
 

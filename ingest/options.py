@@ -21,14 +21,16 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 from ingest.faults import listing, nearest, pointer
 from jobs.errors import Fault, InvalidInput
 
-Format = Literal["csv", "npz", "ctf"]
+Format = Literal["csv", "npz", "ctf", "arff"]
 Kind = Literal["dense", "categorical", "sparse"]
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 
-FORMATS: dict[str, Format] = {".csv": "csv", ".tsv": "csv", ".npz": "npz", ".ctf": "ctf"}
+FORMATS: dict[str, Format] = {".csv": "csv", ".tsv": "csv", ".npz": "npz", ".ctf": "ctf", ".arff": "arff"}
 """The format that a file's extension stands for."""
 CSV_ONLY = ("columns", "delimiter", "quote", "header")
+OF_TEXTS = {"csv", "arff"}
+"""Formats whose values are texts that may be replaced."""
 LARGEST_INDEX = 2**31 - 1
 """Indices of sparse rows are int32."""
 FLOAT32_MAX = 3.4028234663852886e38
@@ -60,7 +62,7 @@ class FieldOptions(_Strict):
     """Of one row. A sparse field: its dimension."""
     classes: Annotated[list[ClassName], Field(min_length=1)] | None = None
     replace: dict[str, str] = Field(default_factory=dict)
-    """Text of a CSV value, and what is read in its stead."""
+    """Text of a value of a CSV or ARFF, and what is read in its stead."""
     missing: Annotated[float, Field(ge=-FLOAT32_MAX, le=FLOAT32_MAX)] | Literal["error", "mean"] = "error"
     """What stands for a missing number: nothing (an error), the training split's mean, a number."""
 
@@ -167,7 +169,9 @@ def _format_faults(options: Options, filenames: Sequence[str]) -> list[Fault]:
         if suffix in FORMATS:
             formats.add(FORMATS[suffix])
         else:
-            problem = f"its extension {suffix!r} tells no format: say so in /options/format (csv, npz or ctf)"
+            problem = (
+                f"its extension {suffix!r} tells no format: say so in /options/format (csv, npz, ctf or arff)"
+            )
             faults.append(Fault(pointer("file", filename), "unknown_format", problem))
     if len(formats) > 1:
         mixed = f"one data set is of one format, not of {listing(sorted(formats))}"
@@ -176,10 +180,11 @@ def _format_faults(options: Options, filenames: Sequence[str]) -> list[Fault]:
         for key in CSV_ONLY:
             if getattr(options, key) is not None:
                 faults.append(Fault(pointer("options", key), "not_for_format", f"{key!r} is for CSV only"))
+    if formats and not formats & OF_TEXTS:
         for name, field in options.fields.items():
             if field.replace:
                 place = pointer("options", "fields", name, "replace")
-                faults.append(Fault(place, "not_for_format", "text is replaced in CSV only"))
+                faults.append(Fault(place, "not_for_format", "text is replaced in CSV and ARFF only"))
     return faults
 
 

@@ -1,16 +1,19 @@
-"""CSV: read twice, once to see what each column holds and once to write it."""
+"""CSV and ARFF: read twice, once to see what each column holds and once to write it."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 
+from ingest.arff import ArffFile
+from ingest.attributes import Attribute
 from ingest.columns import CategoricalWriter, Column, DenseWriter, Locate, Place, parse_numbers
 from ingest.csvfile import Block, CsvFile
-from ingest.faults import FaultList, file_pointer, nearest
+from ingest.faults import FaultList, file_pointer, listing, nearest
 from ingest.fields import FieldPlan, Table, Upload, plan_fields
 from ingest.options import Options
 from ingest.splits import split_codes
@@ -20,23 +23,43 @@ MISSING_WORDS = frozenset(("", "?", "na", "n/a", "nan", "null", "none"))
 """What a numeric column may hold where its number is missing. In a column of text only "" is missing."""
 
 
+class TableFile(Protocol):
+    """What the formats have in common: names, perhaps declared kinds, and rows of texts."""
+
+    upload: Upload
+    names: list[str]
+
+    @property
+    def declared(self) -> Mapping[str, Attribute]: ...
+
+    def blocks(self, faults: FaultList) -> Iterator[Block]: ...
+
+
 def read(uploads: Sequence[Upload], options: Options, folder: Path, faults: FaultList) -> Table:
-    """Write the columns of CSV files into ``folder``. Rows are in the order of the files.
+    """Write the columns of CSV or ARFF files into ``folder``. Rows are in the order of the files.
 
     Raises InvalidInput where the header or the options rule out reading on; other faults
     are left in ``faults``.
     """
-    files = [CsvFile(upload, options, faults) for upload in uploads]
+    kind = ArffFile if options.format == "arff" else CsvFile
+    files: list[TableFile] = [kind(upload, options, faults) for upload in uploads]
     faults.raise_if_any()
     names = files[0].names
     for file in files[1:]:
         if file.names != names:
             _report_other_header(names, file, faults)
+        elif file.declared != files[0].declared:
+            _report_other_types(files[0].declared, file, faults)
     plans = plan_fields(names, options, faults)
     faults.raise_if_any()
 
     place = {name: index for index, name in enumerate(names)}
-    fields = [(plan, [_Source(plan, name, place[name]) for name in plan.columns]) for plan in plans]
+    declared = files[0].declared
+
+    def source_of(plan: FieldPlan, name: str) -> _Source:
+        return _Source(plan, name, place[name], declared.get(name))
+
+    fields = [(plan, [source_of(plan, name) for name in plan.columns]) for plan in plans]
     sources = [source for _, group in fields for source in group]
     for file in files:
         for block in file.blocks(faults):
@@ -64,7 +87,7 @@ def read(uploads: Sequence[Upload], options: Options, folder: Path, faults: Faul
     return Table(columns, file_rows, bytes(codes) if split is not None else None)
 
 
-def _report_other_header(names: list[str], file: CsvFile, faults: FaultList) -> None:
+def _report_other_header(names: list[str], file: TableFile, faults: FaultList) -> None:
     place = file_pointer(file.upload.filename, "line 1")
     for name in file.names:
         if name not in names:
@@ -73,6 +96,12 @@ def _report_other_header(names: list[str], file: CsvFile, faults: FaultList) -> 
             return
     problem = "the columns are not those of the first file in the same order"
     faults.add(place, "other_columns", problem)
+
+
+def _report_other_types(declared: Mapping[str, Attribute], file: TableFile, faults: FaultList) -> None:
+    name = next(name for name, found in file.declared.items() if found != declared[name])
+    problem = f"attribute {name!r} is declared otherwise than in the first file; use the same types in all"
+    faults.add(file_pointer(file.upload.filename), "other_columns", problem)
 
 
 def _locator(block: Block, filename: str, column: str) -> Locate:
@@ -88,11 +117,16 @@ class _Source:
 
     _writer: DenseWriter | CategoricalWriter
 
-    def __init__(self, plan: FieldPlan, name: str, index: int) -> None:
+    def __init__(self, plan: FieldPlan, name: str, index: int, declared: Attribute | None) -> None:
         self._plan = plan
         self._name = name
         self._index = index
         self._told = None if plan.gathered else plan.options.told_kind
+        self._declared = None if declared is None else declared.classes
+        if declared is not None and self._told is None:
+            # Labels side by side are numbers: one-hot, each would be there twice.
+            number = declared.numeric or (plan.gathered and declared.binary)
+            self._told = "dense" if number else "categorical"
         self._numeric = True
         self._seen_number = False
 
@@ -112,7 +146,7 @@ class _Source:
         options = self._plan.options
         kind = self._told or ("dense" if self._numeric and self._seen_number else "categorical")
         if kind == "sparse":
-            problem = "a CSV column is dense or categorical; sparse data comes in CNTK text format"
+            problem = "a column of a table is dense or categorical; sparse fields come in CNTK text format"
             faults.add(self._plan.options_at + "/kind", "not_for_format", problem)
         if kind == "dense":
             if not self._plan.gathered and math.prod(options.shape or (1,)) != 1:
@@ -123,11 +157,15 @@ class _Source:
         if options.missing != "error" and not self._plan.gathered:
             problem = f"column {self._name!r} holds text; an empty one gets a class by replace, such as "
             faults.add(self._plan.options_at + "/missing", "missing_policy", problem + '{"": "unknown"}')
-        self._writer = CategoricalWriter(path, faults, options.classes, self._plan.options_at)
+        classes = options.classes
+        if classes is None and self._declared is not None:
+            classes = list(dict.fromkeys(self._replaced(self._declared)))
+        self._writer = CategoricalWriter(path, faults, classes, self._plan.options_at)
 
     def write(self, block: Block, filename: str, faults: FaultList) -> None:
         locate = _locator(block, filename, self._name)
         if isinstance(self._writer, DenseWriter):
+            self._check_declared(block, locate, faults)
             numbers = self._numbers(block)
             if numbers is None:
                 texts = self._texts(block)
@@ -135,7 +173,7 @@ class _Source:
             self._writer.append(np.array(numbers), locate)
         else:
             texts = self._texts(block)
-            if self._plan.options.classes is None and "" in texts:
+            if self._plan.options.classes is None and self._declared is None and "" in texts:
                 empty = [row for row, text in enumerate(texts) if not text]
                 faults.extend(len(empty), (_missing_text(locate(row, 0)) for row in empty))
             self._writer.append(texts, locate)
@@ -149,8 +187,24 @@ class _Source:
 
     def _texts(self, block: Block) -> list[str]:
         texts = block.texts(self._index)
+        return self._replaced(texts) if self._plan.options.replace else texts
+
+    def _replaced(self, texts: Sequence[str]) -> list[str]:
         replace = self._plan.options.replace
-        return [replace.get(text, text) for text in texts] if replace else texts
+        return [replace.get(text, text) for text in texts]
+
+    def _check_declared(self, block: Block, locate: Locate, faults: FaultList) -> None:
+        """A number that stands for a class is one of the declared ones, or missing."""
+        if self._declared is None:
+            return
+        known = {*self._declared, "?"}
+        for row, text in enumerate(block.texts(self._index)):
+            if text not in known:
+                place, words = locate(row, 0)
+                declared = listing(self._declared)
+                faults.add(
+                    place, "unknown_class", f"{words}: {text!r} is not declared; declared are {declared}"
+                )
 
 
 def _number(text: str, row: int, locate: Locate, faults: FaultList) -> float:

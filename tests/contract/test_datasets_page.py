@@ -71,7 +71,7 @@ def test_example(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_all_formats_have_an_example() -> None:
-    assert {Path(name).suffix for _, name, _ in BLOCKS if "." in name} == {".csv", ".npz", ".ctf"}
+    assert {Path(name).suffix for _, name, _ in BLOCKS if "." in name} == {".csv", ".arff", ".npz", ".ctf"}
 
 
 @pytest.mark.parametrize("model", [Options, FieldOptions, SplitOptions])

@@ -16,6 +16,10 @@ ADULT = [
     *("age", "workclass", "fnlwgt", "education", "education_num", "marital", "occupation"),
     *("relationship", "race", "sex", "gain", "loss", "hours", "country", "income"),
 ]
+EMOTIONS = [
+    *("amazed-suprised", "happy-pleased", "relaxing-calm"),
+    *("quiet-still", "sad-lonely", "angry-aggresive"),
+]
 FindData = Callable[[str], Path]
 
 
@@ -136,3 +140,33 @@ def test_digits(ingestion: Ingestion, test_data: FindData, tmp_path: Path) -> No
     train = idx(folder / "train-images-idx3-ubyte.gz")
     assert np.array_equal(found.array("pixels")[:8000, 0], train)
     assert pixels.mean == pytest.approx(train.reshape(8000, 784).mean(axis=0).tolist())
+
+
+@pytest.mark.parametrize(
+    ("name", "train", "test", "fields", "share"),
+    [
+        # The share of labels that are set is the Hamming loss of saying no to all, in the data's README.
+        ("emotions", 391, 202, {"features": ["*"], "labels": EMOTIONS}, 0.3292),
+        ("yeast", 1500, 917, {"features": ["Att*"], "labels": ["Class*"]}, 0.3037),
+    ],
+)
+def test_several_labels_a_row(
+    ingestion: Ingestion,
+    test_data: FindData,
+    name: str,
+    train: int,
+    test: int,
+    fields: dict[str, list[str]],
+    share: float,
+) -> None:
+    folder = test_data(f"ml_{name}")
+    found = ingestion.add(
+        {f"{name}-{part}.arff": folder / f"{name}-{part}.arff" for part in ("train", "test")},
+        fields={field: {"columns": columns} for field, columns in fields.items()},
+        splits={"files": {"test": [f"{name}-test.arff"]}},
+    )
+    assert found.splits == {"train": train, "test": test}
+    marks = found.array("labels")
+    assert found.array("features").shape == (train + test, 72 if name == "emotions" else 103)
+    assert set(np.unique(marks)) == {0, 1}
+    assert marks[train:].mean() == pytest.approx(share, abs=5e-5)
