@@ -11,10 +11,11 @@ import numpy as np
 
 from trainer.engine import C
 from trainer.parts import losses, metrics
+from trainer.parts.metrics import mean
 
 
 class Objective:
-    """``loss`` is the node to minimise; ``report`` holds one element a reported number."""
+    """``loss`` is the node to minimise; ``report`` holds side by side what is summed over a split."""
 
     def __init__(self, spec, network):
         reported = OrderedDict()
@@ -29,29 +30,35 @@ class Objective:
                 reweighted = True
                 share = share * class_weight(term, target)
             weighted = share if weighted is None else weighted + share
-            reported[("losses", term["name"])] = value, None
+            reported[("losses", term["name"])] = value, mean
         if spec["example_weight"] is not None:
             weighted = weighted * network.variable(spec["example_weight"])
         if reweighted:
-            reported[("losses", "total_unweighted")] = plain, None
+            reported[("losses", "total_unweighted")] = plain, mean
         for metric in spec["metrics"]:
             value = metrics.build(
                 settings(metric), network.nodes[metric["output"]], target_node(network, metric)
             )
-            reported[("metrics", metric["name"])] = value, metrics[metric["type"]].facts.get("finish")
+            reported[("metrics", metric["name"])] = value, metrics[metric["type"]].facts.get("finish", mean)
         self.loss = weighted
-        self.finishes = OrderedDict([(("losses", "total"), None)])
-        self.finishes.update((key, finish) for key, (_, finish) in reported.items())
-        columns = [weighted] + [value for value, _ in reported.values()]
-        self.report = C.splice(*[C.reshape(column, (1,)) for column in columns], axis=0)
+        reported[("losses", "total")] = weighted, mean
+        reported.move_to_end(("losses", "total"), last=False)
+        self.reported = [(key, width(node), finish) for key, (node, finish) in reported.items()]
+        self.report = C.splice(*[C.reshape(node, (width(node),)) for node, _ in reported.values()], axis=0)
 
     def summary(self, sums, count):
-        """{"losses": {name: mean}, "metrics": {name: value}} from sums of ``report`` over examples."""
+        """{"losses": {name: value}, "metrics": {name: value}} from sums of ``report`` over examples."""
         found = {"losses": {}, "metrics": {}}
-        for (group, name), total, finish in zip(self.finishes, sums, self.finishes.values()):
-            mean = float(total) / count
-            found[group][name] = finish(mean) if finish else mean
+        start = 0
+        for (group, name), size, finish in self.reported:
+            found[group][name] = float(finish(sums[start : start + size], count))
+            start += size
         return found
+
+
+def width(node):
+    """How many numbers an example a node holds."""
+    return int(np.prod(node.shape, dtype=np.int64))
 
 
 def settings(document):

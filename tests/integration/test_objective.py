@@ -54,7 +54,27 @@ def share_among_top(z: np.ndarray, t: np.ndarray, top_n: int = 1) -> float:
     return float(sklearn.metrics.top_k_accuracy_score(t.argmax(axis=1), z, k=top_n, labels=labels))
 
 
+def said(z: np.ndarray, threshold: float) -> np.ndarray:
+    return np.asarray(1 / (1 + np.exp(-z)) > threshold).astype(int)
+
+
+def f1(average: str) -> Callable[..., float]:
+    def score(z: np.ndarray, t: np.ndarray, threshold: float = 0.5) -> float:
+        found = sklearn.metrics.f1_score(t.astype(int), said(z, threshold), average=average, zero_division=0)
+        return float(found)
+
+    return score
+
+
 METRICS: dict[str, Callable[..., float]] = {
+    "hamming_loss": lambda z, t, threshold=0.5: float(
+        sklearn.metrics.hamming_loss(t.astype(int), said(z, threshold))
+    ),
+    "subset_accuracy": lambda z, t, threshold=0.5: float(
+        sklearn.metrics.accuracy_score(t.astype(int), said(z, threshold))
+    ),
+    "micro_f1": f1("micro"),
+    "macro_f1": f1("macro"),
     "classification_error": lambda z, t, top_n=1: 1 - share_among_top(z, t, top_n),
     "accuracy": share_among_top,
     "root_mean_squared_error": lambda z, t: float(
@@ -100,6 +120,14 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
             term("accuracy", "label", top_n=3, name="accuracy_3"),
             term("accuracy", "share", name="accuracy_share"),
             term("root_mean_squared_error", "values"),
+        ],
+    },
+    "metrics of labels": {
+        "objective": [term(LOGISTIC, "labels")],
+        "metrics": [
+            term(metric, "labels", threshold=threshold, name=f"{metric}_{position}")
+            for metric in ("hamming_loss", "subset_accuracy", "micro_f1", "macro_f1")
+            for position, threshold in enumerate((0.5, 0.2, 0.9, 0.99999))
         ],
     },
     "metrics are not weighted": {
@@ -173,7 +201,7 @@ def found(
 
 
 def settings(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: item[key] for key in ("label_smoothing", "top_n") if key in item}
+    return {key: item[key] for key in ("label_smoothing", "top_n", "threshold") if key in item}
 
 
 def target(data: dict[str, np.ndarray], name: str) -> np.ndarray:

@@ -1,6 +1,9 @@
-"""Metrics: one number an example, averaged over whole epochs and splits, never weighted.
+"""Metrics: numbers of each example, summed over whole epochs and splits, never weighted.
 
-``better`` in the registration says which way is better; ``finish`` what becomes of the mean.
+``better`` in the registration says which way is better. ``finish`` maps the sums and the number of
+examples to the metric; without it a metric is the mean of one number an example. What no mean of
+examples or minibatches can tell, such as F1, sums counts and finishes them: counts of whole
+numbers add up exactly, in whatever pieces a split is read or an epoch resumed.
 """
 
 import math
@@ -11,6 +14,14 @@ from trainer.engine import C
 from trainer.parts.registry import Param, Registry
 
 metrics = Registry("metric")
+
+
+def mean(sums, count):
+    return sums[0] / count
+
+
+def root_of_mean(sums, count):
+    return math.sqrt(sums[0] / count)
 
 
 def missed(output, target, top_n):
@@ -46,8 +57,62 @@ def accuracy(output, target, *, top_n: int = Param(1, ge=1)):
     return 1 - missed(output, target, top_n)
 
 
-@metrics.part("root_mean_squared_error", target="values", better="lower", finish=math.sqrt)
+@metrics.part("root_mean_squared_error", target="values", better="lower", finish=root_of_mean)
 def root_mean_squared_error(output, target):
     """Square root of the mean squared difference over all elements of all examples."""
     difference = output - target
     return C.reshape(C.reduce_mean(difference * difference), (1,))
+
+
+def said(output, threshold):
+    """1 for each label whose probability is above the threshold: compared as scores, which never saturate."""
+    return C.greater(output, math.log(threshold / (1 - threshold)))
+
+
+def counts(output, target, threshold):
+    """1 or 0 for each label: said and true, then said, then true. Of a share, more than half is true."""
+    labels = (int(np.prod(output.shape)),)
+    predicted = C.reshape(said(output, threshold), labels)
+    true = C.reshape(C.greater(target, 0.5), labels)
+    return C.splice(predicted * true, predicted, true, axis=0)
+
+
+def f1(both, predicted, true):
+    """2 both / (predicted + true); 0 for a label that is neither said nor true, as in scikit-learn."""
+    return 2 * both / np.maximum(predicted + true, 1)
+
+
+def micro(sums, count):
+    return f1(*sums.reshape(3, -1).sum(axis=1))
+
+
+def macro(sums, count):
+    return f1(*sums.reshape(3, -1)).mean()
+
+
+@metrics.part("hamming_loss", target="labels", better="lower")
+def hamming_loss(output, target, *, threshold: float = Param(0.5, gt=0, lt=1)):
+    """Share of labels that are wrong; one is set where its probability is above ``threshold``.
+
+    The output is scores (logits), as the logistic loss takes them.
+    """
+    return C.reshape(C.reduce_mean(C.not_equal(said(output, threshold), C.greater(target, 0.5))), (1,))
+
+
+@metrics.part("subset_accuracy", target="labels", better="higher")
+def subset_accuracy(output, target, *, threshold: float = Param(0.5, gt=0, lt=1)):
+    """Share of examples with every label right. The output is scores (logits)."""
+    wrong = C.not_equal(said(output, threshold), C.greater(target, 0.5))
+    return C.equal(C.reshape(C.reduce_sum(wrong), (1,)), 0)
+
+
+@metrics.part("micro_f1", target="labels", better="higher", finish=micro)
+def micro_f1(output, target, *, threshold: float = Param(0.5, gt=0, lt=1)):
+    """F1 of all labels of all examples taken together. The output is scores (logits)."""
+    return counts(output, target, threshold)
+
+
+@metrics.part("macro_f1", target="labels", better="higher", finish=macro)
+def macro_f1(output, target, *, threshold: float = Param(0.5, gt=0, lt=1)):
+    """Mean over the labels of each one's F1, 0 for one never said nor true. The output is scores (logits)."""
+    return counts(output, target, threshold)
