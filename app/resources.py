@@ -58,7 +58,10 @@ class ResumedFrom(BaseModel):
 
     job: str
     checkpoint: str
-    mode: str
+    mode: str = Field(description="exact, continue or weights; docs/start-from.md tells them apart")
+    step: int | None = Field(description="minibatches that the checkpoint had behind it")
+    samples: int | None
+    epoch: int | None
 
 
 class Job(BaseModel):

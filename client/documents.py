@@ -39,9 +39,14 @@ class Result(TypedDict, total=False):
 
 
 class ResumedFrom(TypedDict):
+    """``step``, ``samples`` and ``epoch`` say what the checkpoint had behind it."""
+
     job: str
     checkpoint: str
     mode: str
+    step: int | None
+    samples: int | None
+    epoch: int | None
 
 
 class Job(TypedDict):

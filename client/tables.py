@@ -39,7 +39,8 @@ def job(one: Job) -> Table:
     if one["detail"]:
         _row(table, "detail", one["detail"])
     if one["resumed_from"]:
-        _row(table, "started from", f"{one['resumed_from']['checkpoint']} ({one['resumed_from']['mode']})")
+        start = one["resumed_from"]
+        _row(table, "started from", f"{start['checkpoint']} ({start['mode']}), step {start['step']}")
     for name, value in one["timings"].items():
         _row(table, name.removesuffix("_s"), duration(value) if value >= 10 else f"{value:.3g} s")
     for kind in (one["losses"], one["metrics"]):

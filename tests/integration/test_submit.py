@@ -140,7 +140,14 @@ def test_an_exact_continuation_may_change_the_budget(desk: Desk, spec: Spec) -> 
     assert read_json(run.start.manifest)["samples"] == 20
     assert read_json(run.spec)["start_from"] == start(first, f"{first}@20")["start_from"]
     record = desk.store.get(second)
-    assert record.public(0)["resumed_from"] == {"job": first, "checkpoint": f"{first}@20", "mode": "exact"}
+    assert record.public(0)["resumed_from"] == {
+        "job": first,
+        "checkpoint": f"{first}@20",
+        "mode": "exact",
+        "step": 2,
+        "samples": 20,
+        "epoch": 0,
+    }
 
 
 def test_an_exact_continuation_of_another_spec(desk: Desk, spec: Spec) -> None:

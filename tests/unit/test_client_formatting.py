@@ -157,12 +157,19 @@ def test_a_job_shows_its_result_and_where_it_started_from() -> None:
                 status="succeeded",
                 reason="completed",
                 result={"parameters_sha256": "ab" * 32},
-                resumed_from={"job": "job_0", "checkpoint": "job_0@640", "mode": "exact"},
+                resumed_from={
+                    "job": "job_0",
+                    "checkpoint": "job_0@640",
+                    "mode": "exact",
+                    "step": 10,
+                    "samples": 640,
+                    "epoch": 0,
+                },
             )
         )
     )
     assert "sha256 " + "ab" * 32 in text
-    assert "job_0@640 (exact)" in text
+    assert "job_0@640 (exact), step 10" in text
     assert "1:15" in text
 
 
