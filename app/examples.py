@@ -77,6 +77,36 @@ JOB: dict[str, Any] = {
 
 JOB_IN_LIST: dict[str, Any] = {**JOB, "spec": None}
 
+LINEAGE: dict[str, Any] = {
+    "items": [
+        {
+            "job": "job_01K9Z7A2B4C6D8E0F1G3H5J7KM",
+            "found": "record",
+            "name": "digits-finer",
+            "status": "succeeded",
+            "checkpoint": f"{JOB_ID}@12580",
+            "step": 200,
+            "samples": 12580,
+            "mode": "continue",
+            "changed": [
+                {"pointer": "/learner/alpha/rate", "here": 0.0001, "there": 0.001},
+                {"pointer": "/training/epochs", "here": 20, "there": 10},
+            ],
+        },
+        {
+            "job": JOB_ID,
+            "found": "volume",
+            "name": "digits",
+            "status": "succeeded",
+            "checkpoint": None,
+            "step": None,
+            "samples": None,
+            "mode": None,
+            "changed": None,
+        },
+    ]
+}
+
 VALIDATION: dict[str, Any] = {
     "valid": True,
     "spec": SPEC,

@@ -16,6 +16,7 @@ from app import (
     events,
     health,
     jobs,
+    lineage,
     logs,
     metrics,
     parts,
@@ -78,7 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
     problems.register(app)
     describe(app)
     v1 = APIRouter(prefix="/v1", dependencies=[Depends(authorised), Depends(known_parameters_only)])
-    for room in (jobs, events, metrics, checkpoints, logs, artifacts, datasets, parts, workers):
+    for room in (jobs, lineage, events, metrics, checkpoints, logs, artifacts, datasets, parts, workers):
         v1.include_router(room.router)
     app.include_router(v1)
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -58,7 +58,10 @@ class ResumedFrom(BaseModel):
 
     job: str
     checkpoint: str
-    mode: str
+    mode: str = Field(description="exact, continue or weights; docs/start-from.md tells them apart")
+    step: int | None = Field(description="minibatches that the checkpoint had behind it")
+    samples: int | None
+    epoch: int | None
 
 
 class Job(BaseModel):
@@ -102,6 +105,40 @@ class JobPage(BaseModel):
 
     items: list[Job]
     next_page_token: str | None
+
+
+class Descent(BaseModel):
+    """One job of a lineage, and what it started from: a checkpoint of the next job in the list."""
+
+    class Change(BaseModel):
+        """One place where the specs differ; ``there`` is the next job's."""
+
+        pointer: str
+        here: Any
+        there: Any
+
+    job: str
+    found: Literal["record", "volume", "nothing"] = Field(
+        description="volume: its record is gone, its run directory tells; nothing: only its id is known"
+    )
+    name: str | None
+    status: str | None = Field(description="null where nothing tells how the job ended")
+    checkpoint: str | None = Field(description="null, like step, samples and mode, where it began afresh")
+    step: int | None
+    samples: int | None
+    mode: str | None
+    changed: list[Change] | None = Field(
+        description="differences from the next job's spec, budget and learning rate included; "
+        "null where there is none or it is gone"
+    )
+
+
+class Lineage(BaseModel):
+    """A job, the job that it started from, and so on back to the first."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.LINEAGE})
+
+    items: list[Descent]
 
 
 class Validation(BaseModel):

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import httpx
 
-from client.documents import Checkpoint, Dataset, Job, Log
+from client.documents import Checkpoint, Dataset, Descent, Job, Log
 from client.problems import JobsApiError, UnreachableError
 
 TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
@@ -181,6 +181,10 @@ class Jobs:
 
     def checkpoints(self, job: str) -> builtins.list[Checkpoint]:
         return cast("list[Checkpoint]", self._client.items(f"/v1/jobs/{job}/checkpoints"))
+
+    def lineage(self, job: str) -> builtins.list[Descent]:
+        """The job, the one whose checkpoint it started from, and so on back to the first."""
+        return cast("list[Descent]", self._client.items(f"/v1/jobs/{job}/lineage"))
 
     def follow(self, job: str, *, every: float = 0.3) -> Iterator[Job]:
         """The job again and again, ``every`` so many seconds, until it has ended (that one included).

@@ -128,6 +128,12 @@ def checkpoints(shell: Shell) -> int:
     return OK
 
 
+def lineage(shell: Shell) -> int:
+    """Show which checkpoints a job came from, back to the first job, and what each changed."""
+    shell.show(shell.client.jobs.lineage(shell.arguments.job), tables.lineage)
+    return OK
+
+
 def list_datasets(shell: Shell) -> int:
     """List data sets, newest first."""
     shell.show(shell.client.datasets.list(), tables.datasets)
@@ -229,7 +235,13 @@ def parser() -> argparse.ArgumentParser:
     listing = command(commands, "list", list_jobs)
     listing.add_argument("--status", help="only jobs in this state")
     listing.add_argument("--all", action="store_true", help=f"not only the newest {SHORT_LIST}")
-    on_a_job = {"show": show, "watch": watch_job, "cancel": cancel, "checkpoints": checkpoints}
+    on_a_job = {
+        "show": show,
+        "watch": watch_job,
+        "cancel": cancel,
+        "checkpoints": checkpoints,
+        "lineage": lineage,
+    }
     for name, run in on_a_job.items():
         command(commands, name, run).add_argument("job", metavar="JOB", help="the job's id")
     writing = command(commands, "logs", logs, as_json=False)

@@ -39,9 +39,14 @@ class Result(TypedDict, total=False):
 
 
 class ResumedFrom(TypedDict):
+    """``step``, ``samples`` and ``epoch`` say what the checkpoint had behind it."""
+
     job: str
     checkpoint: str
     mode: str
+    step: int | None
+    samples: int | None
+    epoch: int | None
 
 
 class Job(TypedDict):
@@ -65,6 +70,24 @@ class Job(TypedDict):
     first_minibatch_at: str | None
     finished_at: str | None
     spec: dict[str, Any] | None
+
+
+class Descent(TypedDict):
+    """One job of a lineage, and what it started from: a checkpoint of the next job in the list.
+
+    ``found``: ``record``; ``volume`` where its record is gone; ``nothing`` where only its id is known.
+    ``changed``: pointer, here and there (in the next job's spec); None where there is nothing to compare.
+    """
+
+    job: str
+    found: str
+    name: str | None
+    status: str | None
+    checkpoint: str | None
+    step: int | None
+    samples: int | None
+    mode: str | None
+    changed: list[dict[str, Any]] | None
 
 
 class Checkpoint(TypedDict):

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from client.documents import Checkpoint, Dataset, Job
+from client.documents import Checkpoint, Dataset, Descent, Job
 from client.problems import JobsApiError
 from client.progress import duration, headline, share_done, state_line
 
@@ -39,7 +39,8 @@ def job(one: Job) -> Table:
     if one["detail"]:
         _row(table, "detail", one["detail"])
     if one["resumed_from"]:
-        _row(table, "started from", f"{one['resumed_from']['checkpoint']} ({one['resumed_from']['mode']})")
+        start = one["resumed_from"]
+        _row(table, "started from", f"{start['checkpoint']} ({start['mode']}), step {start['step']}")
     for name, value in one["timings"].items():
         _row(table, name.removesuffix("_s"), duration(value) if value >= 10 else f"{value:.3g} s")
     for kind in (one["losses"], one["metrics"]):
@@ -64,6 +65,21 @@ def checkpoints(found: Sequence[Checkpoint]) -> Table:
             headline(one["metrics"], ("valid", "train")),
             one["sha256"][:12],
         )
+    return table
+
+
+def lineage(found: Sequence[Descent]) -> Table:
+    """Each job and what it started from; what it changed from the job below it, one a line."""
+    table = _table("job", "name", "status", "started from", "step", "changed")
+    for one in found:
+        start = f"{one['checkpoint']} ({one['mode']})" if one["checkpoint"] else ""
+        status = "gone" if one["found"] == "nothing" else one["status"] or "unknown"
+        changed = "\n".join(
+            f"{change['pointer']}: {change['there']!r} -> {change['here']!r}"
+            for change in one["changed"] or ()
+        )
+        step = "" if one["step"] is None else str(one["step"])
+        _row(table, one["job"], one["name"] or "", status, start, step, changed)
     return table
 
 

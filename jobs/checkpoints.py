@@ -50,6 +50,14 @@ class Chosen:
     directory: CheckpointDirectory
     manifest: dict[str, Any]
 
+    @property
+    def stale(self) -> int:
+        """Epochs in a row, at its end, that did not better the watched value."""
+        try:
+            return int(read_json(self.directory.loop)["stale"])
+        except FileNotFoundError:
+            raise _retired(self.directory) from None
+
 
 def checkpoint_id(job_id: str, samples: int) -> str:
     return f"{job_id}@{samples}"
@@ -130,7 +138,7 @@ def link(source: CheckpointDirectory, target: CheckpointDirectory) -> None:
         for name in [*manifest["files"], source.manifest.name]:
             os.link(source.path / name, target.path / name)
     except FileNotFoundError:
-        raise Conflict(f"the checkpoint {_place(source.path)[1:]} was retired meanwhile") from None
+        raise _retired(source) from None
     fsync_folder(target.path)
 
 
@@ -207,6 +215,10 @@ def _describe(directory: CheckpointDirectory, manifest: dict[str, Any], *, best:
         pinned=directory.pinned.exists(),
         created_at=rfc3339(round(manifest["created_at"] * 1000)) or "",
     )
+
+
+def _retired(directory: CheckpointDirectory) -> Conflict:
+    return Conflict(f"the checkpoint {_place(directory.path)[1:]} was retired meanwhile")
 
 
 def _place(path: Path) -> str:

@@ -10,6 +10,8 @@ from typing import Any
 BUDGET = ("name", "start_from", "checkpoints", "fingerprint")
 """Top-level keys that may differ between a job and the one it continues exactly."""
 TRAINING_BUDGET = ("epochs", "early_stopping")
+IDENTITY = ("name", "start_from", "fingerprint")
+"""Top-level keys that say which job this is rather than what it trains."""
 
 
 def comparable(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -28,6 +30,12 @@ def fingerprint(spec: Mapping[str, Any]) -> str:
 def diff(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Where two complete specs differ beyond the budget: pointer and both values."""
     return list(_differences("", comparable(here), comparable(there)))
+
+
+def changes(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every difference between a job's complete spec and another's, the budget included."""
+    kept = [{key: value for key, value in spec.items() if key not in IDENTITY} for spec in (here, there)]
+    return list(_differences("", *kept))
 
 
 def _differences(at: str, here: Any, there: Any) -> list[dict[str, Any]]:

@@ -28,6 +28,10 @@ class StartedFrom(BaseModel):
     checkpoint: str
     """``<job>@<samples>``."""
     mode: str
+    # None in a record from before these were kept.
+    step: int | None = None
+    samples: int | None = None
+    epoch: int | None = None
 
 
 class Record(BaseModel):

@@ -90,11 +90,12 @@ class Watch(Strict):
 
 
 class StartFrom(Strict):
-    """``exact`` continues everything; ``weights`` takes the weights and starts a fresh learner."""
+    """``exact`` continues everything; ``continue`` too, with another learning rate if need be;
+    ``weights`` takes the weights and starts a fresh learner."""
 
     job: str
     checkpoint: Annotated[int, Field(ge=0)] | str = "latest"
-    mode: Literal["exact", "weights"]
+    mode: Literal["exact", "continue", "weights"]
 
 
 def _layer_base(part: Part) -> type[Strict]:

@@ -12,13 +12,15 @@ from jobs.fingerprint import diff
 from jobs.shapes import plan
 from jobs.spec import NormalisedSpec
 from trainer.layout import Volume, read_json
+from trainer.parts import learners
 
 
 def resolve_start(spec: NormalisedSpec, volume: Volume) -> Chosen | None:
     """The whole checkpoint that ``start_from`` names; None where the job starts afresh.
 
-    InvalidInput where there is none such; Conflict where it is broken, or where the two
-    specs do not fit: ``differences`` then lists pointer, here and there.
+    InvalidInput where there is none such, or where it leaves nothing to train; Conflict where
+    it is broken, or where the two specs do not fit: ``differences`` then lists pointer, here
+    and there.
     """
     start = spec.document["start_from"]
     if start is None:
@@ -31,10 +33,11 @@ def resolve_start(spec: NormalisedSpec, volume: Volume) -> Chosen | None:
     except NotFound as error:
         raise _fault("checkpoint", "unknown_checkpoint", error.detail) from None
     there = read_json(source.spec)
-    if start["mode"] == "exact":
-        _require_same(spec, there, start["job"])
-    else:
+    if start["mode"] == "weights":
         _require_weights(spec, there, start["job"], volume)
+    else:
+        _require_same(spec, there, start)
+        _require_work_left(spec, chosen)
     return chosen
 
 
@@ -42,16 +45,55 @@ def _fault(key: str, code: str, detail: str) -> InvalidInput:
     return InvalidInput.of([Fault(f"/start_from/{key}", code, detail)])
 
 
-def _require_same(spec: NormalisedSpec, there: Mapping[str, Any], job_id: str) -> None:
-    if spec.fingerprint == there["fingerprint"]:
-        return
+def _require_same(spec: NormalisedSpec, there: Mapping[str, Any], start: Mapping[str, Any]) -> None:
+    """Nothing differs but the budget and, in mode ``continue``, the learning rate."""
     differences = diff(spec.document, there)
+    rates = [difference for difference in differences if _is_rate(difference["pointer"], spec, there)]
+    if start["mode"] == "continue":
+        differences = [difference for difference in differences if difference not in rates]
+    if not differences:
+        return
     places = ", ".join(difference["pointer"] for difference in differences)
+    kind, may_change = {
+        "exact": ("an exact continuation", "nothing but the budget"),
+        "continue": ("a continuation", "nothing but the learning rate and the budget"),
+    }[start["mode"]]
+    way = "take another learning rate with mode 'continue'" if differences == rates else "make them equal"
     raise Conflict(
-        f"an exact continuation of {job_id} may change nothing but the budget, and these differ: {places}; "
-        "make them equal, or take the weights alone with mode 'weights'",
+        f"{kind} of {start['job']} may change {may_change}, and these differ: {places}; "
+        f"{way}, or take the weights alone with mode 'weights'",
         extra={"differences": differences},
     )
+
+
+def _is_rate(pointer: str, spec: NormalisedSpec, there: Mapping[str, Any]) -> bool:
+    """Whether a difference lies in the rate of one and the same kind of learner."""
+    kind = spec.document["learner"]["type"]
+    place = f"/learner/{learners[kind].facts['rate']}"
+    return there["learner"]["type"] == kind and (pointer == place or pointer.startswith(f"{place}/"))
+
+
+def _require_work_left(spec: NormalisedSpec, chosen: Chosen) -> None:
+    """A run planned with this budget from its beginning would have gone on behind the checkpoint."""
+    training = spec.document["training"]
+    done = chosen.manifest["epoch"]
+    if done >= training["epochs"]:
+        detail = (
+            f"nothing is left to train: {chosen.id} has {done} epochs behind it and the budget ends "
+            f"after {training['epochs']}; the epochs of both jobs count, so give more than {done}"
+        )
+        raise InvalidInput.of([Fault("/training/epochs", "nothing_left", detail)])
+    stopping = training["early_stopping"]
+    if stopping is None:
+        return
+    stale = chosen.stale
+    if stale >= stopping["patience"]:
+        detail = (
+            f"nothing is left to train: {chosen.id} has {stale} epochs without a better value behind it, "
+            f"which a patience of {stopping['patience']} does not outlast; give a patience of more than "
+            f"{stale}, or no early stopping"
+        )
+        raise InvalidInput.of([Fault("/training/early_stopping/patience", "nothing_left", detail)])
 
 
 def _require_weights(spec: NormalisedSpec, there: Mapping[str, Any], job_id: str, volume: Volume) -> None:

@@ -43,8 +43,14 @@ def enqueue(
     started_from = None
     contents = dict(spec.document)
     if start is not None:
-        mode = spec.document["start_from"]["mode"]
-        started_from = StartedFrom(job=start.manifest["job"], checkpoint=start.id, mode=mode)
+        started_from = StartedFrom(
+            job=start.manifest["job"],
+            checkpoint=start.id,
+            mode=spec.document["start_from"]["mode"],
+            step=start.manifest["step"],
+            samples=start.manifest["samples"],
+            epoch=start.manifest["epoch"],
+        )
         # What "latest" meant is decided now.
         contents["start_from"] = {**spec.document["start_from"], "checkpoint": start.id}
     record = Record(

@@ -83,17 +83,17 @@ def restore(run: RunDirectory, report: Any) -> tuple[int, str]:
     return 0, ""
 
 
-def publish(run: RunDirectory, step: int, chain: str) -> None:
+def publish(run: RunDirectory, step: int, chain: str, *, epoch: int = 0, stale: int = 0) -> None:
     samples = step * SAMPLES_A_STEP
     aside = CheckpointDirectory(run.checkpoints / f".writing-{samples}")
-    write_json(aside.loop, {"step": step, "chain": chain})
+    write_json(aside.loop, {"step": step, "chain": chain, "stale": stale})
     content = aside.loop.read_bytes()
     manifest = {
         "format": 1,
         "job": run.path.name,
         "step": step,
         "samples": samples,
-        "epoch": 0,
+        "epoch": epoch,
         "losses": {},
         "metrics": {},
         "score": 1 / step,

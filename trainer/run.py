@@ -148,7 +148,7 @@ def restore(folder, spec, model, state, checkpoints, facts):
     else:
         model.restore(checkpoint.model)
         state.__dict__.update(State.load(checkpoint.loop).__dict__)
-        # An extended budget reopens a run that had come to its end.
+        # A larger budget or patience reopens a run that had come to its end.
         state.stopped_early = state.stopped_early and origin == "checkpoint"
     facts(
         "restored",

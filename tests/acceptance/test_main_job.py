@@ -63,6 +63,9 @@ def test_a_second_job_continues_exactly(
         "job": uninterrupted["id"],
         "checkpoint": middle["id"],
         "mode": "exact",
+        "step": middle["step"],
+        "samples": middle["samples"],
+        "epoch": middle["epoch"],
     }
     assert parameters(resumed) == parameters(uninterrupted)
     assert resumed["metrics"] == uninterrupted["metrics"]

@@ -140,7 +140,14 @@ def test_an_exact_continuation_may_change_the_budget(desk: Desk, spec: Spec) -> 
     assert read_json(run.start.manifest)["samples"] == 20
     assert read_json(run.spec)["start_from"] == start(first, f"{first}@20")["start_from"]
     record = desk.store.get(second)
-    assert record.public(0)["resumed_from"] == {"job": first, "checkpoint": f"{first}@20", "mode": "exact"}
+    assert record.public(0)["resumed_from"] == {
+        "job": first,
+        "checkpoint": f"{first}@20",
+        "mode": "exact",
+        "step": 2,
+        "samples": 20,
+        "epoch": 0,
+    }
 
 
 def test_an_exact_continuation_of_another_spec(desk: Desk, spec: Spec) -> None:
@@ -149,6 +156,73 @@ def test_an_exact_continuation_of_another_spec(desk: Desk, spec: Spec) -> None:
     assert isinstance(error, Conflict)
     assert error.extra["differences"] == [{"pointer": "/training/seed", "here": 7, "there": 1}]
     assert "/training/seed" in error.detail
+
+
+def test_a_continuation_may_change_the_learning_rate(desk: Desk, spec: Spec) -> None:
+    first = desk.with_checkpoints(spec)
+    falling = {"type": "sgd", "learning_rate": {"type": "cosine", "rate": 0.05, "epochs": 9}}
+    other = spec | {"learner": falling, "training": {"epochs": 9}}
+    second = desk.store.get(desk.submit(other | start(first, 20, "continue")))
+    assert second.resumed_from is not None
+    assert (second.resumed_from.mode, second.resumed_from.step) == ("continue", 2)
+    assert second.fingerprint != desk.store.get(first).fingerprint
+    error = desk.refusal(other | start(first, 20))
+    assert isinstance(error, Conflict)
+    assert {found["pointer"].rpartition("/")[0] for found in error.extra["differences"]} == {
+        "/learner/learning_rate"
+    }
+    assert "with mode 'continue'" in error.detail
+
+
+@pytest.mark.parametrize(
+    ("learner", "places"),
+    [
+        ({"type": "sgd", "learning_rate": 0.2, "l2": 0.1}, ["/learner/l2"]),
+        (
+            {"type": "momentum", "learning_rate": 0.2},
+            [
+                "/learner/learning_rate/rate",
+                "/learner/momentum",
+                "/learner/type",
+                "/learner/unit_gain",
+            ],
+        ),
+    ],
+)
+def test_a_continuation_may_change_nothing_else_of_the_learner(
+    desk: Desk, spec: Spec, learner: Spec, places: list[str]
+) -> None:
+    first = desk.with_checkpoints(spec)
+    error = desk.refusal(spec | {"learner": learner} | start(first, mode="continue"))
+    assert isinstance(error, Conflict)
+    assert [found["pointer"] for found in error.extra["differences"]] == places
+    assert ", ".join(places) in error.detail
+
+
+@pytest.mark.parametrize("mode", ["exact", "continue"])
+@pytest.mark.parametrize(
+    ("training", "pointer"),
+    [
+        ({"epochs": 1}, "/training/epochs"),
+        ({"epochs": 2}, "/training/epochs"),
+        ({"epochs": 3, "early_stopping": {"patience": 1}}, "/training/early_stopping/patience"),
+        ({"epochs": 3, "early_stopping": {"patience": 2}}, None),
+        ({"epochs": 3}, None),
+    ],
+)
+def test_a_continuation_has_something_left_to_train(
+    desk: Desk, spec: Spec, mode: str, training: Spec, pointer: str | None
+) -> None:
+    first = desk.submit(spec)
+    publish(desk.volume.job(first), 4, "chain", epoch=2, stale=1)
+    further = spec | {"training": training} | start(first, mode=mode)
+    if pointer is None:
+        desk.submit(further)
+        return
+    error = desk.refusal(further)
+    assert isinstance(error, InvalidInput)
+    assert [(fault.pointer, fault.code) for fault in error.faults] == [(pointer, "nothing_left")]
+    assert f"nothing is left to train: {first}@40" in error.detail
 
 
 def test_a_broken_checkpoint_is_refused_and_another_offered(desk: Desk, spec: Spec) -> None:

@@ -157,13 +157,41 @@ def test_a_job_shows_its_result_and_where_it_started_from() -> None:
                 status="succeeded",
                 reason="completed",
                 result={"parameters_sha256": "ab" * 32},
-                resumed_from={"job": "job_0", "checkpoint": "job_0@640", "mode": "exact"},
+                resumed_from={
+                    "job": "job_0",
+                    "checkpoint": "job_0@640",
+                    "mode": "exact",
+                    "step": 10,
+                    "samples": 640,
+                    "epoch": 0,
+                },
             )
         )
     )
     assert "sha256 " + "ab" * 32 in text
-    assert "job_0@640 (exact)" in text
+    assert "job_0@640 (exact), step 10" in text
     assert "1:15" in text
+
+
+def test_a_lineage_shows_each_start_each_change_and_what_is_gone() -> None:
+    start = {"checkpoint": "job_1@640", "step": 10, "samples": 640, "mode": "continue"}
+    changed = [{"pointer": "/learner/alpha/rate", "here": 0.001, "there": 0.01}]
+    nothing = dict.fromkeys(("name", "status", "checkpoint", "step", "samples", "mode", "changed"))
+    found: Any = [
+        {
+            "job": "job_2",
+            "found": "record",
+            "name": "finer",
+            "status": "running",
+            "changed": changed,
+            **start,
+        },
+        {**nothing, "job": "job_1", "found": "nothing"},
+    ]
+    text = shown(tables.lineage(found))
+    assert "job_1@640 (continue)" in text
+    assert "/learner/alpha/rate: 0.01 -> 0.001" in text
+    assert "gone" in text.splitlines()[2]
 
 
 def test_names_with_brackets_are_shown_as_they_are() -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jobs.errors import InvalidInput, NotFound
-from jobs.fingerprint import diff
+from jobs.fingerprint import changes, diff
 from jobs.spec import normalise
 from tests.trainer_runs import Sparse, Workshop
 
@@ -153,6 +153,19 @@ def test_everything_else_is_and_is_named_with_both_values(shop: Workshop) -> Non
     assert diff(here.document, there.document) == [
         {"pointer": "/network/0/activation/type", "here": "none", "there": "relu"},
         {"pointer": "/training/seed", "here": 1, "there": 2},
+    ]
+
+
+def test_changes_list_the_budget_too_but_not_which_job_it_is(shop: Workshop) -> None:
+    here, there = (
+        normalise(document, shop.volume, shop.settings).document
+        for document in (
+            changed(name="longer", training__epochs=9, start_from={"job": "job_x", "mode": "exact"}),
+            SPEC,
+        )
+    )
+    assert changes(here, there) == [
+        {"pointer": "/training/epochs", "here": 9, "there": there["training"]["epochs"]}
     ]
 
 
