@@ -122,11 +122,11 @@ class JobSpec(Strict):
     dataset: str
     inputs: dict[Name, Annotated[InputSpec, BeforeValidator(_input)]] = Field(min_length=1)
     network: list[Layer] = Field(min_length=1)  # type: ignore[valid-type]  # built from the registry
-    objective: list[Loss] = Field(min_length=1)  # type: ignore[valid-type]
+    objective: list[Loss] = Field(min_length=1)  # type: ignore[valid-type]  # likewise
     example_weight: str | None = None
-    metrics: list[Metric] = Field(default=[])  # type: ignore[valid-type]
+    metrics: list[Metric] = Field(default=[])  # type: ignore[valid-type]  # likewise
     outputs: Annotated[list[str], AfterValidator(_distinct)] | None = None
-    learner: Learner  # type: ignore[valid-type]
+    learner: Learner  # type: ignore[valid-type]  # likewise
     training: Training
     checkpoints: CheckpointRules = CheckpointRules()
     watch: Watch | None = None

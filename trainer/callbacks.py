@@ -13,6 +13,7 @@ import numpy as np
 
 from trainer.checkpoints import watched
 from trainer.loop import Diverged
+from trainer.state import by_split
 
 
 class LossSeries:
@@ -74,8 +75,8 @@ class Progress:
             running = self.summary(state.sums, state.offset)
             losses["train"], metrics["train"] = running["losses"], running["metrics"]
         else:
-            for split, found in state.evaluation.items():
-                losses[split], metrics[split] = found["losses"], found["metrics"]
+            losses.update(by_split(state.evaluation, "losses"))
+            metrics.update(by_split(state.evaluation, "metrics"))
         self.facts(
             "progress",
             epoch=state.epoch,
@@ -119,8 +120,8 @@ class Evaluation:
             step=state.step,
             samples=state.samples,
             learning_rate=rate,
-            losses={split: found["losses"] for split, found in state.evaluation.items()},
-            metrics={split: found["metrics"] for split, found in state.evaluation.items()},
+            losses=by_split(state.evaluation, "losses"),
+            metrics=by_split(state.evaluation, "metrics"),
             seconds=now - self.started,
         )
         self.started = now

@@ -9,6 +9,7 @@ from collections import OrderedDict
 
 from trainer.facts import jsonable
 from trainer.layout import CheckpointDirectory, fsync_folder, read_json, write_json
+from trainer.state import by_split
 
 FORMAT = 1
 
@@ -88,8 +89,8 @@ class Checkpoints:
             "cause": cause,
             "created_at": time.time(),
             "files": files,
-            "losses": {split: found["losses"] for split, found in state.evaluation.items()},
-            "metrics": {split: found["metrics"] for split, found in state.evaluation.items()},
+            "losses": by_split(state.evaluation, "losses"),
+            "metrics": by_split(state.evaluation, "metrics"),
             "score": self.score(state),
             "parameters_sha256": parameters_sha256,
             "fingerprint": self.spec["fingerprint"],

@@ -18,7 +18,7 @@ from trainer.layout import read_json, write_json
 from trainer.loop import Diverged, train
 from trainer.minibatches import Order
 from trainer.model import Model
-from trainer.state import State
+from trainer.state import State, by_split
 
 STOPPED = 75
 """Exit status (EX_TEMPFAIL) of an attempt that saved and left because it was asked to."""
@@ -123,8 +123,8 @@ def attempt_training(folder, spec, dataset, state, found, facts, stop):
         "reason": "early_stopped" if state.stopped_early else "completed",
         "detail": "",
         "parameters_sha256": model.digest(),
-        "losses": {split: summary["losses"] for split, summary in evaluation.items()},
-        "metrics": {split: summary["metrics"] for split, summary in evaluation.items()},
+        "losses": by_split(evaluation, "losses"),
+        "metrics": by_split(evaluation, "metrics"),
     }
 
 

@@ -6,6 +6,11 @@ from trainer.facts import jsonable
 from trainer.layout import read_json, write_json
 
 
+def by_split(evaluation, group):
+    """{split: figures} of one group, "losses" or "metrics", of an evaluation {split: {group: figures}}."""
+    return {split: found[group] for split, found in evaluation.items()}
+
+
 class State:
     """Counts and running sums. An epoch is counted when its evaluation is done.
 
