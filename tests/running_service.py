@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import signal
@@ -18,6 +19,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LIMIT_S = 120.0
 
 Found = TypeVar("Found")
+_number = itertools.count(1)
 
 
 def surroundings() -> dict[str, str]:
@@ -45,7 +47,8 @@ class RunningService:
     def __init__(self, home: Path, **environment: str) -> None:
         self.home = home
         home.mkdir(parents=True, exist_ok=True)
-        self.output = home / "service.log"
+        # A log of its own: two services on one home would write over each other's.
+        self.output = home / f"service-{next(_number)}.log"
         kept = surroundings()
         with self.output.open("wb") as output:
             self.process = subprocess.Popen(
