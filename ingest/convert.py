@@ -16,7 +16,7 @@ from ingest.fields import Table, Upload
 from ingest.gather import gather
 from ingest.options import Options, Split
 from ingest.splits import split_rows
-from ingest.statistics import fill_missing, statistics
+from ingest.statistics import axes_of, fill_missing, statistics
 from jobs.dataset import DatasetSchema, FieldSchema, SourceFile, SplitSchema
 
 
@@ -47,8 +47,9 @@ def convert(
             fill_missing(plan, column, rows["train"], faults)
         columns.append((plan, column))
     faults.raise_if_any()
+    axes = axes_of({plan.name: column for plan, column in columns})
     fields = {
-        plan.name: _field(column, f"field-{number}", folder, rows["train"])
+        plan.name: _field(column, f"field-{number}", folder, rows["train"], axes.get(plan.name))
         for number, (plan, column) in enumerate(columns)
     }
     splits = {split: _write_split(split, found, folder) for split, found in rows.items()}
@@ -76,7 +77,7 @@ def _read(
     return read(uploads, options, folder, faults)
 
 
-def _field(column: Column, stem: str, folder: Path, train: Array) -> FieldSchema:
+def _field(column: Column, stem: str, folder: Path, train: Array, axis: str | None) -> FieldSchema:
     """Describe a column and give its files their final names."""
     described = statistics(column, train)
     files = {}
@@ -93,6 +94,7 @@ def _field(column: Column, stem: str, folder: Path, train: Array) -> FieldSchema
         count=column.count,
         classes=column.classes,
         max_length=column.max_length,
+        axis=axis,
         **described,
     )
 

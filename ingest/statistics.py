@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -102,7 +103,27 @@ def statistics(column: Column, train: Array) -> dict[str, Any]:
                 moments.add(flat[entries[block]])
         found["mean"] = moments.mean.tolist()
         found["std"] = moments.deviation().tolist()
+    if column.kind == "dense" and len(column.shape) == 1 and size > 1 and extremes:
+        found["row_sum"] = _row_sum(values) if found["min"] >= 0 and found["max"] <= 1 else None
     return found
+
+
+def _row_sum(values: Array) -> tuple[float, float]:
+    """Smallest and largest sum over the elements of a row."""
+    sums = [values[block].sum(axis=1, dtype=np.float64) for block in blocks(len(values), values[:1].nbytes)]
+    return float(min(block.min() for block in sums)), float(max(block.max() for block in sums))
+
+
+def axes_of(columns: Mapping[str, Column]) -> dict[str, str]:
+    """For each column of sequences the first one whose sequences are as long, row by row."""
+    first: dict[bytes, str] = {}
+    axes = {}
+    for name, column in columns.items():
+        if column.sequence:
+            with column.files["offsets"].open("rb") as stream:
+                lengths = hashlib.file_digest(stream, "sha256").digest()
+            axes[name] = first.setdefault(lengths, name)
+    return axes
 
 
 def entry_blocks(column: Column, train: Array) -> Iterator[Array]:

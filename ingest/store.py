@@ -27,7 +27,7 @@ from trainer.layout import DatasetDirectory, Volume, fsync_folder, write_json
 
 __all__ = ["Upload", "datasets", "get", "incoming_folder", "ingest", "remove", "sweep_incoming"]
 
-CONVERSION = 1
+CONVERSION = 2
 """Raised when the same files and options come to mean other columns than before."""
 _ID = re.compile(r"ds_[0-9a-f]{24}")
 

@@ -59,6 +59,12 @@ class FieldSchema(_Strict):
     """Training-split examples per class, in the order of ``classes``."""
     max_length: int | None = None
     """Longest sequence, in steps."""
+    axis: str | None = None
+    """Of a sequence field: the first field, in this schema's order, whose sequences have the same
+    lengths row by row (it may be this one). Fields of equal axis go together step by step."""
+    row_sum: tuple[float, float] | None = None
+    """Smallest and largest sum over the elements of a row (or step), where a dense field is a vector
+    of more than one element, all within 0..1: (1, 1) is what softmax wants of its targets."""
 
 
 class SplitSchema(_Strict):

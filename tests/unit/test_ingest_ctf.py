@@ -50,6 +50,16 @@ def test_sequences(ingestion: Ingestion) -> None:
     assert found.pairs("S1") == [[(2, 1)], [(0, 1)], [(0, 1)]]
 
 
+def test_fields_of_equally_long_sequences_share_an_axis(ingestion: Ingestion) -> None:
+    text = "1 |q 1 |a 1:1 |b 2\n1 |q 2 |a 0:1 |b 3\n1 |b 2\n2 |q 5 |a 1:1 |b 4\n2 |q 5 |a 1:1\n"
+    found = ingestion.add({"s.ctf": text})
+    assert {name: field.axis for name, field in found.schema.fields.items()} == {
+        "q": "q",
+        "a": "q",
+        "b": "b",
+    }
+
+
 def test_sequences_of_classes(ingestion: Ingestion) -> None:
     fields = {
         "intent": {"columns": ["S1"], "classes": ["ask", "beg", "greet"]},

@@ -60,4 +60,25 @@ def test_extremes_are_of_all_rows_and_moments_of_the_training_rows(
 def test_very_large_examples_get_extremes_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ingest.statistics.MOST_ELEMENTS", 3)
     found = statistics(dense(tmp_path, np.ones((2, 4), np.uint8)), np.arange(2))
-    assert found == {"min": 1, "max": 1}
+    assert found == {"min": 1, "max": 1, "row_sum": (4, 4)}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (np.float32([[0.25, 0.75], [1, 0], [1, 1]]), (1, 2)),
+        (np.uint8([[1, 1, 0], [0, 0, 0]]), (0, 2)),
+        (np.float32([[0.5, 1.5]]), None),
+        (np.float32([[-0.5, 0.5]]), None),
+    ],
+)
+def test_sums_of_rows_that_may_be_shares(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: np.ndarray, expected: object
+) -> None:
+    monkeypatch.setattr("ingest.arrays.BLOCK_BYTES", 8)
+    assert statistics(dense(tmp_path, values), np.arange(1))["row_sum"] == expected
+
+
+@pytest.mark.parametrize("shape", [(1,), (1, 2), (2, 1)])
+def test_no_sums_of_what_is_no_vector(tmp_path: Path, shape: tuple[int, ...]) -> None:
+    assert "row_sum" not in statistics(dense(tmp_path, np.ones((3, *shape), np.float32)), np.arange(3))
