@@ -16,10 +16,21 @@ BASE_MEMORY = 85 * 1024**2
 
 
 @dataclass(frozen=True)
+class Node:
+    """What an input or a layer yields."""
+
+    shape: tuple[int, ...]
+    """Of one row, or of one step where there is an axis."""
+    axis: str | None = None
+    """Name of the field whose steps it has a value for; None: one value a row."""
+
+
+@dataclass(frozen=True)
 class PlannedLayer:
     name: str
     shape: tuple[int, ...]
     parameter_shapes: Mapping[str, tuple[int, ...]]
+    """Of its own parameters; a layer that shares another's has none."""
 
     @property
     def parameters(self) -> int:
@@ -29,12 +40,12 @@ class PlannedLayer:
 
 @dataclass(frozen=True)
 class Plan:
-    """``shapes`` of all nodes by name; ``layers`` in building order."""
+    """``nodes`` of all inputs and layers by name; ``layers`` in building order."""
 
-    shapes: Mapping[str, tuple[int, ...]]
+    nodes: Mapping[str, Node]
     layers: Sequence[PlannedLayer]
     order: Sequence[int]
-    """Positions of the layers in the spec, each behind the layers that it takes in."""
+    """Positions of the layers in the spec, each behind the layers that it takes in or shares."""
 
     @property
     def parameters(self) -> int:
@@ -47,34 +58,22 @@ def sources(layer: Mapping[str, Any]) -> list[str]:
 
 
 def plan(
-    inputs: Mapping[str, tuple[int, ...] | None], network: Sequence[Mapping[str, Any]], faults: list[Fault]
+    inputs: Mapping[str, Node | None], network: Sequence[Mapping[str, Any]], faults: list[Fault]
 ) -> Plan:
     """Shapes of all layers whose inputs are known; what is wrong is added to ``faults``.
 
     Layers may stand in any order; a layer that waits for itself is named as part of a cycle.
     """
-    shapes = {name: shape for name, shape in inputs.items() if shape is not None}
-    planned: list[PlannedLayer] = []
+    nodes = {name: node for name, node in inputs.items() if node is not None}
+    planned: dict[str, PlannedLayer] = {}
     order: list[int] = []
-    declared = {layer["name"] for layer in network} | set(inputs)
-    # Names without a shape because something before them is wrong: that was said once already.
-    unknown = {name for name, shape in inputs.items() if shape is None}
-    for position, layer in enumerate(network):
-        for source in sources(layer):
-            if source not in declared:
-                key = "inputs" if "inputs" in layer else "input"
-                known = ", ".join(sorted(declared - {layer["name"]}))
-                faults.append(
-                    Fault(
-                        f"/network/{position}/{key}",
-                        "unknown_node",
-                        f"no input or layer is named {source!r}; there are: {known}",
-                    )
-                )
-                unknown.add(source)
+    # Names without a node because something before them is wrong: that was said once already.
+    unknown = {name for name, node in inputs.items() if node is None}
+    unknown |= _undeclared(inputs, network, faults)
     waiting = list(range(len(network)))
     while waiting:
-        ready = [p for p in waiting if all(s in shapes or s in unknown for s in sources(network[p]))]
+        known = nodes.keys() | unknown
+        ready = [position for position in waiting if _awaited(network[position]) <= known]
         if not ready:
             names = ", ".join(network[p]["name"] for p in waiting)
             faults.append(
@@ -89,19 +88,110 @@ def plan(
         waiting.remove(position)
         order.append(position)
         layer = network[position]
-        if any(source not in shapes for source in sources(layer)):
+        if _awaited(layer) & unknown:
             unknown.add(layer["name"])
             continue
-        settings = {k: v for k, v in layer.items() if k not in ("name", "type", "input", "inputs")}
         try:
-            made = layers[layer["type"]].plan(*[shapes[s] for s in sources(layer)], **settings)
+            node, parameters = _planned(layer, [(source, nodes[source]) for source in sources(layer)])
+            if layer["share"] is not None:
+                _require_shareable(layer, parameters, network, planned)
+                parameters = {}
         except PlanError as error:
             faults.append(Fault(f"/network/{position}", "shape", f"{layer['name']}: {error}"))
             unknown.add(layer["name"])
             continue
-        shapes[layer["name"]] = made.shape
-        planned.append(PlannedLayer(layer["name"], made.shape, made.parameters))
-    return Plan(shapes, planned, order)
+        nodes[layer["name"]] = node
+        planned[layer["name"]] = PlannedLayer(layer["name"], node.shape, parameters)
+    return Plan(nodes, list(planned.values()), order)
+
+
+def _awaited(layer: Mapping[str, Any]) -> set[str]:
+    """The nodes that must be there before a layer is built."""
+    shared = {layer["share"]} if layer["share"] is not None else set()
+    return {*sources(layer), *shared}
+
+
+def _undeclared(
+    inputs: Mapping[str, Node | None], network: Sequence[Mapping[str, Any]], faults: list[Fault]
+) -> set[str]:
+    """Names that layers take in or share and that nothing has; each is a fault."""
+    layers_there = {layer["name"] for layer in network}
+    undeclared = set()
+    for position, layer in enumerate(network):
+        key = "inputs" if "inputs" in layer else "input"
+        found = [(key, source, layers_there | set(inputs), "input or layer") for source in sources(layer)]
+        if layer["share"] is not None:
+            found.append(("share", layer["share"], layers_there, "layer"))
+        for place, name, declared, what in found:
+            if name not in declared:
+                known = ", ".join(sorted(declared - {layer["name"]})) or "none"
+                detail = f"no {what} is named {name!r}; there are: {known}"
+                faults.append(Fault(f"/network/{position}/{place}", "unknown_node", detail))
+                undeclared.add(name)
+    return undeclared
+
+
+def settings(layer: Mapping[str, Any]) -> dict[str, Any]:
+    """A layer's own parameters, without what every layer has."""
+    common = ("name", "type", "input", "inputs", "share")
+    return {key: value for key, value in layer.items() if key not in common}
+
+
+def _planned(
+    layer: Mapping[str, Any], taken: Sequence[tuple[str, Node]]
+) -> tuple[Node, Mapping[str, tuple[int, ...]]]:
+    part = layers[layer["type"]]
+    made = part.plan(*[node.shape for _, node in taken], **settings(layer))
+    axis = _common_axis(taken)
+    role = part.facts.get("sequence")
+    if role is not None and axis is None:
+        raise PlanError(f"{part.name} runs over a sequence, but {taken[0][0]!r} has one value a row")
+    return Node(made.shape, None if role == "ends" else axis), made.parameters
+
+
+def _common_axis(taken: Sequence[tuple[str, Node]]) -> str | None:
+    """The axis of all sequences that a layer takes in; what has one value a row goes to each step."""
+    along = [(name, node.axis) for name, node in taken if node.axis is not None]
+    for name, axis in along[1:]:
+        if axis != along[0][1]:
+            raise PlanError(
+                f"{along[0][0]!r} has a value for each step of {along[0][1]!r} and {name!r} for each step of "
+                f"{axis!r}, and their lengths differ; make each one vector first, by a layer such as last or "
+                "sequence_mean"
+            )
+    return along[0][1] if along else None
+
+
+def _require_shareable(
+    layer: Mapping[str, Any],
+    parameters: Mapping[str, tuple[int, ...]],
+    network: Sequence[Mapping[str, Any]],
+    planned: Mapping[str, PlannedLayer],
+) -> None:
+    """PlanError unless the layer that is shared is of one kind with this one, and has parameters to share."""
+    owner = next(other for other in network if other["name"] == layer["share"])
+    if owner["share"] is not None:
+        raise PlanError(f"{owner['name']!r} itself shares those of {owner['share']!r}; share that one")
+    if owner["type"] != layer["type"] or not parameters:
+        raise PlanError(
+            f"it shares the parameters of {owner['name']!r}, which is a layer of type {owner['type']}; "
+            "both must be of one type, and of one that has parameters"
+        )
+    theirs = planned[owner["name"]].parameter_shapes
+    if dict(theirs) != dict(parameters):
+        raise PlanError(
+            f"its parameters are {_listed(parameters)} and those of {owner['name']!r}, which it shares, are "
+            f"{_listed(theirs)}; inputs and settings must be alike"
+        )
+
+
+def _listed(parameters: Mapping[str, tuple[int, ...]]) -> str:
+    return ", ".join(f"{name} {' x '.join(map(str, shape)) or '1'}" for name, shape in parameters.items())
+
+
+def steps(axis: str | None, schema: DatasetSchema) -> float:
+    """How many values a row has along an axis, on average."""
+    return 1.0 if axis is None else schema.fields[axis].count / max(schema.rows, 1)
 
 
 def estimate(spec: Mapping[str, Any], planned: Plan, schema: DatasetSchema) -> dict[str, Any]:
@@ -112,15 +202,15 @@ def estimate(spec: Mapping[str, Any], planned: Plan, schema: DatasetSchema) -> d
         4
         * spec["training"]["minibatch_size"]
         * (
-            sum(prod(layer.shape) for layer in planned.layers)
-            + sum(prod(field.shape) for field in schema.fields.values())
+            sum(prod(node.shape) * steps(node.axis, schema) for node in planned.nodes.values())
+            + sum(prod(field.shape) * steps(field.axis, schema) for field in schema.fields.values())
         )
     )
     return {
         "parameters": planned.parameters,
         # As measured at the peak, which is while saving: three times weights and learner state (the gradient
         # and the writer's copies), and each activation with its gradient and CNTK's workspace.
-        "memory_bytes": BASE_MEMORY + 3 * weights * (1 + state) + 4 * activations,
+        "memory_bytes": round(BASE_MEMORY + 3 * weights * (1 + state) + 4 * activations),
         "checkpoint_bytes": weights * (1 + state),
         "minibatches_per_epoch": -(-schema.splits["train"].rows // spec["training"]["minibatch_size"]),
         "layers": [

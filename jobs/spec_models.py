@@ -33,29 +33,46 @@ def _input(value: Any) -> Any:
     return {"field": value} if isinstance(value, str) else value
 
 
-class OneInput(Strict):
+class LayerBase(Strict):
     name: Name
+    share: Name | None = Field(
+        default=None, description="a layer of the same type and shapes: its parameters are this one's too"
+    )
+
+
+class OneInput(LayerBase):
     input: str
 
 
-class ManyInputs(Strict):
-    name: Name
+class TwoInputs(LayerBase):
+    inputs: list[str] = Field(min_length=2, max_length=2)
+
+
+class ManyInputs(LayerBase):
     inputs: list[str] = Field(min_length=2)
 
 
 class Targeted(Strict):
-    """What compares a node of the network with an input or a field of the data set."""
+    """What compares a node of the network with an input or a field of the data set.
+
+    Several dense fields as ``target`` stand side by side as one vector.
+    """
 
     name: Name | None = None
     output: str
-    target: str
+    target: str | Annotated[list[str], Field(min_length=1)]
 
 
 class Term(Targeted):
+    """Over the n examples (steps, where the output has one value a step) of a minibatch with the weights w:
+    ``mean`` is sum(w * loss) / n, as in CNTK, ``weighted_mean`` sum(w * loss) / sum(w)."""
+
     weight: float = Field(default=1.0, gt=0)
     class_weights: dict[str, Weight] | list[Weight] | Literal["balanced"] | None = None
     """Class to weight (1 where a class is not named), one weight a class in the field's order, or
     ``balanced``: n / (classes * count)."""
+    example_weight: str | None = Field(default=None, description="instead of the spec's own")
+    normalization: Literal["mean", "weighted_mean"] = "mean"
 
 
 class EarlyStopping(Strict):
@@ -99,7 +116,9 @@ class StartFrom(Strict):
 
 
 def _layer_base(part: Part) -> type[Strict]:
-    return ManyInputs if part.variadic else OneInput
+    if part.variadic:
+        return ManyInputs
+    return TwoInputs if len(part.positional) == 3 else OneInput
 
 
 Layer = discriminated(part_models(layers, _layer_base))

@@ -9,7 +9,7 @@ from jobs.checkpoints import Chosen, choose
 from jobs.dataset import load_schema
 from jobs.errors import Conflict, Fault, InvalidInput, NotFound
 from jobs.fingerprint import diff
-from jobs.shapes import plan
+from jobs.shapes import Node, plan
 from jobs.spec import NormalisedSpec
 from trainer.layout import Volume, read_json
 from trainer.parts import learners
@@ -120,7 +120,10 @@ def _require_weights(spec: NormalisedSpec, there: Mapping[str, Any], job_id: str
 def _parameters(document: Mapping[str, Any], volume: Volume) -> dict[str, list[int]]:
     """The shape of each parameter, by its full name such as "code.W"."""
     fields = load_schema(volume, document["dataset"]).fields
-    inputs = {name: fields[entry["field"]].shape for name, entry in document["inputs"].items()}
+    inputs = {
+        name: Node(fields[entry["field"]].shape, fields[entry["field"]].axis)
+        for name, entry in document["inputs"].items()
+    }
     return {
         f"{layer.name}.{parameter}": list(shape)
         for layer in plan(inputs, document["network"], []).layers

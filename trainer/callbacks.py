@@ -1,6 +1,6 @@
 """Effects of the training loop: the loss series, progress, evaluation, checkpoints, stopping.
 
-Each callback has ``minibatch(state, sums, count)`` and ``epoch(state)``; True ends training.
+Each callback has ``minibatch(state, loss)`` and ``epoch(state)``; True ends training.
 They run in the order of the list: an epoch is evaluated before it is checkpointed.
 """
 
@@ -30,8 +30,8 @@ class LossSeries:
         self.stream.flush()
         self.flushed = time.monotonic()
 
-    def minibatch(self, state, sums, count):
-        self.stream.write(struct.pack("<d", sums[0] / count))
+    def minibatch(self, state, loss):
+        self.stream.write(struct.pack("<d", loss))
         if time.monotonic() - self.flushed > 1:
             self.stream.flush()
             self.flushed = time.monotonic()
@@ -54,7 +54,7 @@ class Progress:
         self.started = None
         self.due = 0.0
 
-    def minibatch(self, state, sums, count):
+    def minibatch(self, state, loss):
         now = time.monotonic()
         if self.started is None:
             # The first minibatch is set-up as well as training: the clock starts behind it.
@@ -62,7 +62,7 @@ class Progress:
             self.facts("first_minibatch")
         if now >= self.due:
             self.due = now + self.INTERVAL
-            self.report(state, now, {"minibatch": {"total": sums[0] / count}})
+            self.report(state, now, {"minibatch": {"total": loss}})
 
     def epoch(self, state):
         self.report(state, time.monotonic(), {})
@@ -101,7 +101,7 @@ class Evaluation:
         """Order of the validation rows, or None."""
         self.started = time.monotonic()
 
-    def minibatch(self, state, sums, count):
+    def minibatch(self, state, loss):
         pass
 
     def epoch(self, state):
@@ -136,7 +136,7 @@ class BestAndPatience:
         self.stopping = stopping
         """{"patience", "min_delta"}, or None: then training lasts for its whole budget."""
 
-    def minibatch(self, state, sums, count):
+    def minibatch(self, state, loss):
         pass
 
     def epoch(self, state):
@@ -174,7 +174,7 @@ class Saving:
         """Set when a signal asked for a checkpoint and an end."""
         self.due = False
 
-    def minibatch(self, state, sums, count):
+    def minibatch(self, state, loss):
         if self.every_minibatches and state.step % self.every_minibatches == 0:
             self.due = True
         # Asked once: a signal may arrive between two looks, and nothing may end unsaved.

@@ -8,6 +8,7 @@ from trainer.layout import read_json
 class DenseColumn:
     """(rows, *shape) numbers."""
 
+    axis = None
     sparse = False
 
     def __init__(self, folder, schema):
@@ -22,6 +23,7 @@ class DenseColumn:
 class CategoricalColumn:
     """Class codes, read as one-hot rows."""
 
+    axis = None
     sparse = False
 
     def __init__(self, folder, schema):
@@ -37,6 +39,7 @@ class CategoricalColumn:
 class SparseColumn:
     """Compressed rows."""
 
+    axis = None
     sparse = True
 
     def __init__(self, folder, schema):
@@ -60,6 +63,70 @@ class SparseColumn:
         return csr_matrix((self.values[taken], self.indices[taken], indptr), shape=(len(rows), self.shape[0]))
 
 
+class CodeColumn:
+    """Class codes as numbers, for layers that look classes up."""
+
+    axis = None
+    sparse = False
+    shape = ()
+
+    def __init__(self, folder, schema):
+        self.codes = np.load(str(folder.file(schema["files"]["values"])), mmap_mode="r")
+
+    def read(self, rows):
+        """Float32 array (len(rows),): exact below 2^24, which is more classes than a field may have."""
+        return self.codes[rows].astype(np.float32)
+
+
+class Padded:
+    """Rows of steps: ``values`` holds rows x longest entries, of which the first ``lengths`` count."""
+
+    def __init__(self, values, lengths):
+        self.values = values
+        self.lengths = lengths
+
+
+class SequenceColumn:
+    """Rows of several steps each; ``steps`` is a column that has them all, row after row."""
+
+    def __init__(self, folder, schema, steps):
+        self.steps = steps
+        self.axis = schema["axis"]
+        self.shape = steps.shape
+        self.sparse = steps.sparse
+        self.offsets = np.load(str(folder.file(schema["files"]["offsets"])), mmap_mode="r")
+
+    def lengths(self, rows):
+        """How many steps each row has."""
+        rows = np.asarray(rows)
+        return self.offsets[rows + 1] - self.offsets[rows]
+
+    def flat(self, rows):
+        """All steps of the rows, one after the other, as ``steps`` reads them."""
+        lengths = self.lengths(rows)
+        firsts = np.repeat(self.offsets[rows] - (np.cumsum(lengths) - lengths), lengths)
+        return self.steps.read(firsts + np.arange(lengths.sum()))
+
+    def read(self, rows):
+        """Padded; values are (len(rows), longest, *shape), or for a sparse column a csr_matrix of as many
+        rows."""
+        lengths = self.lengths(rows)
+        longest = int(lengths.max())
+        inside = np.arange(longest) < lengths[:, None]
+        flat = self.flat(rows)
+        if not self.sparse:
+            values = np.zeros(inside.shape + self.shape, dtype=np.float32)
+            values[inside] = flat
+            return Padded(values, lengths)
+        from scipy.sparse import csr_matrix
+
+        stored = np.zeros(inside.size, dtype=np.int64)
+        stored[inside.ravel()] = np.diff(flat.indptr)
+        indptr = np.concatenate(([0], np.cumsum(stored)))
+        shape = (inside.size, flat.shape[1])
+        return Padded(csr_matrix((flat.data, flat.indices, indptr), shape=shape), lengths)
+
+
 KINDS = {"dense": DenseColumn, "categorical": CategoricalColumn, "sparse": SparseColumn}
 
 
@@ -71,8 +138,11 @@ class Dataset:
         self.schema = read_json(folder.schema)
         self.fields = self.schema["fields"]
 
-    def column(self, field):
-        return KINDS[self.fields[field]["kind"]](self.folder, self.fields[field])
+    def column(self, field, coded=False):
+        """A field's column; ``coded`` reads a categorical one as the numbers of its classes."""
+        schema = self.fields[field]
+        column = (CodeColumn if coded else KINDS[schema["kind"]])(self.folder, schema)
+        return SequenceColumn(self.folder, schema, column) if schema.get("sequence") else column
 
     def rows(self, split):
         """Row indices of a split, or None where the data set has no such split."""

@@ -18,6 +18,16 @@ IGNORE = 0
 """``cntk.learners.IGNORE``: schedules and learners take the mean gradient of a minibatch."""
 
 
+def step_axis(column):
+    """The axis of a column's steps: fields of equal lengths have one, so that CNTK takes them together."""
+    return C.Axis("steps of " + column.axis)
+
+
+def axis_of(node):
+    """The axis of a node's steps; None where it has one value a row."""
+    return next((axis for axis in node.dynamic_axes if axis != C.Axis.default_batch_axis()), None)
+
+
 def use_threads(count):
     """Hold CNTK to ``count`` CPU threads. Bits depend on it, so a spec fixes the number."""
     C.cntk_py.set_max_num_cputhreads(count)

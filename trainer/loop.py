@@ -10,22 +10,22 @@ class Diverged(Exception):
 def train(model, order, state, budget, callbacks):
     """Train until the budget is spent, a callback ends it, or the loss diverges.
 
-    ``model`` has set_rate(epoch) and train(rows) -> sums; ``order`` the training rows;
-    ``state`` is advanced in place. Callbacks have ``minibatch(state, sums, count)`` and
-    ``epoch(state)`` and return True to end training there.
+    ``model`` has set_rate(epoch) and train(rows) -> (loss, sums); ``order`` the training rows;
+    ``state`` is advanced in place. Callbacks have ``minibatch(state, loss)`` and ``epoch(state)``
+    and return True to end training there.
     """
     while state.epoch < budget and not state.stopped_early:
         for rows in order.minibatches(state.epoch, state.offset):
             model.set_rate(state.epoch + state.offset / len(order))
-            sums = model.train(rows)
-            if not math.isfinite(sums[0]):
+            loss, sums = model.train(rows)
+            if not math.isfinite(loss):
                 raise Diverged(
                     "the loss became %s in epoch %d at minibatch %d (step %d)"
-                    % (sums[0] / len(rows), state.epoch + 1, state.minibatch + 1, state.step + 1)
+                    % (loss, state.epoch + 1, state.minibatch + 1, state.step + 1)
                 )
             state.advance(rows, sums)
             # The last minibatch of an epoch is followed by its evaluation before anything may end here.
-            ended = [callback.minibatch(state, sums, len(rows)) for callback in callbacks]
+            ended = [callback.minibatch(state, loss) for callback in callbacks]
             if any(ended) and state.offset < len(order):
                 return
         ended = [callback.epoch(state) for callback in callbacks]

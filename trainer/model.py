@@ -1,14 +1,53 @@
 """A network, its objective and its learner as one thing that trains and evaluates minibatches."""
 
+import ctypes
 from collections import OrderedDict
 
 import numpy as np
 
+from trainer.columns import Padded
 from trainer.engine import IGNORE, C
 from trainer.network import Network
 from trainer.objective import Objective
 from trainer.parameters import digest
 from trainer.parts import learners, schedules
+
+SEQUENCE_BEGIN = 2
+"""CNTK's MaskKind: 0 is invalid, 1 valid."""
+
+
+def fed_to(variables, *nodes):
+    """Those input variables that nodes depend on, in order."""
+    used = {argument.uid for node in nodes for argument in node.arguments}
+    return [variable for variable in variables if variable.uid in used]
+
+
+def value(found, device):
+    """A CNTK Value of what a column read; borrowing the array spares CNTK's checks and a copy."""
+    if not isinstance(found, Padded):
+        # One step for each row.
+        return C.cntk_py.Value(view(found, (found.shape[0], 1), found.shape[1:], device))
+    rows_and_steps = (len(found.lengths), int(found.lengths.max()))
+    own = found.values.shape[2:] if isinstance(found.values, np.ndarray) else found.values.shape[1:]
+    return C.cntk_py.Value(view(found.values, rows_and_steps, own, device), mask(found.lengths, device))
+
+
+def view(array, rows_and_steps, own, device):
+    """``array`` as rows x steps x its own shape."""
+    if isinstance(array, np.ndarray):
+        return C.cntk_py.NDArrayView(array.reshape(rows_and_steps + own), device, False, True)
+    return C.NDArrayView.from_csr(array, device, shape=rows_and_steps + own)
+
+
+def mask(lengths, device):
+    """What of (rows, longest) steps counts: CNTK wants to know where each row begins and ends."""
+    steps = np.arange(lengths.max())
+    kinds = (steps < lengths[:, None]).astype(np.int8)
+    kinds[:, 0] = SEQUENCE_BEGIN
+    made = C.cntk_py.NDMask(kinds.shape, device)
+    # One byte an entry; CNTK's own calls take a hundred times as long, row by row.
+    ctypes.memmove(int(made.data_buffer()), kinds.ctypes.data, kinds.size)
+    return made
 
 
 class Model:
@@ -19,9 +58,6 @@ class Model:
         self.network = Network(spec, dataset)
         self.objective = Objective(spec, self.network)
         self.device = C.cpu()
-        self.columns = OrderedDict(
-            (variable, dataset.column(field)) for field, variable in self.network.variables.items()
-        )
         self.rate_field = learners[spec["learner"]["type"]].facts["rate"]
         self.rate = None
         rate = C.learning_parameter_schedule(self.rate_at(0.0), minibatch_size=IGNORE)
@@ -30,6 +66,8 @@ class Model:
             C.combine([self.objective.report]), (self.objective.loss, None), [self.learner]
         )
         self.report_output = self.objective.report.output
+        self.trained_on = fed_to(self.network.columns, self.objective.loss, self.objective.report)
+        self.reported_on = fed_to(self.network.columns, self.objective.report)
 
     def rate_at(self, epoch):
         """Learning rate after ``epoch`` epochs (a fraction counts)."""
@@ -42,34 +80,25 @@ class Model:
             self.learner.reset_learning_rate(C.learning_parameter_schedule(rate, minibatch_size=IGNORE))
             self.rate = rate
 
-    def values(self, rows):
-        """Values of all input variables, and the arrays whose memory they borrow."""
-        arrays = [column.read(rows) for column in self.columns.values()]
-        return dict(zip(self.columns, map(self.value, arrays))), arrays
-
-    def value(self, array):
-        """A Value of n sequences of one step each; borrowing the array spares CNTK's checks and a copy."""
-        if isinstance(array, np.ndarray):
-            view = C.cntk_py.NDArrayView(
-                array.reshape(array.shape[:1] + (1,) + array.shape[1:]), self.device, False, True
-            )
-        else:
-            view = C.NDArrayView.from_csr(array, self.device, shape=(array.shape[0], 1, array.shape[1]))
-        return C.cntk_py.Value(view)
+    def values(self, rows, variables):
+        """Values of input variables, and the arrays whose memory they borrow."""
+        read = OrderedDict((variable, self.network.columns[variable].read(rows)) for variable in variables)
+        return {variable: value(found, self.device) for variable, found in read.items()}, read
 
     def train(self, rows):
-        """One step on one minibatch; the sums of every reported number over its examples."""
-        values, _borrowed = self.values(rows)
+        """One step on one minibatch; its loss, and the sums of every reported number over its rows."""
+        values, _borrowed = self.values(rows, self.trained_on)
         wanted = {self.report_output: None}
         C.cntk_py.Trainer.train_minibatch(self.trainer, values, False, wanted, self.device)
         report = wanted[self.report_output].data().to_ndarray()
-        return report.reshape(len(rows), -1).sum(axis=0, dtype=np.float64)
+        sums = report.reshape(len(rows), -1).sum(axis=0, dtype=np.float64)
+        return self.objective.total(sums, len(rows)), sums
 
     def evaluate(self, order):
         """Sums of every reported number over all rows of an ``Order``, in inference mode."""
         total = 0.0
         for rows in order.minibatches():
-            values, _borrowed = self.values(rows)
+            values, _borrowed = self.values(rows, self.reported_on)
             total = total + self.objective.report.eval(values, device=self.device).sum(
                 axis=0, dtype=np.float64
             )

@@ -4,39 +4,86 @@ from collections import OrderedDict
 
 import numpy as np
 
-from trainer.engine import C
+from trainer.engine import C, axis_of, step_axis
 from trainer.parameters import Maker
 from trainer.parts import layers
+from trainer.parts.layers import Codes
 
 
 class Network:
     """The graph of a job: what goes in, every named node, and what can be learned.
 
-    ``variables`` maps each field of the data set that is fed to its input variable; ``nodes``
-    maps the names of inputs and layers to graph nodes. Nodes are created in the spec's order,
-    which CNTK's checkpoints rely on.
+    ``variables`` maps each field of the data set that is fed to its input variable, ``columns`` each
+    variable to what it is fed from; ``nodes`` maps the names of inputs and layers to graph nodes.
+    Nodes are created in the spec's order, which CNTK's checkpoints rely on.
     """
 
     def __init__(self, spec, dataset):
         self.dataset = dataset
+        self.inputs = spec["inputs"]
         self.variables = OrderedDict()
+        self.columns = OrderedDict()
         self.nodes = OrderedDict()
         make = Maker(spec["training"]["seed"])
+        looked_up = self.looked_up(spec)
         for name, document in spec["inputs"].items():
-            self.nodes[name] = self.scaled(document)
+            if name in looked_up:
+                classes = dataset.column(document["field"]).shape[0]
+                self.nodes[name] = Codes(self.variable(document["field"], coded=True), classes)
+            else:
+                self.nodes[name] = self.scaled(document)
         for document in spec["network"]:
-            make.layer = document["name"]
+            make.begin(document["name"], document["share"])
             node = self.built(make, document)
             self.nodes[document["name"]] = C.alias(node, name=document["name"])
         self.parameters = make.parameters
         self.statistics = make.statistics
 
-    def variable(self, field):
+    def looked_up(self, spec):
+        """Categorical inputs that only embeddings take in: fed as codes, not as vectors of zeros and a one.
+
+        The gradient is dense then, which every learner can follow.
+        """
+        kinds = {
+            name: self.dataset.fields[document["field"]]["kind"] for name, document in spec["inputs"].items()
+        }
+        users = {name: set() for name in kinds}
+        for document in spec["network"]:
+            for source in sources(document):
+                users.get(source, set()).add(document["type"])
+        return {
+            name for name, kind in kinds.items() if kind == "categorical" and users[name] == {"embedding"}
+        }
+
+    def variable(self, field, coded=False):
         """The input variable that a field of the data set is fed to."""
-        if field not in self.variables:
-            column = self.dataset.column(field)
-            self.variables[field] = C.input_variable(column.shape, is_sparse=column.sparse, name=field)
-        return self.variables[field]
+        key = (field, "code") if coded else field
+        if key not in self.variables:
+            self.variables[key] = self.feed(field, self.dataset.column(field, coded))
+        return self.variables[key]
+
+    def field(self, target):
+        """The field behind a target: that of the input of this name, or else the name itself."""
+        return self.inputs[target]["field"] if target in self.inputs else target
+
+    def target(self, name):
+        """What a term compares with: a node as it is in the network, or else a field of the data set.
+
+        An input that is looked up by its codes is compared as classes.
+        """
+        node = self.nodes.get(name)
+        return self.variable(self.field(name)) if node is None or isinstance(node, Codes) else node
+
+    def feed(self, name, column):
+        """A new input variable that is fed from ``column``."""
+        if column.axis is None:
+            variable = C.input_variable(column.shape, is_sparse=column.sparse, name=name)
+        else:
+            variable = C.sequence.input_variable(
+                column.shape, is_sparse=column.sparse, sequence_axis=step_axis(column), name=name
+            )
+        self.columns[variable] = column
+        return variable
 
     def scaled(self, document):
         """An input's variable behind its shift and scale, if it has any."""
@@ -54,9 +101,25 @@ class Network:
         return x
 
     def built(self, make, document):
-        sources = document["inputs"] if "inputs" in document else [document["input"]]
-        settings = {key: value for key, value in document.items() if key not in ("name", "input", "inputs")}
-        return layers.build(settings, make, *[self.nodes[source] for source in sources])
+        taken = along_one_axis([self.nodes[source] for source in sources(document)])
+        common = ("name", "input", "inputs", "share")
+        settings = {key: value for key, value in document.items() if key not in common}
+        return layers.build(settings, make, *taken)
+
+
+def sources(document):
+    """Names of the nodes that a layer takes in."""
+    return document["inputs"] if "inputs" in document else [document["input"]]
+
+
+def along_one_axis(nodes):
+    """Nodes that fit each other: beside a sequence, what has one value a row goes to each step."""
+    if len(nodes) == 1:
+        return nodes
+    sequence = next((node for node in nodes if axis_of(node) is not None), None)
+    if sequence is None:
+        return nodes
+    return [node if axis_of(node) is not None else C.sequence.broadcast_as(node, sequence) for node in nodes]
 
 
 def constant(values, shape):

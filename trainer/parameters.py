@@ -21,16 +21,25 @@ class Maker:
     def __init__(self, seed):
         self.job_seed = seed
         self.layer = None
+        self.lender = None
+        """Name of the layer whose parameters this one uses, if any."""
         self.parameters = OrderedDict()
         """Trainable parameters by full name ("code.W")."""
         self.statistics = OrderedDict()
         """What training moves without a gradient: running means, variances and counts."""
+
+    def begin(self, layer, lender=None):
+        """From now on parameters are those of ``layer``, or of the layer that lends it its own."""
+        self.layer = layer
+        self.lender = lender
 
     def seed(self, purpose):
         return derived_seed(self.job_seed, self.layer, purpose)
 
     def parameter(self, name, shape, init, output_rank=None, filter_rank=None):
         """A trainable parameter; ``init`` is a number or an initializer's document."""
+        if self.lender is not None:
+            return self.parameters["%s.%s" % (self.lender, name)]
         full, shape = "%s.%s" % (self.layer, name), tuple(int(n) for n in shape)
         if isinstance(init, dict):
             fan = initializers[init["type"]].facts.get("fan")
@@ -42,6 +51,8 @@ class Maker:
         return made
 
     def statistic(self, name, shape, value):
+        if self.lender is not None:
+            return self.statistics["%s.%s" % (self.lender, name)]
         full = "%s.%s" % (self.layer, name)
         made = C.constant(value, shape=tuple(int(n) for n in shape), name=full)
         self.statistics[full] = made

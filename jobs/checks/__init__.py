@@ -34,7 +34,7 @@ def check(spec: dict[str, Any], schema: DatasetSchema) -> tuple[Plan, list[Fault
         comparisons.top_n(draft, f"/metrics/{position}/top_n", metric, planned)
     comparisons.default_names(draft, "objective")
     comparisons.default_names(draft, "metrics")
-    comparisons.example_weight(draft)
+    comparisons.example_weights(draft, planned)
     nodes.trained(draft, planned)
     nodes.normalization(draft, planned)
     learning.outputs(draft, planned)

@@ -28,12 +28,6 @@ class Draft:
                 "unknown_field",
                 f"data set {self.schema.id} has no field {name!r}; {nearest(name, list(self.schema.fields))}",
             )
-        elif found.sequence:
-            self.fault(
-                pointer,
-                "sequence",
-                f"the field {name!r} holds sequences, and no layer of this version takes them",
-            )
         return found
 
     def source(self, target: str) -> str:
@@ -48,7 +42,12 @@ def within_unit(field: FieldSchema) -> bool:
 def described(field: FieldSchema) -> str:
     """ "dense, 8 x 8, 0 to 16"."""
     span = f", {field.min:g} to {field.max:g}" if field.min is not None and field.max is not None else ""
-    return f"{field.kind}, {by(field.shape)}{span}"
+    return f"{'sequences of ' if field.sequence else ''}{field.kind}, {by(field.shape)}{span}"
+
+
+def along(axis: str | None) -> str:
+    """What there is one value for."""
+    return "row" if axis is None else f"step of {axis!r}"
 
 
 def by(shape: tuple[int, ...]) -> str:

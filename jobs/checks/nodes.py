@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from jobs.checks.draft import Draft
-from jobs.shapes import Plan, sources
+from jobs.shapes import Node, Plan, sources
 from trainer.parts import layers, learners
 
 
@@ -20,13 +20,13 @@ def names(draft: Draft) -> None:
         seen.add(layer["name"])
 
 
-def inputs(draft: Draft) -> dict[str, tuple[int, ...] | None]:
-    """The shape of each input; None where its field is not known."""
-    shapes: dict[str, tuple[int, ...] | None] = {}
+def inputs(draft: Draft) -> dict[str, Node | None]:
+    """The node of each input; None where its field is not known."""
+    found_nodes: dict[str, Node | None] = {}
     for name, document in draft.spec["inputs"].items():
         at = f"/inputs/{name}"
         found = draft.field(f"{at}/field", document["field"])
-        shapes[name] = found.shape if found else None
+        found_nodes[name] = Node(found.shape, found.axis) if found else None
         if found is None:
             continue
         if document["standardize"] and found.mean is None:
@@ -39,7 +39,7 @@ def inputs(draft: Draft) -> dict[str, tuple[int, ...] | None]:
             draft.fault(f"{at}/standardize", "exclusive", "give standardize or shift and scale, not both")
         if found.kind == "sparse" and (document["shift"] or document["scale"] != 1):
             draft.fault(f"{at}/scale", "not_dense", "a sparse field cannot be shifted or scaled")
-    return shapes
+    return found_nodes
 
 
 def trained(draft: Draft, planned: Plan) -> None:
@@ -47,18 +47,22 @@ def trained(draft: Draft, planned: Plan) -> None:
     network = {layer["name"]: layer for layer in draft.spec["network"]}
     ahead = [term["output"] for term in draft.spec["objective"]]
     known = len(network) == len(planned.layers) == len(draft.spec["network"])
-    if not known or any(name not in planned.shapes for name in ahead):
+    if not known or any(name not in planned.nodes for name in ahead):
         return
     reached: set[str] = set()
+    lent: set[str] = set()
     while ahead:
         name = ahead.pop()
         if name in network and name not in reached:
             reached.add(name)
             ahead.extend(sources(network[name]))
+            if (shared := network[name]["share"]) is not None:
+                # Its parameters are trained by this use of them, what it takes in is not.
+                lent.add(shared)
     if not planned.parameters:
         draft.fault("/network", "nothing_to_learn", "no layer has parameters, so nothing would be learned")
     for layer, position in zip(planned.layers, planned.order, strict=True):
-        if layer.parameters and layer.name not in reached:
+        if layer.parameters and layer.name not in reached | lent:
             draft.fault(
                 f"/network/{position}",
                 "untrained",

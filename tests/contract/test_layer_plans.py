@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -19,6 +19,7 @@ class Row:
     shapes: list[tuple[int, ...]]
     given: dict[str, Any]
     sparse: bool = False
+    axis: str | None = None
 
     @property
     def layer(self) -> dict[str, Any]:
@@ -32,11 +33,12 @@ class Row:
     def __str__(self) -> str:
         settings = " ".join(f"{key}={value}" for key, value in self.given.items())
         shapes = "+".join("x".join(map(str, shape)) for shape in self.shapes)
-        return f"{self.type} of {shapes} {settings}".strip()
+        steps = " a step" if self.axis else ""
+        return f"{self.type} of {shapes}{steps} {settings}".strip()
 
 
 def row(layer: str, *shapes: tuple[int, ...], sparse: bool = False, **given: Any) -> Row:
-    return Row(layer, list(shapes), given, sparse)
+    return Row(layer, list(shapes), given, sparse, "in0" if "sequence" in layers[layer].facts else None)
 
 
 SLIDING = [
@@ -109,7 +111,32 @@ ROWS = [
     row("splice", (2, 3, 4), (2, 3, 1), (2, 3, 5), axis=2),
     row("sum", (5,), (5,)),
     row("sum", (2, 3, 4), (2, 3, 4), (2, 3, 4)),
+    row("lstm", (5,), units=3),
+    row("lstm", (2, 3), units=4, reverse=True),
+    row("lstm", (9,), units=4, sparse=True),
+    row("gru", (5,), units=3),
+    row("gru", (2, 3), units=4, reverse=True),
+    row("rnn", (5,), units=3),
+    row("rnn", (5,), units=3, reverse=True, activation="param_relu"),
+    row("delay", (2, 3), steps=2),
+    row("delay", (3,), steps=-1),
+    row("delay", (3,), steps=0),
+    *(row(layer, shape) for layer in ("last", "first", "sequence_sum") for shape in ((5,), (2, 3))),
+    *(row(layer, shape) for layer in ("sequence_mean", "sequence_max") for shape in ((5,), (2, 3))),
+    row("sequence_softmax", (1,)),
+    row("sequence_softmax", (2, 3)),
+    row("cosine", (5,), (5,)),
+    row("cosine", (2, 3), (2, 3)),
+    row("dot_product", (5,), (5,)),
+    row("dot_product", (2, 3), (2, 3)),
+    row("product", (2, 3), (2, 3)),
+    row("product", (2, 3), (1,)),
+    row("product", (1,), (4,)),
+    row("difference", (4,), (4,)),
+    row("difference", (4,), (1,), absolute=True),
 ]
+ROWS += [replace(row, axis="in0") for row in ROWS if row.axis is None]
+"""What works on a row works on each step of a sequence."""
 
 
 def test_every_layer_has_a_row() -> None:
@@ -121,8 +148,9 @@ def built(environment: dict[str, Any]) -> list[dict[str, Any]]:
     """What CNTK made of each row, in one process."""
     requests = []
     for row in ROWS:
-        inputs = {f"in{i}": {"shape": shape, "sparse": row.sparse} for i, shape in enumerate(row.shapes)}
-        taken = {"inputs": list(inputs)} if layers[row.type].variadic else {"input": "in0"}
+        about = {"sparse": row.sparse, "axis": row.axis}
+        inputs = {f"in{i}": {"shape": shape, **about} for i, shape in enumerate(row.shapes)}
+        taken = {"inputs": list(inputs)} if len(inputs) > 1 else {"input": "in0"}
         requests.append({"inputs": inputs, "layers": [{"name": "made", **taken, **row.layer}], "seed": 1})
     return list(in_trainer(environment, "graph", requests))
 
@@ -134,6 +162,8 @@ def test_plan_is_what_cntk_builds(built: list[dict[str, Any]], number: int) -> N
     assert list(planned.shape) == real["shape"]
     assert {name: list(shape) for name, shape in planned.parameters.items()} == real["parameters"]
     assert real["in_graph"]
+    ends = layers[ROWS[number].type].facts.get("sequence") == "ends"
+    assert real["axis"] == (f"steps of {ROWS[number].axis}" if ROWS[number].axis and not ends else None)
 
 
 REFUSED = [
@@ -155,6 +185,11 @@ REFUSED = [
     (row("splice", (3, 4), (2, 5)), "do not fit side by side"),
     (row("splice", (3,), (3,), axis=1), "axis 1 does not exist"),
     (row("sum", (3,), (4,)), "shapes must be equal"),
+    (row("cosine", (3,), (4,)), "cannot be compared"),
+    (row("dot_product", (3,), (1,)), "cannot be compared"),
+    (row("product", (3,), (4,)), "do not go together"),
+    (row("difference", (2, 3), (3,)), "do not go together"),
+    (row("lstm", (4,), units=4, init_recurrent="bilinear"), "bilinear fills square"),
 ]
 
 

@@ -30,8 +30,8 @@ class Watch:
         self.losses = []
         self.parameters = {}
 
-    def minibatch(self, state, sums, count):
-        self.losses.append(sums[0] / count)
+    def minibatch(self, state, loss):
+        self.losses.append(loss)
         if state.step in self.after:
             self.parameters[state.step] = values(self.model.network.parameters)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import product
 from typing import Any
 
@@ -162,11 +162,93 @@ ROWS: list[Row] = [
         ]
     ),
     ({"type": "sum"}, [(3, 4), (3, 4), (3, 4)], lambda *xs, weights: np.sum(xs, axis=0)),
+    ({"type": "cosine"}, [(5,), (5,)], lambda a, b, weights: cosine(a, b)),
+    ({"type": "cosine"}, [(2, 3), (2, 3)], lambda a, b, weights: cosine(a.ravel(), b.ravel())),
+    ({"type": "dot_product"}, [(2, 3), (2, 3)], lambda a, b, weights: np.array([np.sum(a * b)])),
+    ({"type": "product"}, [(2, 3), (2, 3)], lambda a, b, weights: a * b),
+    ({"type": "product"}, [(1,), (4,)], lambda a, b, weights: a * b),
+    ({"type": "difference"}, [(4,), (4,)], lambda a, b, weights: a - b),
+    ({"type": "difference", "absolute": True}, [(4,), (1,)], lambda a, b, weights: np.abs(a - b)),
 ]
 
 
+def cosine(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return np.array([a @ b / np.sqrt((a @ a) * (b @ b))])
+
+
+def sigmoid(x: np.ndarray) -> np.ndarray:
+    return np.asarray(1 / (1 + np.exp(-x)))
+
+
+def recurrence(step: Callable[..., Any], states: int, reverse: bool) -> Reference:
+    """``step`` of (W x + b, states…, weights) -> states, over the steps; the first state is the output."""
+
+    def reference(steps: np.ndarray, weights: Weights) -> np.ndarray:
+        units = len(weights["H"])
+        state = [np.zeros(units)] * states
+        made = []
+        for x in steps[::-1] if reverse else steps:
+            inputs = x.ravel() @ weights["W"].reshape(x.size, -1) + weights["b"]
+            state = step(inputs, *state, weights=weights, units=units)
+            made.append(state[0])
+        return np.array(made[::-1] if reverse else made)
+
+    return reference
+
+
+def lstm(inputs: np.ndarray, h: np.ndarray, c: np.ndarray, weights: Weights, units: int) -> list[np.ndarray]:
+    i, f, o, g = (inputs + h @ weights["H"]).reshape(4, units)
+    c = sigmoid(f) * c + sigmoid(i) * np.tanh(g)
+    return [sigmoid(o) * np.tanh(c), c]
+
+
+def gru(inputs: np.ndarray, h: np.ndarray, weights: Weights, units: int) -> list[np.ndarray]:
+    recurrent = weights["H"]
+    z, r = sigmoid(inputs[: 2 * units] + h @ recurrent[:, : 2 * units]).reshape(2, units)
+    new = np.tanh(inputs[2 * units :] + (r * h) @ recurrent[:, 2 * units :])
+    return [z * h + (1 - z) * new]
+
+
+def rnn(inputs: np.ndarray, h: np.ndarray, weights: Weights, units: int) -> list[np.ndarray]:
+    return [np.tanh(inputs + h @ weights["H"])]
+
+
+def delayed(by: int) -> Reference:
+    def reference(steps: np.ndarray, weights: Weights) -> np.ndarray:
+        places = np.arange(len(steps)) - by
+        inside = (places >= 0) & (places < len(steps))
+        return np.where(inside[:, None], steps[np.clip(places, 0, len(steps) - 1)], 0)
+
+    return reference
+
+
+def softmax_of_steps(x: np.ndarray, weights: Weights) -> np.ndarray:
+    return np.asarray(np.exp(x) / np.exp(x).sum(axis=0))
+
+
+SEQUENCES: list[Row] = [
+    *(
+        ({"type": name, "units": 4, "reverse": reverse}, [shape], recurrence(step, states, reverse))
+        for name, step, states in (("lstm", lstm, 2), ("gru", gru, 1), ("rnn", rnn, 1))
+        for reverse, shape in ((False, (3,)), (True, (2, 3)))
+    ),
+    ({"type": "delay"}, [(3,)], delayed(1)),
+    ({"type": "delay", "steps": 2}, [(3,)], delayed(2)),
+    ({"type": "delay", "steps": -1}, [(3,)], delayed(-1)),
+    ({"type": "delay", "steps": 0}, [(3,)], delayed(0)),
+    ({"type": "sequence_softmax"}, [(2,)], softmax_of_steps),
+    ({"type": "last"}, [(2, 3)], lambda x, weights: x[-1]),
+    ({"type": "first"}, [(2, 3)], lambda x, weights: x[0]),
+    ({"type": "sequence_sum"}, [(2, 3)], lambda x, weights: x.sum(axis=0)),
+    ({"type": "sequence_mean"}, [(2, 3)], lambda x, weights: x.mean(axis=0)),
+    ({"type": "sequence_max"}, [(2, 3)], lambda x, weights: x.max(axis=0)),
+]
+"""The references see all steps of a row."""
+LENGTHS = (4, 1, 6)
+
+
 def test_every_layer_has_a_row() -> None:
-    assert {layer["type"] for layer, _, _ in ROWS} == {part.name for part in layers}
+    assert {layer["type"] for layer, _, _ in ROWS + SEQUENCES} == {part.name for part in layers}
 
 
 def feed(shapes: list[tuple[int, ...]]) -> dict[str, np.ndarray]:
@@ -176,21 +258,35 @@ def feed(shapes: list[tuple[int, ...]]) -> dict[str, np.ndarray]:
     }
 
 
+def steps_of(shapes: list[tuple[int, ...]]) -> dict[str, list[np.ndarray]]:
+    random = np.random.default_rng(1)
+    return {
+        f"in{i}": [random.normal(size=(length, *shape)).astype(np.float32) for length in LENGTHS]
+        for i, shape in enumerate(shapes)
+    }
+
+
+def request(layer: dict[str, Any], shapes: list[tuple[int, ...]], axis: str | None) -> dict[str, Any]:
+    values: Mapping[str, Any] = feed(shapes) if axis is None else steps_of(shapes)
+    taken = {"inputs": list(values)} if len(shapes) > 1 else {"input": "in0"}
+    return {
+        "inputs": {f"in{i}": {"shape": shape, "axis": axis} for i, shape in enumerate(shapes)},
+        "layers": [{"name": "made", **taken, **complete("layer", layer)}],
+        "seed": 1,
+        "feed": {name: [row.tolist() for row in value] for name, value in values.items()},
+        "weights": True,
+    }
+
+
 @pytest.fixture(scope="module")
 def built(chosen_environment: dict[str, Any]) -> list[dict[str, Any]]:
-    requests = []
-    for layer, shapes, _ in ROWS:
-        values = feed(shapes)
-        taken = {"inputs": list(values)} if layers[layer["type"]].variadic else {"input": "in0"}
-        requests.append(
-            {
-                "inputs": {f"in{i}": {"shape": shape, "sparse": False} for i, shape in enumerate(shapes)},
-                "layers": [{"name": "made", **taken, **complete("layer", layer)}],
-                "seed": 1,
-                "feed": {name: value.tolist() for name, value in values.items()},
-                "weights": True,
-            }
-        )
+    requests = [request(layer, shapes, None) for layer, shapes, _ in ROWS]
+    return list(in_trainer(chosen_environment, "graph", requests))
+
+
+@pytest.fixture(scope="module")
+def built_along_steps(chosen_environment: dict[str, Any]) -> list[dict[str, Any]]:
+    requests = [request(layer, shapes, "in0") for layer, shapes, _ in ROWS + SEQUENCES]
     return list(in_trainer(chosen_environment, "graph", requests))
 
 
@@ -207,6 +303,24 @@ def test_layer_computes_its_formula(built: list[dict[str, Any]], number: int) ->
     values = [value.astype(np.float64) for value in feed(shapes).values()]
     for example in range(EXAMPLES):
         expected = reference(*(value[example] for value in values), weights=weights)
+        np.testing.assert_allclose(found["values"][example], expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "number", range(len(ROWS + SEQUENCES)), ids=[f"{named(row)} a step" for row in ROWS + SEQUENCES]
+)
+def test_layer_computes_its_formula_along_the_steps(
+    built_along_steps: list[dict[str, Any]], number: int
+) -> None:
+    _, shapes, reference = (ROWS + SEQUENCES)[number]
+    found = built_along_steps[number]["made"]
+    weights = {name: np.array(value) for name, value in found["weights"].items()}
+    for example in range(len(LENGTHS)):
+        values = [rows[example].astype(np.float64) for rows in steps_of(shapes).values()]
+        if number < len(ROWS):
+            expected = [reference(*step, weights=weights) for step in zip(*values, strict=True)]
+        else:
+            expected = reference(*values, weights=weights)
         np.testing.assert_allclose(found["values"][example], expected, rtol=1e-5, atol=1e-5)
 
 

@@ -18,7 +18,7 @@ from tests.trainer_runs import Workshop
 from tests.trainer_scripts import in_trainer
 from trainer.parts import losses, metrics
 
-ROWS, TRAIN, CLASSES, RATE = 40, 25, 4, 0.5
+ROWS, TRAIN, CLASSES, RATE, PIECE = 40, 25, 4, 0.5, 7
 SPLITS = {"train": np.arange(TRAIN), "valid": np.arange(TRAIN, ROWS)}
 
 Loss = Callable[..., np.ndarray]
@@ -42,10 +42,26 @@ def logistic(z: np.ndarray, t: np.ndarray) -> np.ndarray:
     return np.asarray((np.logaddexp(0, z) - z * t).sum(axis=1))
 
 
+def similarities(z: np.ndarray, t: np.ndarray, similarity: str) -> np.ndarray:
+    if similarity == "cosine":
+        z, t = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (z, t))
+    return np.asarray(z @ t.T)
+
+
+def ranking(z: np.ndarray, t: np.ndarray, scale: float = 10.0, similarity: str = "cosine") -> np.ndarray:
+    return -np.diag(log_softmax(scale * similarities(z, t, similarity)))
+
+
+def margin_ranking(z: np.ndarray, t: np.ndarray, margin: float = 1.0) -> np.ndarray:
+    return np.asarray(np.maximum(0, margin - (z - t)).sum(axis=1))
+
+
 LOSSES: dict[str, Loss] = {
     "cross_entropy_with_softmax": cross_entropy,
     "squared_error": squared_error,
     "logistic": logistic,
+    "ranking_with_negatives": ranking,
+    "margin_ranking": margin_ranking,
 }
 
 
@@ -66,7 +82,17 @@ def f1(average: str) -> Callable[..., float]:
     return score
 
 
+def first_among_others(z: np.ndarray, t: np.ndarray, similarity: str = "cosine") -> float:
+    right = [
+        similarities(z[piece], t[piece], similarity).argmax(axis=1) == range(len(z[piece]))
+        for piece in pieces(len(z))
+    ]
+    return float(np.concatenate(right).mean())
+
+
 METRICS: dict[str, Callable[..., float]] = {
+    "pearson": lambda z, t: float(np.corrcoef(z.ravel(), t.ravel())[0, 1]),
+    "ranking_accuracy": first_among_others,
     "hamming_loss": lambda z, t, threshold=0.5: float(
         sklearn.metrics.hamming_loss(t.astype(int), said(z, threshold))
     ),
@@ -130,6 +156,34 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
             for position, threshold in enumerate((0.5, 0.2, 0.9, 0.99999))
         ],
     },
+    "several targets side by side": {
+        "objective": [term(SE, ["weight", "triple"])],
+        "metrics": [term("root_mean_squared_error", ["weight", "triple"]), term("pearson", "values")],
+    },
+    "ranking": {
+        "objective": [term("ranking_with_negatives", "partner", scale=4.0)],
+        "metrics": [term("ranking_accuracy", "partner")],
+    },
+    "ranking by products": {
+        "objective": [term("ranking_with_negatives", "partner", scale=0.3, similarity="dot_product")],
+        "metrics": [term("ranking_accuracy", "partner", similarity="dot_product")],
+        "example_weight": "weight",
+    },
+    "ranking by a margin": {"objective": [term("margin_ranking", "partner", margin=0.5)]},
+    "mean by example weights": {
+        "objective": [term(CE, "label", normalization="weighted_mean")],
+        "example_weight": "weight",
+    },
+    "mean by class weights": {
+        "objective": [term(CE, "label", class_weights={"0": 2.5}, normalization="weighted_mean")]
+    },
+    "mean by both, and a term with a weight of its own": {
+        "objective": [
+            term(CE, "label", class_weights=[2.0, 1.0, 0.5, 0.0], normalization="weighted_mean"),
+            term(SE, "values", weight=0.25, example_weight="other"),
+        ],
+        "example_weight": "weight",
+    },
     "metrics are not weighted": {
         "objective": [term(SE, "values")],
         "example_weight": "weight",
@@ -158,6 +212,8 @@ def data() -> dict[str, np.ndarray]:
         "labels": random.integers(0, 2, size=(ROWS, CLASSES)).astype(np.float32),
         "values": random.normal(size=(ROWS, CLASSES)).astype(np.float32),
         "weight": random.uniform(0, 3, size=(ROWS, 1)).astype(np.float32),
+        "other": random.uniform(0, 3, size=(ROWS, 1)).astype(np.float32),
+        "triple": random.normal(size=(ROWS, 3)).astype(np.float32),
     }
 
 
@@ -176,7 +232,7 @@ def found(
     for case in OBJECTIVES.values():
         spec = {
             "dataset": dataset,
-            "inputs": {"x": "x"},
+            "inputs": {"x": "x", "partner": "values"},
             "network": [{"name": "scores", "type": "dense", "units": CLASSES, "input": "x"}],
             "learner": {"type": "sgd", "learning_rate": RATE},
             "training": {"epochs": 1, "minibatch_size": TRAIN, "shuffle": False},
@@ -189,7 +245,7 @@ def found(
                 "initial": {name: value.tolist() for name, value in initial.items()},
                 "after": [1],
                 # Splits are evaluated in pieces.
-                "evaluation_minibatch": 7,
+                "evaluation_minibatch": PIECE,
             }
         )
     level = {"initial": {name: np.zeros_like(value).tolist() for name, value in initial.items()}}
@@ -201,10 +257,19 @@ def found(
 
 
 def settings(item: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: item[key] for key in ("label_smoothing", "top_n", "threshold") if key in item}
+    keys = ("label_smoothing", "top_n", "threshold", "scale", "similarity", "margin")
+    return {key: item[key] for key in keys if key in item}
 
 
-def target(data: dict[str, np.ndarray], name: str) -> np.ndarray:
+def pieces(rows: int, size: int = PIECE) -> list[slice]:
+    return [slice(start, start + size) for start in range(0, rows, size)]
+
+
+def target(data: dict[str, np.ndarray], name: str | list[str]) -> np.ndarray:
+    if isinstance(name, list):
+        return np.concatenate([target(data, each) for each in name], axis=1)
+    if name == "partner":
+        name = "values"
     return np.eye(CLASSES)[data[name]] if name == "label" else data[name].astype(np.float64)
 
 
@@ -213,22 +278,27 @@ def expected_losses(
     data: dict[str, np.ndarray],
     rows: np.ndarray,
     parameters: Mapping[str, np.ndarray],
+    size: int = TRAIN,
 ) -> dict[str, float]:
-    """Every reported loss over ``rows``, from the formulas."""
+    """Every reported loss over ``rows``, read ``size`` at a time, from the formulas."""
     scores = data["x"][rows].astype(np.float64) @ parameters["scores.W"] + parameters["scores.b"]
-    weighted, plain, reported = np.zeros(len(rows)), np.zeros(len(rows)), {}
+    total, plain, reported = 0.0, 0.0, {}
     for item in spec["objective"]:
         wanted = target(data, item["target"])[rows]
-        value = LOSSES[item["type"]](scores, wanted, **settings(item))
-        of_class = wanted @ item["class_weights"] if item["class_weights"] else 1.0
-        weighted += item["weight"] * of_class * value
-        plain += item["weight"] * value
+        loss, about = LOSSES[item["type"]], settings(item)
+        value = np.concatenate(
+            [loss(scores[piece], wanted[piece], **about) for piece in pieces(len(rows), size)]
+        )
+        weights = wanted @ item["class_weights"] if item["class_weights"] else np.ones(len(rows))
+        if item["example_weight"]:
+            weights = weights * data[item["example_weight"]][rows, 0]
+        divisor = weights.sum() if item["normalization"] == "weighted_mean" else len(rows)
+        total += item["weight"] * float((weights * value).sum() / divisor)
+        plain += item["weight"] * float(value.mean())
         reported[item["name"]] = float(value.mean())
-    if spec["example_weight"]:
-        weighted = weighted * data["weight"][rows, 0]
-    reported["total"] = float(weighted.mean())
-    if spec["example_weight"] or any(item["class_weights"] for item in spec["objective"]):
-        reported["total_unweighted"] = float(plain.mean())
+    reported["total"] = total
+    if any(item["class_weights"] or item["example_weight"] for item in spec["objective"]):
+        reported["total_unweighted"] = plain
     return reported
 
 
@@ -242,7 +312,7 @@ def test_reported_numbers_are_the_formulas(
     split: str,
 ) -> None:
     spec, summary = found[case]["spec"], found[case]["summaries"][split]
-    expected = expected_losses(spec, data, SPLITS[split], initial)
+    expected = expected_losses(spec, data, SPLITS[split], initial, PIECE)
     assert summary["losses"] == pytest.approx(expected, rel=1e-5)
     scores = data["x"][SPLITS[split]] @ initial["scores.W"] + initial["scores.b"]
     assert summary["metrics"] == pytest.approx(

@@ -2,10 +2,12 @@
 
 The engine turns a term into sum(weight * loss) / n over a minibatch of n examples. ``target``
 in the registration says which fields fit: "classes" (a categorical field, or a distribution
-over classes), "values" (numbers of the output's shape), "labels" (numbers in 0..1).
+over classes), "values" (numbers of the output's shape), "labels" (numbers in 0..1), or "layer":
+another node of the network.
 """
 
 from trainer.engine import C
+from trainer.parts.pairs import similarities
 from trainer.parts.registry import Param, Registry
 
 losses = Registry("loss")
@@ -37,3 +39,30 @@ def logistic(output, target):
     """
     per_label = C.relu(output) - output * target + C.log(1 + C.exp(-C.abs(output)))
     return C.reshape(C.reduce_sum(per_label), (1,))
+
+
+@losses.part("ranking_with_negatives", target="layer")
+def ranking_with_negatives(
+    output,
+    target,
+    *,
+    scale: float = Param(10.0, gt=0),
+    similarity: str = Param("cosine", choices=("cosine", "dot_product")),
+):
+    """Softmax cross entropy of a row's own partner among those of all rows of its minibatch.
+
+    ``output`` and ``target`` are the vectors of two towers, such as question and answer. The partners
+    of the other rows are the negatives, so the loss grows with the minibatch, and a row alone has
+    none. Scores are similarities times ``scale``.
+    """
+    everyone, own = similarities(output, target, similarity)
+    return C.reshape(C.reduce_log_sum_exp(everyone * scale, axis=0) - own * scale, (1,))
+
+
+@losses.part("margin_ranking", target="layer")
+def margin_ranking(output, target, *, margin: float = Param(1.0, gt=0)):
+    """max(0, margin - (output - target)), summed over the elements of an example.
+
+    ``output`` scores the right partner and ``target``, a layer too, one that is known to be wrong.
+    """
+    return C.reshape(C.reduce_sum(C.relu(margin - (output - target))), (1,))

@@ -11,9 +11,13 @@ import math
 import numpy as np
 
 from trainer.engine import C
+from trainer.parts.pairs import similarities
 from trainer.parts.registry import Param, Registry
 
 metrics = Registry("metric")
+
+TOLERANCE = 1e-6
+"""The same product, summed in another order, differs by this much at the most."""
 
 
 def mean(sums, count):
@@ -116,3 +120,24 @@ def micro_f1(output, target, *, threshold: float = Param(0.5, gt=0, lt=1)):
 def macro_f1(output, target, *, threshold: float = Param(0.5, gt=0, lt=1)):
     """Mean over the labels of each one's F1, 0 for one never said nor true. The output is scores (logits)."""
     return counts(output, target, threshold)
+
+
+def correlation(sums, count):
+    """From the sums of x, y, x^2, y^2 and x y; 0 where one of them does not vary."""
+    x, y, xx, yy, xy = sums / count
+    spread = (xx - x * x) * (yy - y * y)
+    return (xy - x * y) / math.sqrt(spread) if spread > 0 else 0.0
+
+
+@metrics.part("pearson", target="values", better="higher", finish=correlation)
+def pearson(output, target):
+    """Pearson's correlation between output and target over all elements of all examples."""
+    pairs = (output, target, output * output, target * target, output * target)
+    return C.splice(*[C.reshape(C.reduce_mean(numbers), (1,)) for numbers in pairs], axis=0)
+
+
+@metrics.part("ranking_accuracy", target="layer", better="higher")
+def ranking_accuracy(output, target, *, similarity: str = Param("cosine", choices=("cosine", "dot_product"))):
+    """Share of rows whose own partner scores highest among those of all rows of the same minibatch."""
+    everyone, own = similarities(output, target, similarity)
+    return C.reshape(C.greater_equal(own, C.reduce_max(everyone) - TOLERANCE), (1,))
