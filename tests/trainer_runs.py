@@ -41,6 +41,28 @@ class Sparse:
         return len(self.indptr) - 1
 
 
+@dataclass
+class Sequences:
+    """``steps`` of all rows (or sparse ones), one row after the other."""
+
+    steps: np.ndarray | Sparse
+    lengths: np.ndarray
+
+    @property
+    def offsets(self) -> np.ndarray:
+        return np.concatenate(([0], np.cumsum(self.lengths))).astype(np.int64)
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def of(self, rows: np.ndarray) -> np.ndarray:
+        """The numbers of the steps of some rows."""
+        return np.concatenate([np.arange(self.offsets[row], self.offsets[row + 1]) for row in rows])
+
+
+Column = np.ndarray | Sparse | Sequences
+
+
 class Workshop:
     """A volume in a temporary folder and an interpreter that has CNTK."""
 
@@ -49,15 +71,22 @@ class Workshop:
         self.volume: Volume = self.settings.volume
         self.environment = environment
 
-    def dataset(
-        self, name: str, columns: Mapping[str, np.ndarray | Sparse], splits: Mapping[str, np.ndarray]
-    ) -> str:
+    def dataset(self, name: str, columns: Mapping[str, Column], splits: Mapping[str, np.ndarray]) -> str:
         """A data set from arrays: one-dimensional integers are categorical, other arrays dense."""
         folder = self.volume.dataset(f"ds_{name}")
         folder.path.mkdir(parents=True)
-        fields = {
-            field: self._column(folder.path, field, values, splits) for field, values in columns.items()
-        }
+        fields: dict[str, Any] = {}
+        for field, values in columns.items():
+            if isinstance(values, Sequences):
+                fields[field] = self._sequences(folder.path, field, values, splits)
+                alike = (
+                    name
+                    for name, other in columns.items()
+                    if isinstance(other, Sequences) and np.array_equal(other.lengths, values.lengths)
+                )
+                fields[field]["axis"] = next(alike)
+            else:
+                fields[field] = self._column(folder.path, field, values, splits)
         for split, rows in splits.items():
             np.save(folder.file(f"{split}.npy"), np.asarray(rows, dtype=np.int64))
         write_json(
@@ -79,6 +108,14 @@ class Workshop:
             },
         )
         return f"ds_{name}"
+
+    def _sequences(
+        self, folder: Path, field: str, values: Sequences, splits: Mapping[str, np.ndarray]
+    ) -> Any:
+        np.save(folder / f"{field}.offsets.npy", values.offsets)
+        found = self._column(folder, field, values.steps, {"train": values.of(splits["train"])})
+        found["files"]["offsets"] = f"{field}.offsets.npy"
+        return found | {"sequence": True, "max_length": int(values.lengths.max())}
 
     def _column(
         self, folder: Path, field: str, values: np.ndarray | Sparse, splits: Mapping[str, np.ndarray]
