@@ -6,6 +6,7 @@ from typing import Any
 
 from jobs.part_models import Strict, part_model
 from trainer.parts import Part, registries
+from trainer.parts.learners import call_of
 
 
 def catalogue() -> dict[str, list[dict[str, Any]]]:
@@ -31,6 +32,10 @@ def described(part: Part) -> dict[str, Any]:
         found["takes"] = "several inputs" if part.variadic else "one input"
     if "target" in part.facts:
         found["target"] = part.facts["target"]
+    if part.kind == "learner":
+        found["cntk_call"] = call_of(
+            part_model(part, Strict).model_validate({"type": part.name}).model_dump()
+        )
     if "better" in part.facts:
         found["better"] = part.facts["better"]
     return found
