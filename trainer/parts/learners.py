@@ -14,7 +14,7 @@ that CNTK would take as well, nesterov diverges, and adadelta's bits depend on w
 """
 
 from collections import OrderedDict
-from typing import Optional
+from typing import Any, Dict, Optional
 
 from trainer.parts.calls import Call
 from trainer.parts.registry import Param, Registry
@@ -47,7 +47,7 @@ def regularized(l1, l2, clip_norm, clip_value):
     return options
 
 
-def call_of(document):
+def call_of(document: Dict[str, Any]) -> str:
     """The call behind a learner of a complete spec, and that call written out with its rate."""
     call = learners.build(document)
     rate = document[learners[document["type"]].facts["rate"]]
