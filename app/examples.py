@@ -111,6 +111,8 @@ VALIDATION: dict[str, Any] = {
     "valid": True,
     "spec": SPEC,
     "fingerprint": "9b1c6f0e2a7d4853b6e0",
+    "cntk_call": "cntk.adam(parameters, 0.001, momentum=0.9, unit_gain=True, variance_momentum=0.999, "
+    "epsilon=1e-08, minibatch_size=IGNORE)",
     "estimate": {
         "parameters": 4810,
         "memory_bytes": 1_203_456,

@@ -21,6 +21,7 @@ from jobs.states import State
 from jobs.store import Store
 from jobs.submit import submit
 from trainer.layout import Volume, read_json
+from trainer.parts.learners import call_of
 
 router = APIRouter(prefix="/jobs", tags=["jobs"])
 
@@ -98,7 +99,13 @@ def validate(document: dict[str, Any], settings: Settings) -> Validation:
     """What ``submit`` would make of a spec, with the same refusals, and nothing made."""
     found = normalise(document, settings.volume, settings)
     resolve_start(found, settings.volume)
-    return Validation(valid=True, spec=found.document, fingerprint=found.fingerprint, estimate=found.estimate)
+    return Validation(
+        valid=True,
+        spec=found.document,
+        fingerprint=found.fingerprint,
+        cntk_call=call_of(found.document["learner"]),
+        estimate=found.estimate,
+    )
 
 
 def job_of(record: Record, store: Store, volume: Volume) -> Job:

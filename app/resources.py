@@ -149,6 +149,7 @@ class Validation(BaseModel):
     valid: bool
     spec: dict[str, Any]
     fingerprint: str
+    cntk_call: str = Field(description="the learner as CNTK's own call, which the trainer makes")
     estimate: dict[str, Any] = Field(
         description="parameters, memory_bytes, checkpoint_bytes, and shape and parameters of each layer"
     )

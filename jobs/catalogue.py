@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from jobs.part_models import Strict, part_model
+from jobs.recipes import FITS
 from trainer.parts import Part, registries
+from trainer.parts.learners import call_of
 
 
 def catalogue() -> dict[str, list[dict[str, Any]]]:
@@ -31,6 +33,10 @@ def described(part: Part) -> dict[str, Any]:
         found["takes"] = "several inputs" if part.variadic else "one input"
     if "target" in part.facts:
         found["target"] = part.facts["target"]
+    if part.kind == "learner":
+        found["cntk_call"] = call_of(
+            part_model(part, Strict).model_validate({"type": part.name}).model_dump()
+        )
     if "better" in part.facts:
         found["better"] = part.facts["better"]
     return found
@@ -40,6 +46,8 @@ def parameter(part: Part, schema: dict[str, Any], name: str) -> dict[str, Any]:
     """One parameter: a part is named by its kind, anything else described by its JSON schema."""
     _, param = part.params[name]
     found: dict[str, Any] = {"name": name, "required": param.required}
+    if param.field is not None:
+        found["field"] = FITS[param.field][1]
     if not param.required:
         found["default"] = param.default
     if param.part is not None:

@@ -62,12 +62,13 @@ def nests(part: Part) -> bool:
 
 def limited(annotation: Any, param: Param) -> Any:
     """``annotation`` with the limits on its numbers, also inside lists and alternatives."""
-    if not param.limits:
+    if not param.limits and not param.field:
         return annotation
     if get_origin(annotation) is Union:
         return Union[tuple(limited(choice, param) for choice in get_args(annotation))]  # noqa: UP007
     if get_origin(annotation) is list:
-        return Annotated[list[limited(get_args(annotation)[0], param)], Field(min_length=1)]  # type: ignore[misc]  # built at run time
+        least = 0 if param.empty else 1
+        return Annotated[list[limited(get_args(annotation)[0], param)], Field(min_length=least)]  # type: ignore[misc]  # built at run time
     if annotation in (int, float):
         return Annotated[annotation, Field(**param.limits)]
     return annotation

@@ -10,9 +10,10 @@ from jobs.checks import check
 from jobs.dataset import load_schema
 from jobs.errors import InvalidInput
 from jobs.fingerprint import fingerprint
+from jobs.recipes import blamed, contradictions, expand, field_faults, values_of
 from jobs.settings import Settings
 from jobs.shapes import estimate
-from jobs.spec_models import parse
+from jobs.spec_models import check_with_recipe, parse
 from trainer.layout import Volume
 
 
@@ -36,7 +37,10 @@ def normalise(document: Mapping[str, Any], volume: Volume, settings: Settings) -
     """The complete spec; InvalidInput with every fault at once, NotFound without its data set.
 
     Structural faults (types, unknown keys) come first: meaning is only looked for in a whole spec.
+    A recipe is expanded, and leaves no trace but what it stands for.
     """
+    if document.get("recipe") is not None:
+        return expanded(document, volume, settings)
     spec = parse(document).model_dump()
     schema = load_schema(volume, spec["dataset"])
     planned, faults = check(spec, schema)
@@ -47,3 +51,16 @@ def normalise(document: Mapping[str, Any], volume: Volume, settings: Settings) -
         spec["training"]["threads"] = settings.threads
     spec["fingerprint"] = fingerprint(spec)
     return NormalisedSpec(spec, estimate(spec, planned, schema))
+
+
+def expanded(document: Mapping[str, Any], volume: Volume, settings: Settings) -> NormalisedSpec:
+    """The complete spec of what a recipe stands for; faults are said of what the author wrote."""
+    check_with_recipe(document)
+    schema = load_schema(volume, document["dataset"])
+    values = values_of(document["recipe"])
+    if faults := contradictions(document) + field_faults(values, schema):
+        raise InvalidInput.of(faults)
+    try:
+        return normalise(expand(document, values, schema), volume, settings)
+    except InvalidInput as error:
+        raise InvalidInput.of(blamed(error.faults, document)) from None

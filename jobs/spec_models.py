@@ -6,11 +6,11 @@ import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
 
 from jobs.errors import Fault, InvalidInput
 from jobs.part_models import Strict, discriminated, known_keys, part_models, reference, tags
-from trainer.parts import Part, layers, learners, losses, metrics
+from trainer.parts import Part, layers, learners, losses, metrics, recipes
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 Split = Literal["train", "valid"]
@@ -125,6 +125,10 @@ Layer = discriminated(part_models(layers, _layer_base))
 Loss = discriminated(part_models(losses, lambda _: Term))
 Metric = discriminated(part_models(metrics, lambda _: Targeted))
 Learner = reference(part_models(learners), None, learners)
+Recipe = discriminated(part_models(recipes))
+
+FROM_RECIPE = ("inputs", "network", "objective", "learner")
+"""Required keys of a plain spec that a recipe may bring."""
 
 
 def _distinct(values: list[str]) -> list[str]:
@@ -133,12 +137,25 @@ def _distinct(values: list[str]) -> list[str]:
     return values
 
 
+def _or_a_recipe(schema: dict[str, Any]) -> None:
+    """What a recipe brings need not be there beside it."""
+    schema["required"] = [key for key in schema["required"] if key not in FROM_RECIPE]
+    schema["anyOf"] = [{"required": ["recipe"]}, {"required": list(FROM_RECIPE)}]
+
+
 class JobSpec(Strict):
     """One training job as its author writes it."""
+
+    model_config = ConfigDict(json_schema_extra=_or_a_recipe)
 
     spec_version: Literal[1] = 1
     name: str = Field(default="", max_length=200)
     dataset: str
+    recipe: Recipe | None = Field(  # type: ignore[valid-type]  # built from the registry
+        default=None,
+        exclude=True,
+        description="short for a plain spec, which is what is kept: keys beside it replace what it says",
+    )
     inputs: dict[Name, Annotated[InputSpec, BeforeValidator(_input)]] = Field(min_length=1)
     network: list[Layer] = Field(min_length=1)  # type: ignore[valid-type]  # built from the registry
     objective: list[Loss] = Field(min_length=1)  # type: ignore[valid-type]  # likewise
@@ -160,8 +177,26 @@ def parse(document: Mapping[str, Any]) -> JobSpec:
     try:
         return JobSpec.model_validate(document)
     except ValidationError as error:
-        faults = [fault(dict(item), document) for item in error.errors(include_url=False)]
-        raise InvalidInput.of(list(dict.fromkeys(faults))) from None
+        raise InvalidInput.of(structural_faults(error, document)) from None
+
+
+def structural_faults(error: ValidationError, document: Mapping[str, Any]) -> list[Fault]:
+    faults = [fault(dict(item), document) for item in error.errors(include_url=False)]
+    return list(dict.fromkeys(faults))
+
+
+def check_with_recipe(document: Mapping[str, Any]) -> None:
+    """InvalidInput with every structural fault of a recipe and of what stands beside it."""
+    try:
+        JobSpec.model_validate(document)
+    except ValidationError as error:
+        faults = [
+            found
+            for found in structural_faults(error, document)
+            if found.code != "missing" or found.pointer[1:] not in FROM_RECIPE
+        ]
+        if faults:
+            raise InvalidInput.of(faults) from None
 
 
 def nearest(word: str, known: list[str]) -> str:

@@ -60,8 +60,8 @@ class Model:
         self.device = C.cpu()
         self.rate_field = learners[spec["learner"]["type"]].facts["rate"]
         self.rate = None
-        rate = C.learning_parameter_schedule(self.rate_at(0.0), minibatch_size=IGNORE)
-        self.learner = learners.build(spec["learner"], list(self.network.parameters.values()), rate)
+        call = learners.build(spec["learner"])
+        self.learner = call.make(list(self.network.parameters.values()), self.rate_at(0.0))
         self.trainer = C.Trainer(
             C.combine([self.objective.report]), (self.objective.loss, None), [self.learner]
         )

@@ -8,7 +8,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from environments import modern, stamp, trainer
+from environments import modern, peers, stamp, trainer
 from environments.interpreters import SUPPORTED, choose, search
 from environments.steps import SetupError
 
@@ -28,6 +28,11 @@ def _arguments() -> argparse.Namespace:
         "--second-trainer",
         action="store_true",
         help="where the machine has another CPython that serves, make .venv-trainer-second, for the tests",
+    )
+    parser.add_argument(
+        "--peers",
+        action="store_true",
+        help="make .venv-peers with PyTorch, for the tests that compare with it",
     )
     return parser.parse_args()
 
@@ -52,6 +57,8 @@ def _set_up(root: Path, arguments: argparse.Namespace) -> None:
             print(f"second trainer: {made['summary']}")
         else:
             print("second trainer: none, this machine has one interpreter for CNTK")
+    if arguments.peers:
+        print(f"peers: {', '.join(peers.REQUIREMENTS)} in {peers.make(root).parents[1].name}")
 
 
 def main() -> int:

@@ -149,6 +149,12 @@ ROWS: list[Row] = [
     ({"type": "activation", "function": "softplus"}, [(3, 4)], lambda x, weights: np.logaddexp(0, x)),
     ({"type": "flatten"}, [(2, 3, 4)], lambda x, weights: x.ravel()),
     ({"type": "reshape", "shape": [4, 6]}, [(2, 3, 4)], lambda x, weights: x.reshape(4, 6)),
+    ({"type": "rescale", "scale": -2.0, "shift": 0.5}, [(3, 4)], lambda x, weights: -2 * x + 0.5),
+    (
+        {"type": "rescale", "scale": [1.0, 2.0, 0.5, 3.0], "shift": [0.1, -0.2, 0.0, 4.0]},
+        [(2, 2)],
+        lambda x, weights: x * [[1, 2], [0.5, 3]] + [[0.1, -0.2], [0, 4]],
+    ),
     *(
         (
             {"type": "splice", "axis": axis},

@@ -7,12 +7,14 @@ from trainer.parts.layers import layers
 from trainer.parts.learners import learners
 from trainer.parts.losses import losses
 from trainer.parts.metrics import metrics
+from trainer.parts.recipes import recipes
 from trainer.parts.registry import REQUIRED, Param, Part, Plan, PlanError, Registry
+from trainer.parts.rescaling import rescale
 from trainer.parts.schedules import schedules
 
 registries = {
     registry.kind: registry
-    for registry in (layers, activations, initializers, losses, metrics, learners, schedules)
+    for registry in (layers, activations, initializers, losses, metrics, learners, schedules, recipes)
 }
 
 __all__ = [
@@ -28,6 +30,8 @@ __all__ = [
     "learners",
     "losses",
     "metrics",
+    "recipes",
     "registries",
+    "rescale",
     "schedules",
 ]

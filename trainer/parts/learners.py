@@ -1,8 +1,9 @@
 """Learners: how parameters follow gradients, set up so that each is the rule people expect.
 
-Every learner takes the mean gradient of a minibatch (``minibatch_size=IGNORE``); without it
-CNTK feeds adaptive learners the sum and they hardly move. The engine sets the rate before
-each minibatch from the schedule, so the constructor's rate is only the first one.
+A part answers with the call of CNTK that it stands for. Every learner takes the mean gradient of
+a minibatch (``minibatch_size=IGNORE``); without it CNTK feeds adaptive learners the sum and they
+hardly move. The engine sets the rate before each minibatch from the schedule, so the call's rate
+is only the first one.
 
 In the rules below p is one parameter, g its gradient. Clipping comes first, then l2 adds to the
 gradient, then the rule moves p, then l1 shrinks it. All of them treat every parameter alike,
@@ -12,10 +13,12 @@ In the registration, ``state`` is the number of values kept a parameter (beside 
 that CNTK would take as well, nesterov diverges, and adadelta's bits depend on when it is saved.
 """
 
-from typing import Optional
+from collections import OrderedDict
+from typing import Any, Dict, Optional
 
-from trainer.engine import IGNORE, C
+from trainer.parts.calls import Call
 from trainer.parts.registry import Param, Registry
+from trainer.parts.schedules import described
 
 learners = Registry("learner")
 
@@ -32,26 +35,29 @@ CLIP_VALUE = Param(None, gt=0, documentation="largest magnitude of a gradient's 
 
 def regularized(l1, l2, clip_norm, clip_value):
     """CNTK's options for penalties and clipping; of the two clippings at most one is set."""
-    options = {"minibatch_size": IGNORE, "l1_regularization_weight": l1, "l2_regularization_weight": l2}
-    if clip_value is not None:
-        options.update(
-            gradient_clipping_threshold_per_sample=clip_value, gradient_clipping_with_truncation=True
-        )
-    elif clip_norm is not None:
-        options.update(
-            gradient_clipping_threshold_per_sample=clip_norm, gradient_clipping_with_truncation=False
-        )
+    options = OrderedDict()
+    if l1:
+        options["l1_regularization_weight"] = l1
+    if l2:
+        options["l2_regularization_weight"] = l2
+    threshold = clip_norm if clip_value is None else clip_value
+    if threshold is not None:
+        options["gradient_clipping_threshold_per_sample"] = threshold
+        options["gradient_clipping_with_truncation"] = clip_value is not None
     return options
 
 
-def momentum_schedule(value):
-    return C.momentum_schedule(value, minibatch_size=IGNORE)
+def call_of(document: Dict[str, Any]) -> str:
+    """The call behind a learner of a complete spec, and that call written out with its rate."""
+    call = learners.build(document)
+    rate = document[learners[document["type"]].facts["rate"]]
+    if rate["type"] == "constant":
+        return call.written(described(rate))
+    return "%s, rate set before each minibatch: %s" % (call, described(rate))
 
 
 @learners.part("sgd", rate="learning_rate", state=0, sparse=True)
 def sgd(
-    parameters,
-    rate,
     *,
     learning_rate=Param(0.01, **RATE),
     l1: float = L1,
@@ -60,13 +66,11 @@ def sgd(
     clip_value: Optional[float] = CLIP_VALUE,
 ):
     """Stochastic gradient descent: p -= rate * g."""
-    return C.sgd(parameters, rate, **regularized(l1, l2, clip_norm, clip_value))
+    return Call("sgd", **regularized(l1, l2, clip_norm, clip_value))
 
 
 @learners.part("momentum", rate="learning_rate", state=1, sparse=True)
 def momentum(
-    parameters,
-    rate,
     *,
     learning_rate=Param(0.01, **RATE),
     momentum: float = Param(0.9, ge=0, lt=1),
@@ -83,10 +87,9 @@ def momentum(
     those elements alone that occur in the minibatch. ``unit_gain`` scales g by (1 - momentum),
     CNTK's default and not other libraries'.
     """
-    return C.momentum_sgd(
-        parameters,
-        rate,
-        momentum_schedule(momentum),
+    return Call(
+        "momentum_sgd",
+        momentum=momentum,
         unit_gain=unit_gain,
         **regularized(l1, l2, clip_norm, clip_value),
     )
@@ -94,8 +97,6 @@ def momentum(
 
 @learners.part("nesterov", rate="learning_rate", state=1)
 def nesterov(
-    parameters,
-    rate,
     *,
     learning_rate=Param(0.01, **RATE),
     momentum: float = Param(0.9, ge=0, lt=1),
@@ -109,10 +110,9 @@ def nesterov(
 
     ``unit_gain`` scales g by (1 - momentum), CNTK's default and not other libraries'.
     """
-    return C.nesterov(
-        parameters,
-        rate,
-        momentum_schedule(momentum),
+    return Call(
+        "nesterov",
+        momentum=momentum,
         unit_gain=unit_gain,
         **regularized(l1, l2, clip_norm, clip_value),
     )
@@ -120,8 +120,6 @@ def nesterov(
 
 @learners.part("adam", rate="alpha", state=2)
 def adam(
-    parameters,
-    rate,
     *,
     alpha=Param(0.001, **RATE),
     beta1: float = Param(0.9, ge=0, lt=1),
@@ -138,12 +136,11 @@ def adam(
     epsilon to the uncorrected root of the second moment:
     p -= alpha * sqrt(1 - beta2^t) / (1 - beta1^t) * m / (sqrt(v) + epsilon).
     """
-    return C.adam(
-        parameters,
-        rate,
-        momentum_schedule(beta1),
+    return Call(
+        "adam",
+        momentum=beta1,
         unit_gain=True,
-        variance_momentum=momentum_schedule(beta2),
+        variance_momentum=beta2,
         epsilon=epsilon,
         **regularized(l1, l2, clip_norm, clip_value),
     )
@@ -151,8 +148,6 @@ def adam(
 
 @learners.part("adamax", rate="alpha", state=2)
 def adamax(
-    parameters,
-    rate,
     *,
     alpha=Param(0.002, **RATE),
     beta1: float = Param(0.9, ge=0, lt=1),
@@ -167,12 +162,11 @@ def adamax(
 
     u = max(beta2 * u, abs(g)); p -= alpha / (1 - beta1^t) * m / (u + epsilon).
     """
-    return C.adam(
-        parameters,
-        rate,
-        momentum_schedule(beta1),
+    return Call(
+        "adam",
+        momentum=beta1,
         unit_gain=True,
-        variance_momentum=momentum_schedule(beta2),
+        variance_momentum=beta2,
         epsilon=epsilon,
         adamax=True,
         **regularized(l1, l2, clip_norm, clip_value),
@@ -181,8 +175,6 @@ def adamax(
 
 @learners.part("fsadagrad", rate="learning_rate", state=2)
 def fsadagrad(
-    parameters,
-    rate,
     *,
     learning_rate=Param(0.001, **RATE),
     momentum: float = Param(0.9, ge=0, lt=1),
@@ -201,20 +193,17 @@ def fsadagrad(
     So the step grows with the root of the minibatch size. ``unit_gain`` scales what is added to
     m by (1 - momentum).
     """
-    return C.fsadagrad(
-        parameters,
-        rate,
-        momentum_schedule(momentum),
+    return Call(
+        "fsadagrad",
+        momentum=momentum,
         unit_gain=unit_gain,
-        variance_momentum=momentum_schedule(variance_momentum),
+        variance_momentum=variance_momentum,
         **regularized(l1, l2, clip_norm, clip_value),
     )
 
 
 @learners.part("adagrad", rate="learning_rate", state=1, sparse=True)
 def adagrad(
-    parameters,
-    rate,
     *,
     learning_rate=Param(0.01, **RATE),
     l1: float = L1,
@@ -226,15 +215,11 @@ def adagrad(
 
     Without CNTK's averaging multiplier.
     """
-    return C.adagrad(
-        parameters, rate, need_ave_multiplier=False, **regularized(l1, l2, clip_norm, clip_value)
-    )
+    return Call("adagrad", need_ave_multiplier=False, **regularized(l1, l2, clip_norm, clip_value))
 
 
 @learners.part("adadelta", rate="learning_rate", state=2)
 def adadelta(
-    parameters,
-    rate,
     *,
     learning_rate=Param(1.0, **RATE),
     rho: float = Param(0.9, gt=0, lt=1),
@@ -249,15 +234,11 @@ def adadelta(
     v = rho * v + (1 - rho) * g^2; d = sqrt((e + epsilon) / (v + epsilon)) * g;
     e = rho * e + (1 - rho) * d^2; p -= rate * d.
     """
-    return C.adadelta(
-        parameters, rate, rho=rho, epsilon=epsilon, **regularized(l1, l2, clip_norm, clip_value)
-    )
+    return Call("adadelta", rho=rho, epsilon=epsilon, **regularized(l1, l2, clip_norm, clip_value))
 
 
 @learners.part("rmsprop", rate="learning_rate", state=3)
 def rmsprop(
-    parameters,
-    rate,
     *,
     learning_rate=Param(0.001, **RATE),
     gamma: float = Param(0.95, gt=0, lt=1),
@@ -276,9 +257,8 @@ def rmsprop(
     at 0.02; it is multiplied by ``inc`` up to ``max`` where g keeps its sign and by ``dec`` down
     to ``min`` where not. p -= rate * step * g / sqrt(v + 1e-6).
     """
-    return C.rmsprop(
-        parameters,
-        rate,
+    return Call(
+        "rmsprop",
         gamma=gamma,
         inc=inc,
         dec=dec,

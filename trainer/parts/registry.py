@@ -18,7 +18,10 @@ class Param:
 
     ``part`` names the kind of part that the value is (an activation, a schedule): a spec then
     gives a part's name or its full form, and where ``number`` is set a plain number as well.
-    ``documentation`` says what the part's docstring does not.
+    ``documentation`` says what the part's docstring does not. ``empty`` allows a list without elements.
+    Of a recipe, ``field`` says that the value names fields of the data set and which fit (a word of
+    ``jobs.recipes``), and ``into`` names the key of the spec that the value ends in, so that the two
+    cannot contradict each other.
     """
 
     def __init__(
@@ -32,6 +35,9 @@ class Param:
         part=None,
         number=None,
         documentation=None,
+        empty=False,
+        field=None,
+        into=None,
     ):
         self.default = default
         self.limits = {
@@ -42,6 +48,9 @@ class Param:
         self.number = number
         """Name of the part (with the number as its only argument) that a plain number stands for."""
         self.documentation = documentation
+        self.empty = empty
+        self.field = field
+        self.into = into
 
     @property
     def required(self):

@@ -60,3 +60,14 @@ def warm_up(
     """``then``, scaled up linearly from ``start_factor`` to 1 over the first ``epochs``."""
     share = min(epoch / epochs, 1.0)
     return schedules.build(then, epoch) * (start_factor + (1 - start_factor) * share)
+
+
+def described(document):
+    """A schedule of a complete spec in one line: ``0.001``, or ``cosine(rate=0.1, epochs=20.0, …)``."""
+    if document["type"] == "constant":
+        return repr(document["rate"])
+    settings = [
+        "%s=%s" % (name, described(document[name]) if param.part else repr(document[name]))
+        for name, (_, param) in schedules[document["type"]].params.items()
+    ]
+    return "%s(%s)" % (document["type"], ", ".join(settings))

@@ -33,6 +33,7 @@ def test_validate_only_creates_nothing(api: httpx.Client, spec: dict[str, Any], 
     assert found["valid"] is True
     assert found["spec"]["fingerprint"] == found["fingerprint"]
     assert found["estimate"]["parameters"] == 2 * 2 + 2
+    assert found["cntk_call"] == "cntk.sgd(parameters, 0.01, minibatch_size=IGNORE)"
     assert api.get("/v1/jobs").json() == {"items": [], "next_page_token": None}
     assert list(settings.volume.jobs.iterdir()) == []
     bad = api.post("/v1/jobs", params={"validate_only": "true"}, json={**spec, "training": {"epochs": 0}})

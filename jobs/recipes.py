@@ -1,0 +1,110 @@
+"""A posted spec with a recipe becomes the plain spec that the recipe stands for, once and for all.
+
+Keys beside the recipe replace what it says under the same keys. What is wrong in the expansion is said of
+``/recipe``, since that is what its author wrote; what is wrong beside it, of its own place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from jobs.checks.draft import described, within_unit
+from jobs.dataset import DatasetSchema, FieldSchema
+from jobs.errors import Fault
+from jobs.spec_models import Recipe, nearest
+from trainer.parts import Part, recipes
+from trainer.parts.recipes import Field
+
+FITS: dict[str, tuple[Callable[[FieldSchema], bool], str]] = {
+    "numbers": (lambda field: field.kind == "dense" and not field.sequence, "a dense field"),
+    "table": (
+        lambda field: field.kind in ("dense", "categorical") and not field.sequence,
+        "a dense or a categorical field",
+    ),
+    "classes": (lambda field: field.kind == "categorical" and not field.sequence, "a categorical field"),
+    "labels": (
+        lambda field: within_unit(field) and len(field.shape) == 1 and not field.sequence,
+        "a dense field of labels in 0..1, one element a label",
+    ),
+}
+"""What a parameter's ``field`` asks for: the check, and its words."""
+
+
+def values_of(document: Mapping[str, Any]) -> dict[str, Any]:
+    """A recipe that has passed the structural check, with every default filled in."""
+    found: dict[str, Any] = TypeAdapter(Recipe).validate_python(document).model_dump()
+    return found
+
+
+def field_faults(values: Mapping[str, Any], schema: DatasetSchema) -> list[Fault]:
+    """Every field that a recipe names and the data set lacks, or has of another kind."""
+    faults = []
+    for name, (_, param) in recipes[values["type"]].params.items():
+        if param.field is None or values[name] is None:
+            continue
+        several = isinstance(values[name], list)
+        for position, wanted in enumerate(values[name] if several else [values[name]]):
+            at = f"/recipe/{name}/{position}" if several else f"/recipe/{name}"
+            found = schema.fields.get(wanted)
+            fits, words = FITS[param.field]
+            if found is None:
+                known = nearest(wanted, list(schema.fields))
+                detail = f"data set {schema.id} has no field {wanted!r}; {known}"
+                faults.append(Fault(at, "unknown_field", detail))
+            elif not fits(found):
+                kind = f"{described(found)}{', sequences' if found.sequence else ''}"
+                detail = f"{values['type']} takes {words} as {name}, but {wanted!r} is {kind}"
+                faults.append(Fault(at, "field_kind", detail))
+            elif several and wanted in values[name][:position]:
+                faults.append(Fault(at, "duplicate", f"{wanted!r} stands in {name} twice"))
+    return faults
+
+
+def contradictions(document: Mapping[str, Any]) -> list[Fault]:
+    """Settings of the recipe that a key beside it would throw away."""
+    faults = []
+    for name in document["recipe"]:
+        _, param = recipes[document["recipe"]["type"]].params.get(name, (None, None))
+        if param is not None and param.into in document:
+            detail = (
+                f"{param.into!r} beside the recipe replaces the recipe's, {name!r} with it; give one of them"
+            )
+            faults.append(Fault(f"/recipe/{name}", "exclusive", detail))
+    return faults
+
+
+def expand(document: Mapping[str, Any], values: Mapping[str, Any], schema: DatasetSchema) -> dict[str, Any]:
+    """The plain spec; the fields that the recipe names are there and fit."""
+    fields = {
+        name: Field(
+            found.kind,
+            found.shape,
+            found.sequence,
+            len(found.classes) if found.classes is not None else None,
+            found.mean,
+            found.std,
+        )
+        for name, found in schema.fields.items()
+    }
+    part: Part = recipes[values["type"]]
+    fragment = part(fields, **{name: value for name, value in values.items() if name != "type"})
+    return {**fragment, **{key: value for key, value in document.items() if key != "recipe"}}
+
+
+def blamed(faults: Sequence[Fault], document: Mapping[str, Any]) -> list[Fault]:
+    """Faults of an expansion, said of what the author of ``document`` wrote."""
+    recipe = document["recipe"]
+    found = []
+    for fault in faults:
+        steps = fault.pointer.split("/")[1:]
+        if not steps or steps[0] in document:
+            found.append(fault)
+            continue
+        # The nearest word of the recipe: its class_weights become those of /objective/0.
+        place = next((f"/recipe/{step}" for step in steps if step in recipe), "/recipe")
+        detail = f"{recipe['type']} makes {fault.pointer} of this, and there: {fault.detail}"
+        found.append(Fault(place, fault.code, detail))
+    return found

@@ -1,0 +1,34 @@
+"""The environment of what tests compare with and no user needs: .venv-peers, with PyTorch.
+
+It stands apart from the locks, which pin what the service runs on: PyTorch's wheels come in builds for
+processors that one list of hashes does not cover. Where pip is led to its CPU build (a folder of wheels or
+an index of them in pip's configuration), that is what it takes.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from pathlib import Path
+
+from environments import stamp
+from environments.steps import announce, pip, run
+
+REQUIREMENTS = ("torch==2.13.0", "numpy==2.4.6")
+
+
+def make(root: Path) -> Path:
+    """Bring ``root``/.venv-peers up to ``REQUIREMENTS``; the answer is its Python."""
+    environment = root / ".venv-peers"
+    python = environment / "bin" / "python"
+    wanted = stamp.digest(str(environment), os.path.realpath(sys.executable), *REQUIREMENTS, files=[])
+    if python.exists() and stamp.recorded(environment).get("stamp") == wanted:
+        return python
+    announce(f"installing {' and '.join(REQUIREMENTS)} into {environment.name}")
+    if environment.exists():
+        shutil.rmtree(environment)
+    run([sys.executable, "-m", "venv", environment], doing=f"make {environment}")
+    run([*pip(python), "install", *REQUIREMENTS], doing=f"install {' and '.join(REQUIREMENTS)}")
+    stamp.record(environment, stamp=wanted)
+    return python
