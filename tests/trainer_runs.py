@@ -153,6 +153,9 @@ class Workshop:
         values = values.reshape(len(values), *(values.shape[1:] or (1,)))
         np.save(folder / f"{field}.npy", values)
         train = train.reshape(len(train), -1).astype(np.float64)
+        if values.ndim == 2 and values.shape[1] > 1 and values.min() >= 0 and values.max() <= 1:
+            sums = values.sum(axis=1, dtype=np.float64)
+            found["row_sum"] = [float(sums.min()), float(sums.max())]
         return found | {
             "kind": "dense",
             "shape": list(values.shape[1:]),

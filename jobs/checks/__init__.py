@@ -35,6 +35,7 @@ def check(spec: dict[str, Any], schema: DatasetSchema) -> tuple[Plan, list[Fault
     comparisons.default_names(draft, "objective")
     comparisons.default_names(draft, "metrics")
     comparisons.example_weights(draft, planned)
+    comparisons.negatives(draft)
     nodes.trained(draft, planned)
     nodes.normalization(draft, planned)
     learning.outputs(draft, planned)

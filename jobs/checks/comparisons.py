@@ -195,6 +195,18 @@ def class_weights(draft: Draft, at: str, term: dict[str, Any]) -> None:
         draft.fault(at, "all_zero", "every class has the weight 0, so nothing would be learned")
 
 
+def negatives(draft: Draft) -> None:
+    """Where the other rows of a minibatch are the negatives there must be others."""
+    size = draft.spec["training"]["minibatch_size"]
+    for term in draft.spec["objective"]:
+        if term["type"] == "ranking_with_negatives" and size == 1:
+            draft.fault(
+                "/training/minibatch_size",
+                "too_small",
+                f"{term['type']} takes its negatives from the other rows of a minibatch, and 1 leaves none",
+            )
+
+
 def top_n(draft: Draft, at: str, metric: dict[str, Any], planned: Plan) -> None:
     node = planned.nodes.get(metric["output"])
     if "top_n" in metric and node and metric["top_n"] > prod(node.shape):

@@ -12,7 +12,9 @@ def outputs(draft: Draft, planned: Plan) -> None:
     """The nodes that make up the finished model; by default all that terms and metrics look at."""
     layers = [layer["name"] for layer in draft.spec["network"]]
     if draft.spec["outputs"] is None:
-        used = {item["output"] for item in draft.spec["objective"] + draft.spec["metrics"]}
+        items = draft.spec["objective"] + draft.spec["metrics"]
+        # A target may be a layer, too: the other tower of a ranking.
+        used = {item["output"] for item in items} | {str(item["target"]) for item in items}
         draft.spec["outputs"] = [layer.name for layer in planned.layers if layer.name in used]
     for position, name in enumerate(draft.spec["outputs"]):
         if name not in layers:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import trainer_environments
-from tests.trainer_runs import Sparse, Workshop, losses
+from tests.trainer_runs import Sequences, Sparse, Workshop, losses
 from trainer.layout import RunDirectory, read_json
 
 ROWS, MIDDLE = 60, 5 * 8
@@ -53,11 +53,62 @@ NETWORKS: dict[str, list[dict[str, Any]]] = {
         {"name": "both", "type": "splice", "inputs": ["code", "other"]},
         layer("scores", "dense", "both", units=3),
     ],
+    "towers": [
+        layer("question_words", "embedding", "question", units=6, init="normal"),
+        layer("answer_words", "embedding", "answer", units=6, share="question_words"),
+        layer("read_question", "lstm", "question_words", units=5),
+        layer("read_answer", "lstm", "answer_words", units=5, share="read_question"),
+        layer("asked", "last", "read_question"),
+        layer("said", "sequence_max", "read_answer"),
+        {"name": "likeness", "type": "cosine", "inputs": ["asked", "said"]},
+        {"name": "apart", "type": "difference", "inputs": ["asked", "said"], "absolute": True},
+        {"name": "both", "type": "splice", "inputs": ["likeness", "apart"]},
+        layer("thinned", "dropout", "both", rate=0.2),
+        layer("scores", "dense", "thinned", units=3),
+    ],
+    "tagger": [
+        layer("code", "embedding", "question", units=6),
+        layer("thinned", "dropout", "code", rate=0.3),
+        layer("forward", "gru", "thinned", units=5),
+        layer("backward", "lstm", "thinned", units=5, reverse=True),
+        layer("around", "rnn", "thinned", units=4, reverse=True),
+        {"name": "both", "type": "splice", "inputs": ["forward", "backward", "around", "code"]},
+        layer("attention", "dense", "both", units=1),
+        layer("shares", "sequence_softmax", "attention"),
+        {"name": "attended", "type": "product", "inputs": ["both", "shares"]},
+        layer("sentence", "sequence_sum", "attended"),
+        layer("scores", "dense", "sentence", units=3),
+        layer("tags", "dense", "both", units=4),
+    ],
 }
+FURTHER = {
+    "towers": [
+        {
+            "type": "ranking_with_negatives",
+            "output": "asked",
+            "target": "said",
+            "scale": 5.0,
+            "weight": 0.5,
+        }
+    ],
+    "tagger": [
+        {
+            "type": "cross_entropy_with_softmax",
+            "output": "tags",
+            "target": "tag",
+            "name": "tags",
+            "class_weights": "balanced",
+            "normalization": "weighted_mean",
+        }
+    ],
+}
+"""Terms beside the one that all have."""
 LEARNERS = {
     "dense": {"type": "adam", "alpha": {"type": "cosine", "rate": 0.02, "epochs": 3.0}},
     "convolution": {"type": "momentum", "l2": 0.001},
     "words": {"type": "adagrad", "learning_rate": 0.1, "l1": 0.01},
+    "towers": {"type": "adam", "alpha": 0.01},
+    "tagger": {"type": "nesterov", "learning_rate": {"type": "step", "rate": 0.1, "every_epochs": 1}},
 }
 
 
@@ -67,6 +118,14 @@ def workshops(tmp_path_factory: pytest.TempPathFactory) -> list[Workshop]:
     home = tmp_path_factory.mktemp("home")
     made = [Workshop(home, read_json(path / "trainer.json")) for path in trainer_environments()]
     random = np.random.default_rng(2)
+    asked, answered = random.integers(1, 9, 80), random.integers(1, 7, 80)
+
+    def tokens(lengths: np.ndarray, classes: int) -> Sequences:
+        # Both ends of the classes occur, so that two fields have equally many.
+        codes = random.integers(0, classes, lengths.sum())
+        codes[:2] = 0, classes - 1
+        return Sequences(codes, lengths)
+
     words = np.where(random.random((80, 30)) < 0.1, random.normal(size=(80, 30)), 0)
     made[0].dataset(
         "mixed",
@@ -76,6 +135,9 @@ def workshops(tmp_path_factory: pytest.TempPathFactory) -> list[Workshop]:
             "words": Sparse.of(words),
             "label": random.integers(0, 3, 80),
             "weight": random.uniform(0.5, 2, size=(80, 1)),
+            "question": tokens(asked, 20),
+            "answer": tokens(answered, 20),
+            "tag": tokens(asked, 4),
         },
         SOME_ROWS,
     )
@@ -88,6 +150,8 @@ def spec(network: str) -> dict[str, Any]:
         "image": {"field": "image", "standardize": True},
         "words": "words",
         "label": "label",
+        "question": "question",
+        "answer": "answer",
     }
     taken = {source for made in NETWORKS[network] for source in made.get("inputs", [made.get("input")])}
     return {
@@ -101,7 +165,8 @@ def spec(network: str) -> dict[str, Any]:
                 "target": "label",
                 "class_weights": "balanced",
                 "label_smoothing": 0.1,
-            }
+            },
+            *FURTHER.get(network, []),
         ],
         "example_weight": "weight",
         "metrics": [{"type": "accuracy", "output": "scores", "target": "label", "top_n": 2}],
