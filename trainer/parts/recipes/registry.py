@@ -76,7 +76,7 @@ class Stack:
             if len(names) > 1 and len(self.fields[field].shape) > 1:
                 node = self.put(field + "_flat", "flatten")
             nodes.append(node)
-        return self.put("features", "splice", nodes) if len(nodes) > 1 else nodes[0]
+        return self.put("joined", "splice", nodes) if len(nodes) > 1 else nodes[0]
 
     def hidden(self, sizes, activation, dropout):
         """A dense layer for each size, each followed by dropout where there is any."""

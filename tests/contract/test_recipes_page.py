@@ -1,0 +1,65 @@
+"""docs/recipes.md: every recipe is there, and becomes what the page says."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from jobs.dataset import load_schema
+from jobs.recipes import expand, field_faults, values_of
+from jobs.spec import normalise
+from tests.trainer_runs import Workshop
+from trainer.parts import recipes
+
+PAGE = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
+PAIRS = [
+    (json.loads(short), json.loads(written_out))
+    for short, written_out in re.findall(
+        r"```json\n([^`]*)```\n\n```json expansion\n([^`]*)```", PAGE, re.DOTALL
+    )
+]
+
+
+@pytest.fixture(scope="module")
+def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    """Fields as the page names them; of a target, two values that lie a deviation around its mean."""
+    workshop = Workshop(tmp_path_factory.mktemp("home"), {})
+    turns = np.arange(40) % 2
+    random = np.random.default_rng(1)
+    columns = {
+        "numbers": random.normal(size=(40, 5)),
+        "facts": random.normal(size=(40, 9)),
+        "income": turns,
+        "weight": random.uniform(0.5, 1, size=(40, 1)),
+        "building": random.normal(size=(40, 8)),
+        "heating": np.where(turns, 32.0, 12.0),
+        "cooling": np.where(turns, 34.0, 15.0),
+        "pixels": random.uniform(0, 16, size=(40, 64)),
+        "digit": np.arange(40) % 10,
+        "features": random.normal(size=(40, 72)),
+        "labels": random.integers(0, 2, size=(40, 6)).astype(np.float32),
+    }
+    workshop.dataset("page", columns, {"train": np.arange(40)})
+    return workshop
+
+
+def test_every_recipe_is_on_the_page() -> None:
+    assert {short["recipe"]["type"] for short, _ in PAIRS} == {part.name for part in recipes}
+
+
+@pytest.mark.parametrize(("short", "written_out"), PAIRS, ids=[short["recipe"]["type"] for short, _ in PAIRS])
+def test_recipe_becomes_what_the_page_says(
+    workshop: Workshop, short: dict[str, Any], written_out: dict[str, Any]
+) -> None:
+    schema = load_schema(workshop.volume, "ds_page")
+    values = values_of(short["recipe"])
+    assert field_faults(values, schema) == []
+    assert expand(short, values, schema) == written_out
+    rest = {"dataset": "ds_page", "training": {"epochs": 1}}
+    one, other = (normalise(spec | rest, workshop.volume, workshop.settings) for spec in (short, written_out))
+    assert one.document == other.document
