@@ -21,6 +21,8 @@ class _Refused(Exception):
 
 def with_labels(options: Options, uploads: Sequence[Upload]) -> Options:
     """The options with the columns of every field that takes them from a file; InvalidInput."""
+    if not companions(options):
+        return options
     faults = FaultList()
     files = {upload.filename: upload for upload in uploads}
     fields = dict(options.fields)

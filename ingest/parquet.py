@@ -92,7 +92,10 @@ class ParquetFile:
         if _is_list(kind) and _is_text(kind.value_type):
             return Attribute(name, "words")
         if _is_list(kind) and _is_number(kind.value_type):
-            return Attribute(name, "vectors", size=_width(name, file))
+            width = _width(name, file)
+            problem = f"column {name!r} holds no list with a number in it; exclude the column"
+            fault = None if width else Fault(self._place(name), "empty", problem)
+            return Attribute(name, "vectors", size=width, fault=fault)
         cure = "write numbers, text, booleans, or lists of numbers or of text; or exclude the column"
         problem = f"column {name!r} is of type {field.type}; {cure}"
         return Attribute(name, "nothing", fault=Fault(self._place(name), "unsupported_type", problem))

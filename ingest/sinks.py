@@ -113,12 +113,14 @@ class ClassSink:
             classes = list(dict.fromkeys(replaced))
         # Where classes are told or declared, an empty text is one of them or refused as none.
         self._may_be_empty = classes is not None and (declared is None or declared.classes != BOOLEANS)
+        self._stand_in = classes[0] if classes else ""
         self._writer = CategoricalWriter(path, faults, classes, plan.cure)
 
     def write(self, cells: Cells, locate: Locate) -> None:
         texts = texts_of(cells, self._replace)
         if not self._may_be_empty:
             report_empty(texts, locate, self._faults)
+            texts = [text or self._stand_in for text in texts]
         self._writer.append(texts, locate)
 
     def close(self) -> Column:

@@ -116,9 +116,12 @@ def _problem(plan: FieldPlan, name: str, declared: Attribute | None, taken: Take
     ):
         problem = f"column {name!r} holds lists, and is no column of {taken}; leave kind and encode out"
         return Fault(at("kind"), "other_kind", problem)
+    if taken == "tokens" and options.told_kind not in (None, "categorical"):
+        problem = f"column {name!r} holds lists of text, which are categorical; leave kind out"
+        return Fault(at("kind"), "other_kind", problem)
     if plan.gathered and taken == "tokens":
         problem = f"column {name!r} holds sequences, which are not gathered; make it a field of its own"
-        return Fault(at("columns"), "gathered", problem)
+        return Fault(at("encode" if options.encode else "columns"), "gathered", problem)
     if options.kind == "sparse" and taken != "hashed":
         problem = (
             "a column of a table is dense or categorical; sparse fields are hashed, or of CNTK text format"

@@ -102,10 +102,10 @@ def _row_sum(values: Array) -> tuple[float, float]:
 
 
 def axes_of(columns: Mapping[str, Column]) -> dict[str, str]:
-    """For each column of sequences the first one whose sequences are as long, row by row."""
+    """For each column of sequences the first one by name whose sequences are as long, row by row."""
     first: dict[bytes, str] = {}
     axes = {}
-    for name, column in columns.items():
+    for name, column in sorted(columns.items()):
         if column.sequence:
             with column.files["offsets"].open("rb") as stream:
                 lengths = hashlib.file_digest(stream, "sha256").digest()

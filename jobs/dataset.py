@@ -118,7 +118,7 @@ class FieldSchema(_Strict):
     max_length: int | None = None
     """Longest sequence, in steps."""
     axis: str | None = None
-    """Of a sequence field: the first field, in this schema's order, whose sequences have the same
+    """Of a sequence field: the first field by name whose sequences have the same
     lengths row by row (it may be this one). Fields of equal axis go together step by step."""
     row_sum: tuple[float, float] | None = None
     """Smallest and largest sum over the elements of a row (or step), where a dense field is a vector
