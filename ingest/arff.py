@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from ingest.attributes import Attribute
-from ingest.csvfile import CELLS_AT_ONCE, ROWS_AT_ONCE, Block
+from ingest.cells import Block, TextCells, rows_at_once
 from ingest.faults import FaultList, file_pointer, listing
 from ingest.fields import Upload
 from ingest.lines import LineTooLong, lines
@@ -39,7 +39,7 @@ class ArffFile:
 
     def blocks(self, faults: FaultList) -> Iterator[Block]:
         """Every row as wide as the attributes; the others are faults."""
-        size = max(1, min(ROWS_AT_ONCE, CELLS_AT_ONCE // len(self.names)))
+        size = rows_at_once(len(self.names))
         zeros = [found.zero for found in self.attributes]
         rows: list[int] = []
         places: list[int] = []
@@ -56,10 +56,14 @@ class ArffFile:
             places.append(line)
             records.append(record)
             if len(records) == size:
-                yield Block(rows, places, list(zip(*records, strict=True)))
+                yield self._block(rows, places, records)
                 rows, places, records = [], [], []
         if records:
-            yield Block(rows, places, list(zip(*records, strict=True)))
+            yield self._block(rows, places, records)
+
+    def _block(self, rows: list[int], places: list[int], records: list[list[str]]) -> Block:
+        columns = map(TextCells, zip(*records, strict=True))
+        return Block(rows, places, dict(zip(self.names, columns, strict=True)))
 
     def _dense(self, line: int, text: str, faults: FaultList) -> list[str] | None:
         record = _values(text)
@@ -135,9 +139,10 @@ class ArffFile:
                 problem = f"gives no list of different classes for {name!r}, such as {{no, yes}}"
                 self._report(faults, line, "malformed_arff", problem)
                 return
-            self.attributes.append(Attribute(name, numeric=False, classes=tuple(classes)))
+            self.attributes.append(Attribute(name, "texts", tuple(classes)))
         elif kind.split()[0].lower() in (*_NUMERIC, *_TEXT):
-            self.attributes.append(Attribute(name, kind.split()[0].lower() in _NUMERIC, None))
+            number = kind.split()[0].lower() in _NUMERIC
+            self.attributes.append(Attribute(name, "numbers" if number else "texts"))
         else:
             known = listing([*_NUMERIC, *_TEXT])
             problem = (

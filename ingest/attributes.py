@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+from jobs.errors import Fault
+
+BOOLEANS = ("false", "true")
 
 
 @dataclass(frozen=True)
 class Attribute:
-    """One column, as an ``@attribute`` line of an ARFF file declares it."""
+    """One column, as its file declares it."""
 
     name: str
-    numeric: bool
-    classes: tuple[str, ...] | None
-    """The values of a nominal attribute, in order."""
+    holds: Literal["numbers", "texts", "vectors", "words", "nothing"]
+    """``vectors``: a list of numbers a row. ``words``: a list of texts a row."""
+    classes: tuple[str, ...] | None = None
+    """The values that a column of texts can have, in order."""
+    size: int = 1
+    """Numbers a row of ``vectors``."""
+    fault: Fault | None = None
+    """Why no field can be made of it."""
 
     @property
     def binary(self) -> bool:
-        """Whether its classes are the numbers 0 and 1, as those of labels are."""
-        return set(self.classes or ()) == {"0", "1"}
+        """Whether its classes are 0 and 1, as those of labels are, or false and true."""
+        return set(self.classes or ()) in ({"0", "1"}, set(BOOLEANS))
 
     @property
     def zero(self) -> str:
         """What a sparse row means by leaving the attribute out: 0, or the first class."""
-        return "0" if self.numeric else self.classes[0] if self.classes else ""
+        return "0" if self.holds == "numbers" else self.classes[0] if self.classes else ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
@@ -12,6 +12,7 @@ import numpy as np
 
 from ingest.arrays import Array, GrowingArray, blocks, open_rows
 from ingest.faults import FaultList, nearest
+from jobs.dataset import ColumnSchema, Scaling, TokensSchema
 from jobs.errors import Fault
 
 Place = tuple[str, str]
@@ -38,6 +39,11 @@ class Column:
     """Names of the elements of a gathered column."""
     has_missing: bool = False
     """Whether NaN stands where the training mean shall."""
+    sources: list[ColumnSchema] = field(default_factory=list)
+    fill: float | list[float] | None = None
+    tokens: TokensSchema | None = None
+    standardized: Scaling | None = None
+    """This and the three above: as FieldSchema has them."""
 
     def remove(self) -> None:
         """Delete its files."""
@@ -111,11 +117,12 @@ class CategoricalWriter:
     by number where all texts are numbers, by text else.
     """
 
-    def __init__(self, path: Path, faults: FaultList, given: Sequence[str] | None, options_at: str) -> None:
+    def __init__(self, path: Path, faults: FaultList, given: Sequence[str] | None, cure: str) -> None:
+        """``cure``: what to do about a text that is none of the given classes."""
         self._codes = GrowingArray(path, np.int32)
         self._faults = faults
         self._given = given is not None
-        self._at = options_at
+        self._cure = cure
         self._lookup = {name: code for code, name in enumerate(given or ())}
         self._full = False
 
@@ -145,8 +152,8 @@ class CategoricalWriter:
 
     def _fault(self, text: str, place: Place) -> Fault:
         where, words = place
-        cure = f"correct it, or add it to {self._at}/classes; {nearest(text, self._lookup)}"
-        return Fault(where, "unknown_class", f"{words}: {text!r} is no class; {cure}")
+        known = nearest(text, self._lookup)
+        return Fault(where, "unknown_class", f"{words}: {text!r} is no class; {self._cure}; {known}")
 
     def close(self) -> Column:
         count = self._codes.close()

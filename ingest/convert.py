@@ -10,14 +10,14 @@ import numpy as np
 
 from ingest import ctf, npz, tabular
 from ingest.arrays import Array, sync
+from ingest.assemble import assemble
 from ingest.columns import Column
 from ingest.faults import FaultList
-from ingest.fields import Table, Upload
-from ingest.gather import gather
+from ingest.fields import FieldPlan, Upload
 from ingest.options import Options, Split
 from ingest.splits import split_rows
-from ingest.statistics import axes_of, fill_missing, statistics
-from jobs.dataset import DatasetSchema, FieldSchema, SourceFile, SplitSchema
+from ingest.statistics import axes_of, statistics
+from jobs.dataset import DatasetSchema, FieldSchema, HashSchema, SourceFile, SplitSchema
 
 
 def convert(
@@ -27,29 +27,27 @@ def convert(
     dataset_id: str,
     folder: Path,
     unpacked_limit: int,
+    like: DatasetSchema | None = None,
 ) -> DatasetSchema:
     """Fill ``folder`` with everything but schema.json, durably; returns the schema.
 
-    ``options`` are normalised. Raises InvalidInput with every fault that was found.
+    ``options`` are normalised; ``like`` is the data set that they name. Raises InvalidInput
+    with every fault that was found.
     """
     assert options.name is not None
     assert options.format is not None
     faults = FaultList()
-    table = _read(uploads, options, folder, faults, unpacked_limit)
+    filenames = [upload.filename for upload in uploads]
+    read = {"npz": npz.read, "ctf": ctf.read}.get(options.format, tabular.read)
+    table = read(uploads, options, like.fields if like else {}, folder, faults, unpacked_limit)
     faults.raise_if_any()
-    rows = split_rows(table, [upload.filename for upload in uploads], options, faults)
+    rows = split_rows(table, filenames, options, faults)
     faults.raise_if_any()
-
-    columns = []
-    for number, (plan, parts) in enumerate(table.fields):
-        column = gather(plan, parts, folder / f"gathered-{number}.npy", faults) if plan.gathered else parts[0]
-        if column.has_missing:
-            fill_missing(plan, column, rows["train"], faults)
-        columns.append((plan, column))
-    faults.raise_if_any()
+    columns = assemble(table, filenames, rows, folder, faults)
     axes = axes_of({plan.name: column for plan, column in columns})
+    train = rows.get("train", np.empty(0, np.int64))
     fields = {
-        plan.name: _field(column, f"field-{number}", folder, rows["train"], axes.get(plan.name))
+        plan.name: _field(plan, column, f"field-{number}", folder, train, axes.get(plan.name))
         for number, (plan, column) in enumerate(columns)
     }
     splits = {split: _write_split(split, found, folder) for split, found in rows.items()}
@@ -63,23 +61,20 @@ def convert(
         size=sum(path.stat().st_size for path in folder.iterdir()),
         sources=list(sources),
         options=options.model_dump(mode="json"),
+        like=options.like,
         fields=fields,
         splits=splits,
     )
 
 
-def _read(
-    uploads: Sequence[Upload], options: Options, folder: Path, faults: FaultList, unpacked_limit: int
-) -> Table:
-    if options.format == "npz":
-        return npz.read(uploads, options, folder, faults, unpacked_limit)
-    read = ctf.read if options.format == "ctf" else tabular.read
-    return read(uploads, options, folder, faults)
-
-
-def _field(column: Column, stem: str, folder: Path, train: Array, axis: str | None) -> FieldSchema:
+def _field(
+    plan: FieldPlan, column: Column, stem: str, folder: Path, train: Array, axis: str | None
+) -> FieldSchema:
     """Describe a column and give its files their final names."""
     described = statistics(column, train)
+    if plan.fitted is not None:
+        described |= {key: getattr(plan.fitted, key) for key in ("mean", "std", "histogram")}
+    hashing = plan.options.hashing
     files = {}
     for role, path in column.files.items():
         files[role] = f"{stem}.{role}.npy"
@@ -95,6 +90,12 @@ def _field(column: Column, stem: str, folder: Path, train: Array, axis: str | No
         classes=column.classes,
         max_length=column.max_length,
         axis=axis,
+        sources=column.sources,
+        replace=plan.options.replace,
+        fill=column.fill,
+        tokens=column.tokens,
+        hashed=None if hashing is None else HashSchema(dimension=hashing.hash, seed=hashing.seed),
+        standardized=column.standardized,
         **described,
     )
 

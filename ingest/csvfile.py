@@ -6,10 +6,10 @@ import csv
 import itertools
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ingest.attributes import Attribute
+from ingest.cells import Block, TextCells, rows_at_once
 from ingest.faults import FaultList, file_pointer, listing
 from ingest.fields import Upload
 from ingest.lines import LineTooLong, lines
@@ -18,30 +18,7 @@ from ingest.options import Options
 if TYPE_CHECKING:
     from _csv import Reader
 
-ROWS_AT_ONCE = 4096
-"""Few enough that Python's garbage collector does not come to look through them again and again."""
-CELLS_AT_ONCE = 1 << 18
 _UNREADABLE = (UnicodeDecodeError, LineTooLong, csv.Error)
-
-
-@dataclass(frozen=True)
-class Block:
-    """Some rows, column by column."""
-
-    rows: Sequence[int]
-    """The number of each row in its file, from 1, the header not counted."""
-    lines: Sequence[int] | None
-    """The line of each row; None where a quoted value spans lines, for then it is not counted."""
-    columns: list[tuple[str, ...]]
-
-    def texts(self, column: int) -> list[str]:
-        """The values of one column without the space around them."""
-        return [text.strip() for text in self.columns[column]]
-
-    def row_words(self, index: int) -> str:
-        """``row 17 (line 18)``"""
-        line = f" (line {self.lines[index]})" if self.lines else ""
-        return f"row {self.rows[index]}{line}"
 
 
 class CsvFile:
@@ -52,6 +29,7 @@ class CsvFile:
         self.declared: dict[str, Attribute] = {}
         """A CSV says nothing of its columns but their names."""
         self._options = options
+        self._drops = options.surplus == "drop"
         self.names = self._column_names(faults)
 
     def blocks(self, faults: FaultList) -> Iterator[Block]:
@@ -59,11 +37,11 @@ class CsvFile:
         width = len(self.names)
         row = 1
         blank = None
-        for line, records in self._batches(max(1, min(ROWS_AT_ONCE, CELLS_AT_ONCE // width)), faults):
+        for line, records in self._batches(rows_at_once(width), faults):
             count = len(records)
             lines = range(line, line + count) if line else None
             if blank is None and set(map(len, records)) == {width}:
-                yield Block(range(row, row + count), lines, list(zip(*records, strict=True)))
+                yield self._block(range(row, row + count), lines, records)
                 row += count
                 continue
             # The uncommon case, row by row: blank lines (at the end they are nothing) and ragged rows.
@@ -76,7 +54,7 @@ class CsvFile:
                 if blank is not None:
                     self._report(faults, blank, "ragged", "is blank; only the end of a file may be")
                     blank = None
-                if len(record) == width:
+                if len(record) == width or (self._drops and len(record) > width):
                     rows.append(row)
                     kept.append(index)
                 else:
@@ -84,8 +62,12 @@ class CsvFile:
                     self._report(faults, place, "ragged", problem)
                 row += 1
             if kept:
-                columns = list(zip(*(records[index] for index in kept), strict=True))
-                yield Block(rows, [line + index for index in kept] if line else None, columns)
+                lines_kept = [line + index for index in kept] if line else None
+                yield self._block(rows, lines_kept, [records[index][:width] for index in kept])
+
+    def _block(self, rows: Sequence[int], lines: Sequence[int] | None, records: list[list[str]]) -> Block:
+        columns = map(TextCells, zip(*records, strict=True))
+        return Block(rows, lines, dict(zip(self.names, columns, strict=True)))
 
     def _batches(self, size: int, faults: FaultList) -> Iterator[tuple[int, list[list[str]]]]:
         """(line of the first, records behind the header), the line 0 where values span lines.
@@ -146,7 +128,7 @@ class CsvFile:
             names = [value.strip() for value in first]
         else:
             names = [f"c{number}" for number in range(1, len(first) + 1)]
-        if len(names) != len(first):
+        if len(names) != len(first) and not (self._drops and len(names) < len(first)):
             problem = f"{len(names)} names, but line 1 of {self.upload.filename!r} has {len(first)} values"
             faults.add(place, "ragged", problem)
         unnamed = [number for number, name in enumerate(names, 1) if not name]

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ingest.faults import FaultList, file_pointer, nearest
-from ingest.fields import Table, Upload, plan_fields
+from ingest.fields import Fitted, Table, Upload, plan_fields
 from ingest.lines import LineTooLong, lines
 from ingest.options import Options, SplitOptions
 from ingest.streams import Stream
@@ -27,7 +27,9 @@ class Line:
     samples: dict[str, list[bytes]]
 
 
-def read(uploads: Sequence[Upload], options: Options, folder: Path, faults: FaultList) -> Table:
+def read(
+    uploads: Sequence[Upload], options: Options, fitted: Fitted, folder: Path, faults: FaultList, limit: int
+) -> Table:
     """Write the streams of CTF files into ``folder``, one row a sequence, in the order of the files.
 
     The first sequence tells which streams there are and how each is written. Raises
@@ -41,11 +43,11 @@ def read(uploads: Sequence[Upload], options: Options, folder: Path, faults: Faul
     faults.raise_if_any()
     streams: dict[str, list[Stream]] = {name: [] for name in examples}
     fields = []
-    for number, plan in enumerate(plan_fields(list(examples), options, faults)):
+    for number, plan in enumerate(plan_fields(list(examples), options, fitted, faults)):
         name = plan.columns[0]
         if plan.gathered:
             problem = "streams are not gathered: each is a field of its own; name one stream"
-            faults.add(plan.options_at + "/columns", "not_for_format", problem)
+            faults.add(plan.at("columns"), "not_for_format", problem)
             continue
         stream = Stream(plan, examples[name], folder / f"column-{number}", faults)
         streams[name].append(stream)

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from jobs.errors import Fault, InvalidInput
 
 LISTED = 50
+COMPARED = 5000
+"""Among more names, looking for the nearest would take seconds."""
 
 
 def pointer(*parts: str | int) -> str:
@@ -23,6 +25,8 @@ def file_pointer(filename: str, *parts: str | int) -> str:
 def nearest(word: str, known: Iterable[str]) -> str:
     """What to say behind an unknown name: the one that was probably meant, or all of them."""
     names = list(known)
+    if len(names) > COMPARED:
+        return f"{len(names):,} are known"
     close = difflib.get_close_matches(word, names, 1)
     if close:
         return f"did you mean {close[0]!r}?"

@@ -22,13 +22,14 @@ def gather(plan: FieldPlan, columns: Sequence[Column], path: Path, faults: Fault
     elements: list[str] = []
     for name, column in zip(plan.columns, columns, strict=True):
         if column.classes is not None and len(column.classes) > MOST_ONE_HOT:
-            problem = f"{name!r} has {len(column.classes):,} classes: too many to be one-hot, leave it out"
-            faults.add(plan.options_at + "/columns", "too_many_classes", problem)
+            has = f"{name!r} has {len(column.classes):,} classes: too many to be one-hot"
+            problem = f"{has}; hash them by the option encode, or leave it out"
+            faults.add(plan.at("columns"), "too_many_classes", problem)
         elements += _element_names(name, column)
     shape = tuple(plan.options.shape or [len(elements)])
     if math.prod(shape) != len(elements):
         problem = f"{list(shape)} does not hold the {len(elements)} elements that are gathered"
-        faults.add(plan.options_at + "/shape", "shape", problem)
+        faults.add(plan.at("shape"), "shape", problem)
     faults.raise_if_any()
 
     whole = all(column.dtype == "uint8" for column in columns)

@@ -12,7 +12,7 @@ from ingest.archive import StoredArray, open_archive
 from ingest.arrays import Array
 from ingest.columns import CategoricalWriter, Column, DenseWriter, Locate, Place, parse_numbers
 from ingest.faults import FaultList, file_pointer
-from ingest.fields import FieldPlan, Table, Upload, plan_fields
+from ingest.fields import FieldPlan, Fitted, Table, Upload, plan_fields
 from ingest.options import Options
 from ingest.splits import split_codes
 
@@ -20,7 +20,9 @@ FEW_VALUES = 1000
 """A whole-number array with one number a row is categorical where it has no more different values."""
 
 
-def read(uploads: Sequence[Upload], options: Options, folder: Path, faults: FaultList, limit: int) -> Table:
+def read(
+    uploads: Sequence[Upload], options: Options, fitted: Fitted, folder: Path, faults: FaultList, limit: int
+) -> Table:
     """Write the arrays of NPZ files into ``folder``; files follow each other, row after row.
 
     Raises TooLarge where a file unpacks to more than ``limit`` bytes, InvalidInput where
@@ -30,7 +32,7 @@ def read(uploads: Sequence[Upload], options: Options, folder: Path, faults: Faul
     faults.raise_if_any()
     for archive in archives:
         _check_alike(archive, archives[0], options.splits.column, faults)
-    plans = plan_fields(list(archives[0]), options, faults)
+    plans = plan_fields(list(archives[0]), options, fitted, faults)
     faults.raise_if_any()
 
     spool = folder / "spool.npy"
@@ -135,15 +137,15 @@ class _Source:
         single = math.prod(self._row_shape) == 1
         if told == "sparse":
             problem = "an NPZ array is dense or categorical; sparse data comes in CNTK text format"
-            faults.add(self._plan.options_at + "/kind", "not_for_format", problem)
+            faults.add(self._plan.at("kind"), "not_for_format", problem)
         if told == "categorical" and not (self._integer and single):
             first = self._parts[0]
             problem = f"classes are whole numbers, one a row; array is {first.shape} of {first.dtype}"
-            faults.add(self._plan.options_at, "not_categorical", problem)
+            faults.add(self._plan.at(), "not_categorical", problem)
         shape = None if self._plan.gathered else options.shape
         if shape and math.prod(shape) != math.prod(self._row_shape):
             problem = f"{shape} does not hold a row of array {self._name!r}, which is {self._row_shape}"
-            faults.add(self._plan.options_at + "/shape", "shape", problem)
+            faults.add(self._plan.at("shape"), "shape", problem)
         if told == "categorical":
             return told
         if told == "dense" or self._plan.gathered or not self._integer or self._row_shape or faults.count:
@@ -162,7 +164,7 @@ class _Source:
         """Given classes that are numbers are the values themselves; other names stand for 0, 1, 2, ..."""
         given = self._plan.options.classes
         names = given if given is not None and parse_numbers(given) is None else []
-        writer = CategoricalWriter(self._path, faults, given, self._plan.options_at)
+        writer = CategoricalWriter(self._path, faults, given, self._plan.cure)
         for part, start, block in self._blocks(faults):
             values = map(int, block.ravel().tolist())
             texts = [names[value] if 0 <= value < len(names) else str(value) for value in values]

@@ -20,7 +20,7 @@ from ingest.columns import (
     parse_numbers,
 )
 from ingest.faults import FaultList
-from ingest.options import LARGEST_INDEX, FieldOptions
+from ingest.field_options import LARGEST_INDEX, FieldOptions
 
 NUMBERS_AT_ONCE = 1 << 16
 
@@ -181,10 +181,10 @@ class OneHotSamples:
 class NumberedSamples:
     """Rows of one whole number, which is the class."""
 
-    def __init__(self, options: FieldOptions, path: Path, faults: FaultList, options_at: str) -> None:
+    def __init__(self, options: FieldOptions, path: Path, faults: FaultList, cure: str) -> None:
         given = options.classes
         self._names = given if given is not None and parse_numbers(given) is None else []
-        self._writer = CategoricalWriter(path.with_suffix(".values.npy"), faults, given, options_at)
+        self._writer = CategoricalWriter(path.with_suffix(".values.npy"), faults, given, cure)
         self._texts: list[str] = []
         self._places: list[Place] = []
 

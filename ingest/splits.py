@@ -33,14 +33,18 @@ def split_rows(
 ) -> dict[Split, Array]:
     """The row numbers of each split, int64, ascending; splits without rows are left out.
 
-    A split that was asked for and gets no row is a fault, as is a train split without rows.
+    A split that was asked for and gets no row is a fault, as is a train split without rows
+    (but not of data that are to be like others).
     """
     asked = options.splits
     if table.split_codes is not None:
         codes = np.frombuffer(table.split_codes, dtype=np.uint8).copy()
     else:
         by_file = {name: _CODES[split] for split, names in (asked.files or {}).items() for name in names}
-        codes = np.repeat(np.array([by_file.get(name, 0) for name in filenames], np.uint8), table.file_rows)
+        rest = _CODES[options.rest]
+        codes = np.repeat(
+            np.array([by_file.get(name, rest) for name in filenames], np.uint8), table.file_rows
+        )
     # RandomState's stream is frozen for good; a Generator's may change with numpy.
     drawn = np.flatnonzero(codes == _CODES["train"])
     np.random.RandomState(asked.seed).shuffle(drawn)
@@ -57,6 +61,6 @@ def split_rows(
         found = np.flatnonzero(codes == _CODES[split])
         if len(found):
             rows[split] = found.astype(np.int64)
-    if "train" not in rows and not faults.count:
+    if "train" not in rows and options.like is None and not faults.count:
         faults.add("/options/splits", "empty_split", "no row is left for training")
     return rows

@@ -12,8 +12,6 @@ import numpy as np
 
 from ingest.arrays import Array, blocks, open_rows
 from ingest.columns import Column
-from ingest.faults import FaultList
-from ingest.fields import FieldPlan
 
 MOST_ELEMENTS = 65_536
 """Dense fields with more elements get no mean and deviation per element."""
@@ -60,23 +58,16 @@ class Moments:
         return np.where(self.low == self.high, 0.0, spread)
 
 
-def fill_missing(plan: FieldPlan, column: Column, train: Array, faults: FaultList) -> None:
-    """Put the training split's mean where numbers are missing; a fault where it has none."""
+def training_moments(column: Column, train: Array) -> Moments:
+    """Of a dense column's elements over the training rows (or their steps)."""
+    values = open_rows(column.files["values"])
     size = math.prod(column.shape)
     moments = Moments.of_size(size)
-    values = open_rows(column.files["values"], writable=True).reshape(column.count, size)
-    for rows in entry_blocks(column, train):
-        for block in blocks(len(rows), size * 12):
-            moments.add(values[rows[block]])
-    empty = np.flatnonzero(moments.count == 0)
-    if len(empty):
-        names = column.elements or [str(element) for element in range(size)]
-        problem = f"element {names[empty[0]]!r} has no number at all in the training rows to take the mean of"
-        faults.add(plan.options_at + "/missing", "missing", problem)
-        return
-    for block in blocks(column.count, size * 12):
-        rows_values = values[block]
-        values[block] = np.where(np.isnan(rows_values), moments.mean.astype(np.float32), rows_values)
+    flat = values.reshape(column.count, size)
+    for entries in entry_blocks(column, train):
+        for block in blocks(len(entries), size * 12):
+            moments.add(flat[entries[block]])
+    return moments
 
 
 def statistics(column: Column, train: Array) -> dict[str, Any]:
@@ -96,11 +87,7 @@ def statistics(column: Column, train: Array) -> dict[str, Any]:
         found["max"] = float(max(high for _, high in extremes))
     size = math.prod(column.shape)
     if column.kind == "dense" and size <= MOST_ELEMENTS:
-        moments = Moments.of_size(size)
-        flat = values.reshape(column.count, size)
-        for entries in entry_blocks(column, train):
-            for block in blocks(len(entries), size * 12):
-                moments.add(flat[entries[block]])
+        moments = training_moments(column, train)
         found["mean"] = moments.mean.tolist()
         found["std"] = moments.deviation().tolist()
     if column.kind == "dense" and len(column.shape) == 1 and size > 1 and extremes:
@@ -115,10 +102,10 @@ def _row_sum(values: Array) -> tuple[float, float]:
 
 
 def axes_of(columns: Mapping[str, Column]) -> dict[str, str]:
-    """For each column of sequences the first one whose sequences are as long, row by row."""
+    """For each column of sequences the first one by name whose sequences are as long, row by row."""
     first: dict[bytes, str] = {}
     axes = {}
-    for name, column in columns.items():
+    for name, column in sorted(columns.items()):
         if column.sequence:
             with column.files["offsets"].open("rb") as stream:
                 lengths = hashlib.file_digest(stream, "sha256").digest()

@@ -19,7 +19,10 @@ from typing import Any
 from ingest.convert import convert
 from ingest.faults import file_pointer
 from ingest.fields import Upload
-from ingest.options import Options, normalise, parse_options
+from ingest.labels import with_labels
+from ingest.like import find
+from ingest.normalise import companions, normalise
+from ingest.options import Options, parse_options
 from jobs.dataset import DatasetSchema, SourceFile, load_schema
 from jobs.errors import Fault, InvalidInput, NotFound, Unavailable
 from jobs.settings import Settings
@@ -43,18 +46,24 @@ def ingest(
     whatever is raised, nothing is left on the volume.
     """
     _check_filenames([file.filename for file in files])
-    normalised = normalise(parse_options(options), [file.filename for file in files])
+    volume = settings.volume
+    parsed = with_labels(parse_options(options), files)
+    data = [file for file in files if file.filename not in companions(parsed)]
+    if not data:
+        raise InvalidInput.of([Fault("/file", "missing", "an upload needs a file besides those of labels")])
+    like = find(volume, parsed.like) if parsed.like is not None else None
+    normalised = normalise(parsed, [file.filename for file in data], like)
     sources = [
         SourceFile(filename=file.filename, size=file.path.stat().st_size, sha256=_sha256(file.path))
         for file in files
     ]
-    volume = settings.volume
     dataset_id = _identity(sources, normalised)
     if volume.dataset(dataset_id).schema.exists():
         return load_schema(volume, dataset_id), False
     try:
         with _conversion_folder(volume) as folder:
-            schema = convert(files, sources, normalised, dataset_id, folder, settings.max_upload_bytes)
+            limit = settings.max_upload_bytes
+            schema = convert(data, sources, normalised, dataset_id, folder, limit, like)
             write_json(DatasetDirectory(folder).schema, schema.model_dump(mode="json"))
             new = _publish(folder, volume.dataset(dataset_id).path)
     except OSError as error:
@@ -163,12 +172,23 @@ def _publish(folder: Path, final: Path) -> bool:
 
 
 def _identity(sources: Sequence[SourceFile], options: Options) -> str:
-    """The id that these bytes under these options always have. File names count by their split alone."""
+    """The id that these bytes under these options always have.
+
+    File names count by their split alone, a file of labels by the columns that it names.
+    """
     split_of = {name: split for split, names in (options.splits.files or {}).items() for name in names}
+    labels = companions(options)
+    said = options.model_dump(mode="json", exclude={"name": True, "splits": {"files": True}})
+    for field in said["fields"].values():
+        field["columns_from"] = field["columns_from"] is not None
     document = {
         "conversion": CONVERSION,
-        "files": [[source.sha256, split_of.get(source.filename, "train")] for source in sources],
-        "options": options.model_dump(mode="json", exclude={"name": True, "splits": {"files": True}}),
+        "files": [
+            [source.sha256, split_of.get(source.filename, options.rest)]
+            for source in sources
+            if source.filename not in labels
+        ],
+        "options": said,
     }
     text = json.dumps(document, sort_keys=True, separators=(",", ":"), allow_nan=False)
     return "ds_" + hashlib.sha256(text.encode("utf-8")).hexdigest()[:24]

@@ -32,6 +32,7 @@ class Stream:
 
     def __init__(self, plan: FieldPlan, example: Sequence[bytes], path: Path, faults: FaultList) -> None:
         self._name = plan.columns[0]
+        self._told = plan.fitted.sequence if plan.fitted is not None else None
         self._faults = faults
         self._samples = _samples(plan, example, path, faults)
         self._offsets = GrowingArray(path.with_suffix(".offsets.npy"), np.int64)
@@ -63,7 +64,14 @@ class Stream:
         column = self._samples.close()
         self._offsets.append(np.array(self._ends))
         rows = self._offsets.close() - 1
-        if self._longest <= 1 and column.count == rows:
+        single = self._longest <= 1 and column.count == rows
+        if self._told is False and not single:
+            place, problem = (
+                "/options/like",
+                f"stream |{self._name} has several steps in a sequence, where one is expected",
+            )
+            self._faults.add(place, "other_kind", problem)
+        if single and not self._told:
             self._offsets.path.unlink()
             return column
         column.files["offsets"] = self._offsets.path
@@ -74,27 +82,27 @@ class Stream:
 
 def _samples(plan: FieldPlan, example: Sequence[bytes], path: Path, faults: FaultList) -> Samples:
     """What the options and the stream's first sample make of it."""
-    options, at = plan.options, plan.options_at
+    options, at = plan.options, plan.at
     written_sparse = not example or b":" in example[0]
     if options.told_kind == "categorical":
         if not written_sparse and len(example) == 1:
-            return NumberedSamples(options, path, faults, at)
+            return NumberedSamples(options, path, faults, plan.cure)
         size = None if written_sparse else len(example)
         if size is not None and options.classes is not None and len(options.classes) != size:
             problem = f"{len(options.classes)} classes for stream |{plan.columns[0]} of {size} values"
-            faults.add(at + "/classes", "shape", problem)
+            faults.add(at("classes"), "shape", problem)
         return OneHotSamples(size, options, path)
     if options.told_kind in ("dense", "sparse") and written_sparse != (options.told_kind == "sparse"):
         found = "sparse (index:value)" if written_sparse else "dense (values without indices)"
         problem = f"stream |{plan.columns[0]} is written {found}; leave kind out, or write it so"
-        faults.add(at + "/kind", "other_kind", problem)
+        faults.add(at("kind"), "other_kind", problem)
     if written_sparse:
         if options.shape is not None and len(options.shape) != 1:
             problem = f"{options.shape}: the shape of a sparse field is one dimension"
-            faults.add(at + "/shape", "shape", problem)
+            faults.add(at("shape"), "shape", problem)
         return SparseSamples(options.shape[0] if options.shape else None, path, faults)
     shape = options.shape or [len(example)]
     if math.prod(shape) != len(example):
         problem = f"{shape} does not hold the {len(example)} values of stream |{plan.columns[0]}"
-        faults.add(at + "/shape", "shape", problem)
+        faults.add(at("shape"), "shape", problem)
     return DenseSamples(shape, options, path, faults)

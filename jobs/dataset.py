@@ -26,6 +26,64 @@ class SourceFile(_Strict):
     sha256: str
 
 
+class ColumnSchema(_Strict):
+    """One column of the upload, as a field took it in."""
+
+    name: str
+    kind: Literal["numbers", "classes", "tokens", "hashed", "pairs"]
+    """``pairs``: the index:value pairs of a sparse stream."""
+    size: int = 1
+    """Numbers a row."""
+    classes: list[str] | None = None
+    """Of a gathered column of classes: one element of the field each."""
+
+
+class UnknownTokens(_Strict):
+    """Steps of one split whose token is not in the vocabulary."""
+
+    count: int
+    share: float
+    """Of the split's steps."""
+
+
+class TokensSchema(_Strict):
+    """How text became tokens, and what was lost; ``FieldSchema.classes`` is the vocabulary."""
+
+    pattern: str | None
+    """What a token is; None where the upload brought lists of tokens."""
+    lowercase: bool
+    unknown: str | None
+    """The class of tokens that are not in the vocabulary; None: there may be none."""
+    empty: Literal["error", "unknown"]
+    """What a text without a token is: an error, or one unknown token."""
+    max_length: int | None
+    """Later tokens of a longer row were dropped."""
+    vocabulary_of: str | None
+    """The field whose vocabulary this is, where it is another's."""
+    found: int
+    """Different tokens in the training rows (of all fields that share the vocabulary)."""
+    unknown_tokens: dict[Literal["train", "valid", "test"], UnknownTokens]
+    cut_rows: dict[Literal["train", "valid", "test"], int]
+    """Rows longer than ``max_length``."""
+
+
+class HashSchema(_Strict):
+    """Categories counted in ``dimension`` places: of each ``column=value`` the place
+    is blake2b(digest_size=8, key=seed as 8 bytes, little end first) of its UTF-8, the little
+    end first, modulo ``dimension``."""
+
+    dimension: int
+    seed: int
+
+
+class Scaling(_Strict):
+    """Stored is (value - mean) / std, element by element."""
+
+    mean: list[float]
+    std: list[float]
+    """1 where the training rows hold one value only. One-hot elements keep mean 0 and std 1."""
+
+
 class FieldSchema(_Strict):
     """One named column.
 
@@ -60,11 +118,21 @@ class FieldSchema(_Strict):
     max_length: int | None = None
     """Longest sequence, in steps."""
     axis: str | None = None
-    """Of a sequence field: the first field, in this schema's order, whose sequences have the same
+    """Of a sequence field: the first field by name whose sequences have the same
     lengths row by row (it may be this one). Fields of equal axis go together step by step."""
     row_sum: tuple[float, float] | None = None
     """Smallest and largest sum over the elements of a row (or step), where a dense field is a vector
     of more than one element, all within 0..1: (1, 1) is what softmax wants of its targets."""
+    sources: list[ColumnSchema] = []
+    """The columns of the upload that the field was made of. This and what follows is all
+    that it takes to make the same field of new data."""
+    replace: dict[str, str] = {}
+    """Texts that were read as other texts."""
+    fill: float | list[float] | None = None
+    """What stands for a missing number: one for all, or the training mean per element."""
+    tokens: TokensSchema | None = None
+    hashed: HashSchema | None = None
+    standardized: Scaling | None = None
 
 
 class SplitSchema(_Strict):
@@ -87,6 +155,9 @@ class DatasetSchema(_Strict):
     sources: list[SourceFile]
     options: dict[str, object]
     """The normalised ingestion options."""
+    like: str | None = None
+    """The data set whose fitted preprocessing was applied; ``mean``, ``std`` and ``histogram``
+    are then those of its training split."""
     fields: dict[str, FieldSchema]
     splits: dict[Literal["train", "valid", "test"], SplitSchema]
 

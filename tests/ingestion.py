@@ -80,9 +80,10 @@ class Ingestion:
     def refused(
         self, files: Mapping[str, bytes | str | Path], kind: type[InvalidInput] = InvalidInput, **options: Any
     ) -> dict[tuple[str, str], str]:
-        """The details of the faults by pointer and code; nothing may be left on the volume."""
+        """The details of the faults by pointer and code; nothing more may be left on the volume."""
+        before = {self.volume.incoming, *self.volume.path.rglob("*")}
         with pytest.raises(kind) as caught:
             ingest(self.write(files), options, self.settings)
-        left = [path for path in self.volume.path.rglob("*") if path not in (self.volume.incoming,)]
-        assert left == [], left
+        left = set(self.volume.path.rglob("*")) - before
+        assert left == set(), left
         return {(fault.pointer, fault.code): fault.detail for fault in caught.value.faults}

@@ -15,7 +15,6 @@ from hypothesis import given
 from hypothesis import settings as drawing
 from hypothesis import strategies as st
 
-from ingest import csvfile
 from tests.ingestion import Ingestion
 
 PEOPLE = "age,job,pay\n39,clerk,2.5\n50,smith,1e3\n38,clerk,-4\n"
@@ -78,7 +77,7 @@ def test_delimiters_and_quotes(ingestion: Ingestion) -> None:
 def test_a_late_text_makes_the_whole_column_text(
     ingestion: Ingestion, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(csvfile, "ROWS_AT_ONCE", 2)
+    monkeypatch.setattr("ingest.cells.ROWS_AT_ONCE", 2)
     found = ingestion.add({"t.csv": "a,b\n" + "1,1\n" * 5 + "x,2\n"})
     assert found.schema.fields["a"].classes == ["1", "x"]
     assert found.texts("a") == ["1"] * 5 + ["x"]

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from ingest.faults import FaultList, file_pointer, nearest
-from ingest.options import normalise, parse_options
+from ingest.normalise import normalise
+from ingest.options import parse_options
 from jobs.errors import InvalidInput
 from tests.ingestion import Ingestion
 

@@ -1,0 +1,45 @@
+"""The preprocessing of another data set, as its schema holds it, said in options."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from ingest.field_options import FieldOptions, HashOptions, TokenOptions
+from jobs.dataset import DatasetSchema, FieldSchema, load_schema
+from jobs.errors import Fault, InvalidInput, NotFound
+from trainer.layout import Volume
+
+
+def find(volume: Volume, dataset_id: str) -> DatasetSchema:
+    """The data set that ``like`` names; InvalidInput where there is none."""
+    try:
+        return load_schema(volume, dataset_id)
+    except NotFound as error:
+        raise InvalidInput.of([Fault("/options/like", "unknown_dataset", error.detail)]) from None
+
+
+def options_like(field: FieldSchema) -> FieldOptions:
+    """Options that make the same of new data, given what ``field`` itself says of its columns."""
+    hashed, tokens = field.hashed, field.tokens
+    missing: float | Literal["error", "mean"] = "error"
+    if field.fill is not None:
+        missing = "mean" if isinstance(field.fill, list) else field.fill
+    return FieldOptions(
+        columns=[source.name for source in field.sources],
+        kind=field.kind,
+        shape=list(field.shape) if field.kind != "categorical" and hashed is None else None,
+        classes=field.classes,
+        replace=field.replace,
+        missing=missing,
+        tokens=None
+        if tokens is None
+        else TokenOptions(
+            pattern=tokens.pattern,
+            lowercase=tokens.lowercase,
+            unknown=tokens.unknown,
+            empty=tokens.empty,
+            max_length=tokens.max_length,
+        ),
+        encode=None if hashed is None else HashOptions(hash=hashed.dimension, seed=hashed.seed),
+        standardize=field.standardized is not None,
+    )
