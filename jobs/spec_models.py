@@ -106,6 +106,31 @@ class Watch(Strict):
     better: Literal["lower", "higher"] | None = Field(default=None, description="follows from the metric")
 
 
+def _threshold(value: Any) -> Any:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
+    if not number and value != "tuned":
+        raise ValueError("a threshold is a probability in 0..1, or 'tuned'")
+    return value
+
+
+Threshold = Annotated[
+    Annotated[float, Field(ge=0, le=1)] | Literal["tuned"], BeforeValidator(_threshold)
+]
+
+
+class Decision(Strict):
+    """From which probability on the labels of a logistic term's output are said.
+
+    ``tuned`` finds, after the training and on the validation split, the threshold (or with
+    ``per_label`` one for each label) that is best by the figure that ``by`` names.
+    """
+
+    output: str
+    threshold: Threshold = 0.5
+    per_label: bool = False
+    by: Literal["hamming_loss", "micro_f1", "macro_f1"] = "hamming_loss"
+
+
 class StartFrom(Strict):
     """``exact`` continues everything; ``continue`` too, with another learning rate if need be;
     ``weights`` takes the weights and starts a fresh learner."""
@@ -150,6 +175,7 @@ class JobSpec(Strict):
     checkpoints: CheckpointRules = CheckpointRules()
     watch: Watch | None = None
     start_from: StartFrom | None = None
+    decisions: list[Decision] = Field(default=[], description="0.5 for what is not named")
     fingerprint: str | None = Field(
         default=None, description="computed anew, so that an answer can be posted back"
     )

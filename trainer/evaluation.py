@@ -1,0 +1,155 @@
+"""What a model makes of a whole split: predictions.jsonl and report.json, and tuned thresholds."""
+
+import time
+from collections import OrderedDict
+
+import numpy as np
+
+from trainer import thresholds
+from trainer.engine import C
+from trainer.facts import jsonable
+from trainer.figures.labels import sigmoid
+from trainer.layout import write_json
+from trainer.minibatches import Order
+from trainer.predictions import Predictions, documents
+
+EVALUATION_MINIBATCH = 256
+TUNING_SPLIT = "valid"
+
+
+class Stopped(Exception):
+    """An end was asked for in the middle of an evaluation, of which nothing is kept."""
+
+
+def held_out(dataset, split, training):
+    """The rows of a split in their own order, or None where the data set has no such split."""
+    rows = dataset.rows(split)
+    if rows is None or not len(rows):
+        return None
+    return Order(rows, max(training["minibatch_size"], EVALUATION_MINIBATCH), shuffle=False)
+
+
+class Outputs:
+    """The values of heads' outputs and known targets, minibatch by minibatch."""
+
+    def __init__(self, model, heads, stop):
+        self.model = model
+        self.heads = heads
+        self.stop = stop
+        """Set where an end is asked for."""
+        nodes = model.network.nodes
+        self.nodes = OrderedDict()
+        for head in heads:
+            self.nodes[head.output] = nodes[head.output]
+            if head.known and head.target not in self.nodes:
+                # A target may be an input's variable, which only an alias of it can be evaluated as.
+                node = nodes[head.target] if head.target in nodes else model.network.variable(head.target)
+                self.nodes[head.target] = C.alias(node)
+
+    def of(self, order):
+        """Rows, and for each head (output, target or None): arrays (rows, *shape), of sequences a list."""
+        if not self.nodes:
+            return
+        function = C.combine(list(self.nodes.values()))
+        needed = set(variable.uid for variable in function.arguments)
+        for rows in order.minibatches():
+            if self.stop.is_set():
+                raise Stopped()
+            values, _borrowed = self.model.values(rows)
+            values = {variable: value for variable, value in values.items() if variable.uid in needed}
+            found = function.eval(values, device=self.model.device)
+            if len(self.nodes) > 1:
+                found = {name: found[node.output] for name, node in self.nodes.items()}
+            else:
+                found = {name: found for name in self.nodes}
+            yield rows, [(found[head.output], found.get(head.target)) for head in self.heads]
+
+
+def flat(values):
+    """Examples or steps as rows of one array, and how many steps each row has (None: not sequences)."""
+    if values is None:
+        return None, None
+    if isinstance(values, list):
+        return np.concatenate([each.reshape(len(each), -1) for each in values]), [len(v) for v in values]
+    return values.reshape(len(values), -1), None
+
+
+def grouped(told, lengths):
+    """One document a row; of a sequence the list of its steps' documents."""
+    told = list(told)
+    if lengths is None:
+        return told
+    ends = np.cumsum(lengths)
+    return [told[end - length : end] for end, length in zip(ends, lengths)]
+
+
+def settle_thresholds(model, heads, decisions, order, stop):
+    """Give heads of labels the thresholds that were decided on, tuned on ``order`` where told so."""
+    decided = {decision["output"]: decision for decision in decisions}
+    labels = [head for head in heads if head.kind == "labels" and head.output in decided]
+    for head in labels:
+        if decided[head.output]["threshold"] != "tuned":
+            head.thresholds = [float(decided[head.output]["threshold"])] * len(head.names)
+    tuning = [head for head in labels if decided[head.output]["threshold"] == "tuned"]
+    if not tuning:
+        return
+    seen = [([], []) for _ in tuning]
+    for _rows, pairs in Outputs(model, tuning, stop).of(order):
+        for (probabilities, truths), (output, target) in zip(seen, pairs):
+            probabilities.append(sigmoid(flat(output)[0]))
+            truths.append(flat(target)[0] > 0.5)
+    for head, (probabilities, truths) in zip(tuning, seen):
+        rule = decided[head.output]
+        head.thresholds = thresholds.tuned(
+            np.concatenate(probabilities), np.concatenate(truths), rule["by"], rule["per_label"]
+        )
+
+
+def evaluate(model, heads, order, folder, stop, progress=None):
+    """Write predictions.jsonl of the rows of ``order``; the figures of each head by name.
+
+    ``progress(rows so far)`` is called behind each minibatch.
+    """
+    folder.mkdir(exist_ok=True)
+    predictions = Predictions(folder / "predictions.jsonl")
+    figures = [head.figures() for head in heads]
+    done = 0
+    for rows, pairs in Outputs(model, heads, stop).of(order):
+        told = []
+        for head, figure, (output, target) in zip(heads, figures, pairs):
+            output, lengths = flat(output)
+            target, _ = flat(target)
+            told.append((head.name, grouped(documents(head, output, target), lengths)))
+            if target is not None:
+                figure.add(output, target)
+        predictions.add(rows, told)
+        done += len(rows)
+        if progress is not None:
+            progress(done)
+    predictions.publish()
+    found = OrderedDict()
+    for head, figure in zip(heads, figures):
+        found[head.name] = {"kind": head.kind, "output": head.output, "target": head.target}
+        if head.known:
+            found[head.name].update(figure.report())
+        else:
+            found[head.name]["detail"] = "the data set lacks the field %r: predictions only" % head.field
+    return found
+
+
+def write_report(folder, split, rows, heads, evaluation, **more):
+    """report.json. ``split`` None: there was nothing to evaluate, and the report says so."""
+    document = dict(
+        more,
+        format=1,
+        created_at=time.time(),
+        split=split,
+        rows=rows,
+        heads=heads,
+        losses=evaluation.get("losses", {}),
+        metrics=evaluation.get("metrics", {}),
+    )
+    if split is None:
+        document["detail"] = "the data set has neither a test nor a validation split: nothing was evaluated"
+    folder.mkdir(exist_ok=True)
+    write_json(folder / "report.json", jsonable(document))

@@ -1,0 +1,66 @@
+"""Heads: what the outputs of a network say about a row, as the losses that they were trained by know it."""
+
+from collections import Counter, OrderedDict
+
+from trainer.figures import ClassFigures, LabelFigures, ValueFigures
+from trainer.parts import losses
+from trainer.thresholds import DEFAULT
+
+KINDS = ("classes", "labels", "values")
+"""Kinds of target that say what an output means: scores of classes, scores of labels, numbers."""
+
+
+class Head:
+    """An output of the network, the field that it is compared with, and in which sense."""
+
+    def __init__(self, name, kind, output, target, field, known, names):
+        self.name = name
+        """That of the output; with the target's behind it where two targets are told from one output."""
+        self.kind = kind
+        self.output = output
+        self.target = target
+        """As the spec names it: an input or a field."""
+        self.field = field
+        self.known = known
+        """Whether the data set has the target."""
+        self.names = names
+        """One name for each class, label or element."""
+        self.thresholds = [DEFAULT] * len(names) if kind == "labels" else None
+
+    def figures(self):
+        if self.kind == "classes":
+            return ClassFigures(self.names)
+        if self.kind == "labels":
+            return LabelFigures(self.names, self.thresholds)
+        return ValueFigures(self.names)
+
+
+def heads(spec, dataset):
+    """The heads of a spec, one for each output, target and kind among the terms of its objective."""
+    found = OrderedDict()
+    for term in spec["objective"]:
+        kind = losses[term["type"]].facts.get("target")
+        if kind in KINDS:
+            found[(term["output"], term["target"], kind)] = None
+    outputs = Counter(output for output, _, _ in found)
+    pairs = Counter((output, target) for output, target, _ in found)
+    made = []
+    for output, target, kind in found:
+        name = output if outputs[output] == 1 else "%s:%s" % (output, target)
+        if pairs[(output, target)] > 1:
+            name = "%s:%s" % (name, kind)
+        field = spec["inputs"].get(target, {}).get("field", target)
+        known = field in dataset.fields
+        made.append(Head(name, kind, output, target, field, known, element_names(dataset.fitted[field])))
+    return made
+
+
+def element_names(field):
+    """Names of a field's classes or elements: its classes, its source columns, or else numbers from 0."""
+    size = 1
+    for extent in field["shape"]:
+        size *= extent
+    for names in (field.get("classes"), field.get("columns")):
+        if names and len(names) == size:
+            return list(names)
+    return [str(k) for k in range(size)]
