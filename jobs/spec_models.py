@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 
 from jobs.errors import Fault, InvalidInput
 from jobs.part_models import Strict, discriminated, known_keys, part_models, reference, tags
@@ -15,6 +15,7 @@ from trainer.parts import Part, layers, learners, losses, metrics
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 Split = Literal["train", "valid"]
 Weight = Annotated[float, Field(ge=0)]
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class InputSpec(Strict):
@@ -113,9 +114,7 @@ def _threshold(value: Any) -> Any:
     return value
 
 
-Threshold = Annotated[
-    Annotated[float, Field(ge=0, le=1)] | Literal["tuned"], BeforeValidator(_threshold)
-]
+Threshold = Annotated[Annotated[float, Field(ge=0, le=1)] | Literal["tuned"], BeforeValidator(_threshold)]
 
 
 class Decision(Strict):
@@ -183,10 +182,15 @@ class JobSpec(Strict):
 
 def parse(document: Mapping[str, Any]) -> JobSpec:
     """The spec as a model; InvalidInput with every structural fault at once."""
+    return parse_as(JobSpec, document)
+
+
+def parse_as(model: type[Model], document: Mapping[str, Any]) -> Model:
+    """A document as one of our models; InvalidInput with every structural fault at once."""
     try:
-        return JobSpec.model_validate(document)
+        return model.model_validate(document)
     except ValidationError as error:
-        faults = [fault(dict(item), document) for item in error.errors(include_url=False)]
+        faults = [fault(dict(item), document, model) for item in error.errors(include_url=False)]
         raise InvalidInput.of(list(dict.fromkeys(faults))) from None
 
 
@@ -196,21 +200,21 @@ def nearest(word: str, known: list[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else "known: " + ", ".join(sorted(known))
 
 
-def fault(error: dict[str, Any], document: Mapping[str, Any]) -> Fault:
-    """One of pydantic's errors in the words of a spec."""
+def fault(error: dict[str, Any], document: Mapping[str, Any], model: type[BaseModel]) -> Fault:
+    """One of pydantic's errors with a document, in the words of a spec."""
     location: tuple[int | str, ...] = error["loc"]
     code: str = error["type"]
     found = error.get("input")
     if code == "extra_forbidden":
-        known = known_keys(JobSpec, location[:-1])
+        known = known_keys(model, location[:-1])
         detail = f"unknown key {location[-1]!r}; {nearest(str(location[-1]), known)}"
         code = "unknown_key"
     elif code == "union_tag_invalid":
         tag = str(error["ctx"]["tag"])
-        detail = f"unknown type {tag!r}; {nearest(tag, tags(JobSpec, location))}"
+        detail = f"unknown type {tag!r}; {nearest(tag, tags(model, location))}"
         code = "unknown_type"
     elif code == "union_tag_not_found":
-        detail = "the key 'type' is missing; known: " + ", ".join(sorted(tags(JobSpec, location)))
+        detail = "the key 'type' is missing; known: " + ", ".join(sorted(tags(model, location)))
         code = "missing"
     elif code == "missing":
         detail = f"the key {location[-1]!r} is required"

@@ -51,7 +51,7 @@ class Outputs:
         if not self.nodes:
             return
         function = C.combine(list(self.nodes.values()))
-        needed = set(variable.uid for variable in function.arguments)
+        needed = {variable.uid for variable in function.arguments}
         for rows in order.minibatches():
             if self.stop.is_set():
                 raise Stopped()
@@ -61,7 +61,7 @@ class Outputs:
             if len(self.nodes) > 1:
                 found = {name: found[node.output] for name, node in self.nodes.items()}
             else:
-                found = {name: found for name in self.nodes}
+                found = dict.fromkeys(self.nodes, found)
             yield rows, [(found[head.output], found.get(head.target)) for head in self.heads]
 
 
@@ -84,14 +84,17 @@ def grouped(told, lengths):
 
 
 def settle_thresholds(model, heads, decisions, order, stop):
-    """Give heads of labels the thresholds that were decided on, tuned on ``order`` where told so."""
+    """Give heads of labels the thresholds that were decided on, tuned on ``order`` where told so.
+
+    Without an order (None) those to be tuned stay as they are.
+    """
     decided = {decision["output"]: decision for decision in decisions}
     labels = [head for head in heads if head.kind == "labels" and head.output in decided]
     for head in labels:
         if decided[head.output]["threshold"] != "tuned":
-            head.thresholds = [float(decided[head.output]["threshold"])] * len(head.names)
+            head.decide([decided[head.output]["threshold"]] * len(head.names), "given")
     tuning = [head for head in labels if decided[head.output]["threshold"] == "tuned"]
-    if not tuning:
+    if not tuning or order is None:
         return
     seen = [([], []) for _ in tuning]
     for _rows, pairs in Outputs(model, tuning, stop).of(order):
@@ -100,9 +103,10 @@ def settle_thresholds(model, heads, decisions, order, stop):
             truths.append(flat(target)[0] > 0.5)
     for head, (probabilities, truths) in zip(tuning, seen):
         rule = decided[head.output]
-        head.thresholds = thresholds.tuned(
+        found = thresholds.tuned(
             np.concatenate(probabilities), np.concatenate(truths), rule["by"], rule["per_label"]
         )
+        head.decide(found, "tuned")
 
 
 def evaluate(model, heads, order, folder, stop, progress=None):
@@ -130,6 +134,8 @@ def evaluate(model, heads, order, folder, stop, progress=None):
     found = OrderedDict()
     for head, figure in zip(heads, figures):
         found[head.name] = {"kind": head.kind, "output": head.output, "target": head.target}
+        if head.kind == "labels":
+            found[head.name]["thresholds"] = head.thresholds_from
         if head.known:
             found[head.name].update(figure.report())
         else:

@@ -26,6 +26,13 @@ class Head:
         self.names = names
         """One name for each class, label or element."""
         self.thresholds = [DEFAULT] * len(names) if kind == "labels" else None
+        self.thresholds_from = "default"
+        """Or "given", by a number in the spec, or "tuned"."""
+
+    def decide(self, thresholds, origin):
+        """Take one threshold a label."""
+        self.thresholds = [float(threshold) for threshold in thresholds]
+        self.thresholds_from = origin
 
     def figures(self):
         if self.kind == "classes":

@@ -4,7 +4,7 @@ import time
 
 from trainer.checkpoints import verify
 from trainer.engine import take_a_first_step, use_threads
-from trainer.evaluation import evaluate, held_out, write_report
+from trainer.evaluation import evaluate, held_out, settle_thresholds, write_report
 from trainer.heads import heads
 from trainer.model import Model
 from trainer.state import State
@@ -61,9 +61,12 @@ def attempt_evaluation(folder, spec, dataset, state, found, facts, stop):
     take_a_first_step()
     parts = heads(spec, dataset)
     asked = spec["evaluation"]
+    decisions = spec.get("decisions", ())
+    settle_thresholds(model, parts, decisions, None, stop)
+    tuned = [decision["output"] for decision in decisions if decision["threshold"] == "tuned"]
     for head in parts:
-        if head.output in asked["thresholds"] and head.thresholds is not None:
-            head.thresholds = asked["thresholds"][head.output]
+        if head.output in tuned and head.name in asked["thresholds"]:
+            head.decide(asked["thresholds"][head.name], "tuned")
     order = held_out(dataset, asked["split"], spec["training"])
     facts("first_minibatch")
     figures = evaluate(model, parts, order, folder.artifacts, stop, Course(facts, state, len(order)))
@@ -93,7 +96,7 @@ def attempt_evaluation(folder, spec, dataset, state, found, facts, stop):
         "parameters_sha256": digest,
         "losses": {} if missing else {asked["split"]: evaluation["losses"]},
         "metrics": {} if missing else {asked["split"]: evaluation["metrics"]},
-        "thresholds": {head.output: head.thresholds for head in parts if head.thresholds is not None},
+        "thresholds": {head.name: head.thresholds for head in parts if head.thresholds is not None},
         "split": asked["split"],
         "rows": len(order),
         "checkpoint": checkpoint,

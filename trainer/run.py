@@ -9,10 +9,10 @@ from collections import OrderedDict
 
 import numpy as np
 
+from trainer.bundle import write_bundle
 from trainer.callbacks import BestAndPatience, Evaluation, LossSeries, Progress, Saving
 from trainer.checkpoints import BrokenCheckpoint, Checkpoints, verify
 from trainer.columns import Dataset
-from trainer.bundle import write_bundle
 from trainer.engine import C, take_a_first_step, use_threads
 from trainer.evaluation import Stopped, evaluate, held_out, settle_thresholds, write_report
 from trainer.facts import Facts, jsonable
@@ -157,7 +157,7 @@ def conclude(folder, spec, dataset, model, state, found, stop):
         "parameters_sha256": digest,
         "losses": by_split(evaluation, "losses"),
         "metrics": by_split(evaluation, "metrics"),
-        "thresholds": {head.output: head.thresholds for head in parts if head.thresholds is not None},
+        "thresholds": {head.name: head.thresholds for head in parts if head.thresholds is not None},
     }
 
 

@@ -16,7 +16,7 @@ def f1(both, said, true):
 
 
 def entries(names, both, said, true):
-    """One entry a class or label: precision (null if never said), recall (null if never true), F1, support."""
+    """One entry a class or label; precision is None where it was never said, recall where never true."""
     return [
         {
             "name": name,
