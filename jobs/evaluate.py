@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from jobs.checkpoints import Chosen, choose
+from jobs.checks.comparisons import targets
 from jobs.dataset import SPLITS, DatasetSchema, FieldSchema, load_schema
 from jobs.errors import Conflict, Fault, InvalidInput, NotFound
 from jobs.part_models import Strict
@@ -116,16 +117,14 @@ def _split(schema: DatasetSchema, request: EvaluationRequest, faults: list[Fault
 
 def _require_same_fields(spec: Mapping[str, Any], schema: DatasetSchema, fitted: DatasetSchema) -> None:
     """Every field that the network reads is there as it was; of targets and weights those that are there."""
-    inputs = dict.fromkeys(entry["field"] for entry in spec["inputs"].values())
-    targets = [item["target"] for item in spec["objective"] + spec["metrics"]]
-    others = [spec["inputs"].get(target, {}).get("field", target) for target in targets]
-    others += [spec["example_weight"]] if spec["example_weight"] else []
+    inputs = {entry["field"] for entry in spec["inputs"].values()}
+    used = [name for name in _fields(spec, fitted) if name in inputs or name in schema.fields]
     differences = [
         found
-        for name in dict.fromkeys([*inputs, *others])
-        if name in inputs or name in schema.fields
+        for name in used
         for found in _field_differences(name, schema.fields.get(name), fitted.fields[name])
     ]
+    differences = differences or _axis_differences(used, schema, fitted)
     if differences:
         places = ", ".join(difference["pointer"] for difference in differences)
         raise Conflict(
@@ -135,8 +134,33 @@ def _require_same_fields(spec: Mapping[str, Any], schema: DatasetSchema, fitted:
         )
 
 
+def _fields(spec: Mapping[str, Any], fitted: DatasetSchema) -> list[str]:
+    """The fields that inputs, targets and weights name, each once."""
+    layers = {layer["name"] for layer in spec["network"]}
+    compared = [name for item in spec["objective"] + spec["metrics"] for name in targets(item)]
+    weights = [spec["example_weight"], *(term.get("example_weight") for term in spec["objective"])]
+    named = [*spec["inputs"], *compared, *weights]
+    fields = [spec["inputs"].get(name, {}).get("field", name) for name in named if name not in layers]
+    return [name for name in dict.fromkeys(fields) if name in fitted.fields]
+
+
+def _axis_differences(used: list[str], schema: DatasetSchema, fitted: DatasetSchema) -> list[dict[str, Any]]:
+    """Fields that went together step by step must have equal lengths here too."""
+    found = []
+    first: dict[str, str | None] = {}
+    for name in used:
+        here, there = schema.fields[name].axis, fitted.fields[name].axis
+        if there is not None and first.setdefault(there, here) != here:
+            found.append({"pointer": f"/fields/{_escaped(name)}/axis", "here": here, "there": there})
+    return found
+
+
+def _escaped(name: str) -> str:
+    return name.replace("~", "~0").replace("/", "~1")
+
+
 def _field_differences(name: str, here: FieldSchema | None, there: FieldSchema) -> list[dict[str, Any]]:
-    at = "/fields/" + name.replace("~", "~0").replace("/", "~1")
+    at = f"/fields/{_escaped(name)}"
     known = there.model_dump(include=set(_COMPARED), mode="json")
     if here is None:
         return [{"pointer": at, "here": None, "there": known}]

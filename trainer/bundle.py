@@ -3,6 +3,7 @@
 import os
 
 from trainer.layout import read_json, write_json
+from trainer.model import fed_to
 
 FORMAT = 1
 
@@ -25,21 +26,26 @@ def write_bundle(folder, model, heads, described):
 
 
 def inputs(model, dataset):
-    """The variables of model.dnn, by name, and the field that each is fed from. Scaling is in the graph."""
-    needed = set()
-    for name in model.spec["outputs"]:
-        needed.update(variable.name for variable in model.network.nodes[name].arguments)
+    """The variables of model.dnn, by name: the field that each is fed from, and as what.
+
+    Scaling is in the graph. A categorical field is fed as "codes" or as "one_hot" vectors.
+    """
+    nodes = [model.network.nodes[name] for name in model.spec["outputs"]]
     found = {}
-    for field in model.network.variables:
-        if field in needed:
-            schema = dataset.fitted[field]
-            found[field] = {
-                "field": field,
-                "shape": schema["shape"],
-                "kind": schema["kind"],
-                "sequence": schema.get("sequence", False),
-                "classes": schema.get("classes"),
-            }
+    for variable in fed_to(model.network.columns, *nodes):
+        schema = dataset.fitted[variable.name]
+        fed_as = "values"
+        if schema["kind"] == "categorical":
+            fed_as = "one_hot" if variable.shape else "codes"
+        found[variable.name] = {
+            "field": variable.name,
+            "kind": schema["kind"],
+            "shape": list(variable.shape),
+            "sparse": variable.is_sparse,
+            "sequence": schema.get("sequence", False),
+            "fed_as": fed_as,
+            "classes": schema.get("classes"),
+        }
     return found
 
 

@@ -137,6 +137,7 @@ class AbsentColumn:
 
     def __init__(self, schema):
         self.shape = tuple(schema["shape"])
+        self.axis = schema.get("axis")
 
     def read(self, rows):
         """Zeros (len(rows), *shape)."""
@@ -163,7 +164,10 @@ class Dataset:
             return AbsentColumn(self.fitted[field])
         schema = self.fields[field]
         column = (CodeColumn if coded else KINDS[schema["kind"]])(self.folder, schema)
-        return SequenceColumn(self.folder, schema, column) if schema.get("sequence") else column
+        if not schema.get("sequence"):
+            return column
+        # The network is the same whatever data it is run on, the names of its axes included.
+        return SequenceColumn(self.folder, dict(schema, axis=self.fitted[field]["axis"]), column)
 
     def rows(self, split):
         """Row indices of a split, or None where the data set has no such split."""

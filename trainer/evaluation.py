@@ -6,11 +6,13 @@ from collections import OrderedDict
 import numpy as np
 
 from trainer import thresholds
-from trainer.engine import C
+from trainer.engine import C, axis_of
 from trainer.facts import jsonable
 from trainer.figures.labels import sigmoid
 from trainer.layout import write_json
 from trainer.minibatches import Order
+from trainer.model import fed_to
+from trainer.objective import target_node
 from trainer.predictions import Predictions, documents
 
 EVALUATION_MINIBATCH = 256
@@ -37,41 +39,46 @@ class Outputs:
         self.heads = heads
         self.stop = stop
         """Set where an end is asked for."""
-        nodes = model.network.nodes
         self.nodes = OrderedDict()
         for head in heads:
-            self.nodes[head.output] = nodes[head.output]
-            if head.known and head.target not in self.nodes:
-                # A target may be an input's variable, which only an alias of it can be evaluated as.
-                node = nodes[head.target] if head.target in nodes else model.network.variable(head.target)
-                self.nodes[head.target] = C.alias(node)
+            # What is an input's variable can only be evaluated by way of an alias.
+            if head.output not in self.nodes:
+                self.nodes[head.output] = C.alias(model.network.target(head.output))
+            if head.known:
+                self.nodes[head] = C.alias(target_node(model.network, {"target": head.target}))
 
     def of(self, order):
-        """Rows, and for each head (output, target or None): arrays (rows, *shape), of sequences a list."""
+        """Rows, and for each head (output, target or None): (rows, elements) arrays, of sequences a list
+        of (steps, elements) arrays."""
         if not self.nodes:
             return
         function = C.combine(list(self.nodes.values()))
-        needed = {variable.uid for variable in function.arguments}
+        variables = fed_to(self.model.network.columns, function)
         for rows in order.minibatches():
             if self.stop.is_set():
                 raise Stopped()
-            values, _borrowed = self.model.values(rows)
-            values = {variable: value for variable, value in values.items() if variable.uid in needed}
+            values, _borrowed = self.model.values(rows, variables)
             found = function.eval(values, device=self.model.device)
-            if len(self.nodes) > 1:
-                found = {name: found[node.output] for name, node in self.nodes.items()}
-            else:
-                found = dict.fromkeys(self.nodes, found)
-            yield rows, [(found[head.output], found.get(head.target)) for head in self.heads]
+            if len(self.nodes) == 1:
+                found = {node.output: found for node in self.nodes.values()}
+            told = {key: shaped(found[node.output], node, len(rows)) for key, node in self.nodes.items()}
+            yield rows, [(told[head.output], told.get(head)) for head in self.heads]
+
+
+def shaped(values, node, rows):
+    """What CNTK answers for a node, an example a line: an array, of sequences one for each row."""
+    size = int(np.prod(node.shape, dtype=np.int64))
+    if axis_of(node) is None:
+        return values.reshape(rows, size)
+    # Of sequences of equal lengths CNTK makes one array, else a list.
+    return [np.reshape(each, (-1, size)) for each in values]
 
 
 def flat(values):
-    """Examples or steps as rows of one array, and how many steps each row has (None: not sequences)."""
-    if values is None:
-        return None, None
+    """Examples or steps as lines of one array, and how many steps each row has (None: not sequences)."""
     if isinstance(values, list):
-        return np.concatenate([each.reshape(len(each), -1) for each in values]), [len(v) for v in values]
-    return values.reshape(len(values), -1), None
+        return np.concatenate(values), [len(each) for each in values]
+    return values, None
 
 
 def grouped(told, lengths):
@@ -139,7 +146,7 @@ def evaluate(model, heads, order, folder, stop, progress=None):
         if head.known:
             found[head.name].update(figure.report())
         else:
-            found[head.name]["detail"] = "the data set lacks the field %r: predictions only" % head.field
+            found[head.name]["detail"] = "the data set lacks the target: predictions only"
     return found
 
 

@@ -13,14 +13,13 @@ KINDS = ("classes", "labels", "values")
 class Head:
     """An output of the network, the field that it is compared with, and in which sense."""
 
-    def __init__(self, name, kind, output, target, field, known, names):
+    def __init__(self, name, kind, output, target, known, names):
         self.name = name
         """That of the output; with the target's behind it where two targets are told from one output."""
         self.kind = kind
         self.output = output
         self.target = target
-        """As the spec names it: an input or a field."""
-        self.field = field
+        """As the spec names it: an input or a field, or a list of them that stand side by side."""
         self.known = known
         """Whether the data set has the target."""
         self.names = names
@@ -48,18 +47,31 @@ def heads(spec, dataset):
     for term in spec["objective"]:
         kind = losses[term["type"]].facts.get("target")
         if kind in KINDS:
-            found[(term["output"], term["target"], kind)] = None
+            found[(term["output"], targets(term), kind)] = term["target"]
     outputs = Counter(output for output, _, _ in found)
     pairs = Counter((output, target) for output, target, _ in found)
     made = []
-    for output, target, kind in found:
-        name = output if outputs[output] == 1 else "%s:%s" % (output, target)
-        if pairs[(output, target)] > 1:
+    for (output, names, kind), target in found.items():
+        name = output if outputs[output] == 1 else "%s:%s" % (output, "+".join(names))
+        if pairs[(output, names)] > 1:
             name = "%s:%s" % (name, kind)
-        field = spec["inputs"].get(target, {}).get("field", target)
-        known = field in dataset.fields
-        made.append(Head(name, kind, output, target, field, known, element_names(dataset.fitted[field])))
+        fields = [spec["inputs"].get(one, {}).get("field", one) for one in names]
+        known = all(field in dataset.fields for field in fields)
+        elements = [element_names(dataset.fitted[field]) for field in fields]
+        if len(fields) > 1:
+            elements = [within(field, own) for field, own in zip(fields, elements)]
+        made.append(Head(name, kind, output, target, known, [one for own in elements for one in own]))
     return made
+
+
+def targets(term):
+    """The names that a term gives as its target."""
+    return tuple(term["target"]) if isinstance(term["target"], list) else (term["target"],)
+
+
+def within(field, names):
+    """Elements of one of several fields: named after it."""
+    return [field] if len(names) == 1 else ["%s.%s" % (field, name) for name in names]
 
 
 def element_names(field):

@@ -186,7 +186,15 @@ def test_the_model_comes_with_what_is_needed_to_use_it(
 ) -> None:
     model = read_json(run.artifacts / "model.json")
     assert model["inputs"] == {
-        "x": {"field": "x", "shape": [6], "kind": "dense", "sequence": False, "classes": None}
+        "x": {
+            "field": "x",
+            "kind": "dense",
+            "shape": [6],
+            "sparse": False,
+            "sequence": False,
+            "fed_as": "values",
+            "classes": None,
+        }
     }
     assert set(model["outputs"]) == {"scores", "said", "guesses"}
     [scores] = model["outputs"]["scores"]["meaning"]
@@ -205,7 +213,6 @@ def test_tuned_thresholds_come_from_the_validation_split(
     workshop: Workshop, dataset: str, by: str, per_label: bool
 ) -> None:
     """A job without a test split tells what the validation split says: nothing on a grid is better."""
-    whole = workshop.volume.dataset(dataset)
     without = workshop.dataset(
         f"untested_{by}_{per_label}", columns(), {key: SPLITS[key] for key in ("train", "valid")}
     )
@@ -231,10 +238,9 @@ def test_tuned_thresholds_come_from_the_validation_split(
     assert reached == pytest.approx(
         -report["heads"]["said"][by] if by == "hamming_loss" else report["heads"]["said"][by]
     )
-    grid = np.linspace(0.02, 0.98, 25)
+    grid = np.linspace(0.02, 0.98, 17)
     if per_label:
         choices = np.stack(np.meshgrid(grid[::2], grid[::2], grid[::2]), axis=-1).reshape(-1, LABELS)
     else:
         choices = np.repeat(grid[:, None], LABELS, axis=1)
     assert reached >= max(map(figure, choices)) - 1e-12
-    assert read_json(whole.schema)["splits"]["test"]["rows"] == 200
