@@ -8,6 +8,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -177,11 +178,19 @@ class Attempt:
         if self._insist(self._relay.forward):
             outcome = decide(self._relay.record, self._run, ending, self._settings.crash_limit)
             if outcome.target in TERMINAL and self._relay.record.kind is Kind.TRAINING:
-                self._draw_curves()
+                self._leave_curves()
             self._insist(lambda: self._move(outcome))
 
+    def _leave_curves(self) -> None:
+        """Have a picture of the training drawn, and meanwhile keep the lease."""
+        drawing = threading.Thread(target=self._draw_curves, daemon=True)
+        drawing.start()
+        while drawing.is_alive() and not self._must_leave():
+            self._beat()
+            self._bell.wait(_GLANCE_SECONDS / 2)
+
     def _draw_curves(self) -> None:
-        """Leave a picture of the training among the artifacts. That it fails is not the job's failure."""
+        """A picture of the training among the artifacts. That it fails is not the job's failure."""
         record = self._relay.record
         try:
             best = (read_result(self._run) or {}).get("best") or {}

@@ -13,8 +13,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-_WIDTH, _ROW_HEIGHT, _HEAD_HEIGHT, _DPI = 12.0, 3.0, 0.8, 100
+_WIDTH, _ROW_HEIGHT, _HEAD_HEIGHT, _DPI = 12.0, 3.1, 0.5, 100
 """Inches, and dots an inch: 1,200 pixels wide."""
+_LEFT, _RIGHT, _BOTTOM, _TOP = 0.85, 0.2, 0.6, 0.4
+"""Inches of a panel for its labels and title."""
 _COLUMNS = 3
 _PANELS = 30
 """Losses and metrics beyond so many are left out, and the title says so."""
@@ -47,15 +49,28 @@ def learning_curves(events: Iterable[Mapping[str, Any]], title: str, best_epoch:
 
     columns = min(_COLUMNS, len(panels)) if len(panels) != 4 else 2
     rows = math.ceil(len(panels) / columns)
-    figure = Figure((_WIDTH, _HEAD_HEIGHT + _ROW_HEIGHT * rows), dpi=_DPI, layout="constrained")
-    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)  # type: ignore[union-attr, call-arg]  # constrained
+    figure = Figure((_WIDTH, _HEAD_HEIGHT + _ROW_HEIGHT * rows), dpi=_DPI)
     for position, (name, unit, series) in enumerate(panels):
-        axes = figure.add_subplot(rows, columns, position + 1)
+        axes = figure.add_axes(_place(position, rows, columns, figure))
         _draw(axes, numbers, name, unit, series, best_epoch)
     _head(figure, title, {line for _, _, series in panels for line in series}, best_epoch in by_number)
     picture = io.BytesIO()
     FigureCanvasAgg(figure).print_png(picture)  # type: ignore[no-untyped-call]
     return picture.getvalue()
+
+
+def _place(position: int, rows: int, columns: int, figure: Figure) -> tuple[float, float, float, float]:
+    """Where a panel's axes stand, in shares of the figure. To measure every text would take as long again."""
+    height = figure.get_figheight()
+    row, column = divmod(position, columns)
+    width = (_WIDTH - _RIGHT) / columns
+    below = (rows - 1 - row) * _ROW_HEIGHT + _BOTTOM
+    return (
+        (column * width + _LEFT) / _WIDTH,
+        below / height,
+        (width - _LEFT) / _WIDTH,
+        (_ROW_HEIGHT - _BOTTOM - _TOP) / height,
+    )
 
 
 def _panels(epochs: list[Mapping[str, Any]], group: str) -> list[tuple[str, str, Series]]:
@@ -118,11 +133,13 @@ def _head(figure: Figure, title: str, lines: set[str], best: bool) -> None:
     if best:
         shown.append(("best epoch", Line2D([], [], color="#999999", linestyle=":", linewidth=1.2)))
     # A dollar sign in a name is no formula.
-    figure.suptitle(_short(title, 75), x=0.01, ha="left", fontsize=13, parse_math=False)
+    top = 1 - 0.12 / figure.get_figheight()
+    figure.suptitle(_short(title, 75), x=0.015, y=top, ha="left", fontsize=13, parse_math=False)
     figure.legend(
         [line for _, line in shown],
         [name for name, _ in shown],
-        loc="outside upper right",
+        loc="upper right",
+        bbox_to_anchor=(1, 1),
         ncols=len(shown),
         frameon=False,
         fontsize=10,

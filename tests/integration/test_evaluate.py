@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -291,6 +292,31 @@ def test_a_job_that_failed_is_evaluated_at_a_checkpoint(laboratory: Laboratory, 
     report = read_json(laboratory.evaluated(job).artifacts / "report.json")
     assert report["heads"]["said"]["thresholds"] == "default"
     assert {entry["threshold"] for entry in report["heads"]["said"]["labels"]} == {0.5}
+
+
+@pytest.fixture(scope="module")
+def many(workshop: Workshop) -> str:
+    """Rows enough that an evaluation can be caught in the middle of it."""
+    whole = {key: np.tile(values, (60,) + (1,) * (values.ndim - 1)) for key, values in columns().items()}
+    return workshop.dataset("many", whole, {"train": SPLITS["train"], "test": np.arange(42_000)})
+
+
+@pytest.mark.parametrize(("with_signal", "status"), [(signal.SIGKILL, -signal.SIGKILL), (signal.SIGTERM, 75)])
+def test_an_evaluation_that_was_interrupted_comes_to_the_same_end(
+    laboratory: Laboratory, job: str, many: str, with_signal: signal.Signals, status: int
+) -> None:
+    whole, torn = (laboratory.run(laboratory.evaluate(job, dataset=many)) for _ in range(2))
+    laboratory.workshop.train(whole)
+    assert laboratory.workshop.interrupt(torn, 1, with_signal, after="first_minibatch") == status
+    assert not torn.result.exists()
+    assert not (torn.artifacts / "predictions.jsonl").exists()
+    laboratory.workshop.train(torn, attempt=2)
+    results = [read_json(run.result) for run in (whole, torn)]
+    for key in ("losses", "metrics", "thresholds", "rows"):
+        assert results[0][key] == results[1][key]
+    told = [(run.artifacts / "predictions.jsonl").read_bytes() for run in (whole, torn)]
+    assert told[0] == told[1]
+    assert sorted(path.name for path in torn.artifacts.iterdir()) == ["predictions.jsonl", "report.json"]
 
 
 def test_a_convolution_is_evaluated_before_any_training(laboratory: Laboratory, workshop: Workshop) -> None:

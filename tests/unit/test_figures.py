@@ -22,7 +22,7 @@ def named(count: int) -> list[str]:
 def test_values_do_not_depend_on_the_minibatches(pieces: int) -> None:
     """Far from zero, where sums of squares would have lost the spread."""
     random = np.random.default_rng(3)
-    true = (random.normal(size=(50, 2)) + [1e4, 0]).astype(np.float32)
+    true = random.normal(loc=[1e4, 0], size=(50, 2)).astype(np.float32)
     said = (true + random.normal(scale=0.5, size=true.shape)).astype(np.float32)
     figures = ValueFigures(named(2))
     for output, target in zip(np.array_split(said, pieces), np.array_split(true, pieces), strict=True):
@@ -86,11 +86,9 @@ def test_very_many_classes_have_no_matrix() -> None:
 
 
 @pytest.mark.parametrize(
-    "figures", [ClassFigures(named(3)), ValueFigures(named(3)), LabelFigures(named(3), 0.5)]
+    "figures", [ClassFigures(named(3)), ValueFigures(named(3)), LabelFigures(named(3), [0.5] * 3)]
 )
 def test_nothing_at_all(figures: ClassFigures | ValueFigures | LabelFigures) -> None:
-    if isinstance(figures, LabelFigures):
-        figures.thresholds = np.full(3, 0.5)
     found = figures.report()
     assert found["examples"] == 0
     json.dumps(found, allow_nan=False)
