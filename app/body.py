@@ -62,12 +62,22 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 async def spec_document(request: Request) -> dict[str, Any]:
     """The request's body as a JSON object of at most ``JSON_BYTES``."""
+    return json_object(await _whole(request))
+
+
+async def _whole(request: Request) -> bytes:
     body = bytearray()
     async for chunk in request.stream():
         if len(body) + len(chunk) > JSON_BYTES:
             raise TooLarge.of([Fault("", "too_large", f"a spec has at most {JSON_BYTES:,} bytes")])
         body += chunk
-    return json_object(bytes(body))
+    return bytes(body)
+
+
+async def optional_document(request: Request) -> dict[str, Any]:
+    """As ``spec_document``; no body at all is an empty object."""
+    return json_object(await _whole(request) or b"{}")
 
 
 Document = Annotated[dict[str, Any], Depends(spec_document)]
+OptionalDocument = Annotated[dict[str, Any], Depends(optional_document)]

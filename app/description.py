@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from app.problems import MEDIA_TYPE
 from ingest.options import Options
+from jobs.evaluate import EvaluationRequest
 from jobs.spec_models import JobSpec
 
 SCHEMAS = "#/components/schemas/"
@@ -26,7 +27,7 @@ def describe(app: FastAPI) -> None:
                     _errors_are_problems(operation)
                     if "security" in operation:
                         operation["security"].append({})
-            for model in (JobSpec, Options):
+            for model in (JobSpec, Options, EvaluationRequest):
                 _add_schema(document, model)
         return app.openapi_schema or document
 

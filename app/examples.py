@@ -41,8 +41,16 @@ OPTIONS: dict[str, Any] = {
 LOSSES = {"train": {"loss": 0.1874}, "valid": {"loss": 0.2218}}
 METRICS_NOW = {"train": {"classification_error": 0.041}, "valid": {"classification_error": 0.053}}
 
+EVALUATION_REQUEST: dict[str, Any] = {
+    "dataset": "ds_90b7c2d15e6f3a48c0d2",
+    "split": "test",
+    "checkpoint": "best",
+    "name": "digits of another hand",
+}
+
 JOB: dict[str, Any] = {
     "id": JOB_ID,
+    "kind": "training",
     "name": "digits",
     "status": "running",
     "reason": "training",

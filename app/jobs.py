@@ -13,7 +13,7 @@ from app.resources import Job, JobPage, Validation
 from app.state import QueueDep, SettingsDep, StoreDep, VolumeDep
 from jobs.errors import Fault, InvalidInput
 from jobs.ids import is_job_id
-from jobs.record import Record
+from jobs.record import Kind, Record
 from jobs.settings import Settings
 from jobs.spec import normalise
 from jobs.start import resolve_start
@@ -73,13 +73,14 @@ async def create_job(
 def list_jobs(
     store: StoreDep,
     status: State | None = None,
+    kind: Kind | None = None,
     page_size: Annotated[int, Query(ge=1, le=500)] = 50,
     page_token: Annotated[str | None, Query(description="next_page_token of the page before")] = None,
 ) -> JobPage:
     if page_token is not None and not is_job_id(page_token):
         detail = f"{page_token!r} is no next_page_token of an earlier answer"
         raise InvalidInput.of([Fault("/query/page_token", "page_token", detail)])
-    page = store.page(status=status, after=page_token, limit=page_size)
+    page = store.page(status=status, kind=kind, after=page_token, limit=page_size)
     now = store.now_ms()
     items = [Job.model_validate(record.public(now)) for record in page.records]
     return JobPage(items=items, next_page_token=page.next_after)

@@ -13,6 +13,7 @@ from app import (
     artifacts,
     checkpoints,
     datasets,
+    evaluations,
     events,
     health,
     jobs,
@@ -79,7 +80,8 @@ def create_app(settings: Settings) -> FastAPI:
     problems.register(app)
     describe(app)
     v1 = APIRouter(prefix="/v1", dependencies=[Depends(authorised), Depends(known_parameters_only)])
-    for room in (jobs, lineage, events, metrics, checkpoints, logs, artifacts, datasets, parts, workers):
+    rooms = (jobs, evaluations, lineage, events, metrics, checkpoints, logs, artifacts, datasets)
+    for room in (*rooms, parts, workers):
         v1.include_router(room.router)
     app.include_router(v1)
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])

@@ -58,7 +58,9 @@ class ResumedFrom(BaseModel):
 
     job: str
     checkpoint: str
-    mode: str = Field(description="exact, continue or weights; docs/start-from.md tells them apart")
+    mode: str = Field(
+        description="exact, continue or weights, which docs/start-from.md tells apart; or evaluate"
+    )
     step: int | None = Field(description="minibatches that the checkpoint had behind it")
     samples: int | None
     epoch: int | None
@@ -70,6 +72,7 @@ class Job(BaseModel):
     model_config = ConfigDict(json_schema_extra={"example": examples.JOB})
 
     id: str
+    kind: str = Field(description="training, or evaluation of what another job trained")
     name: str
     status: str = Field(description="queued, running, succeeded, failed or cancelled")
     reason: str = Field(description="why it is in this state; docs/job-states.md lists the words")

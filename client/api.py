@@ -158,10 +158,31 @@ class Jobs:
     def get(self, job: str) -> Job:
         return cast(Job, self._client.request("GET", f"/v1/jobs/{job}").json())
 
-    def list(self, limit: int | None = None, status: str | None = None) -> list[Job]:
-        """Newest first."""
+    def evaluate(
+        self,
+        job: str,
+        *,
+        dataset: str | None = None,
+        split: str | None = None,
+        checkpoint: str | int = "latest",
+        name: str = "",
+    ) -> Job:
+        """Run a checkpoint of a job on a data set (default: its own), as a job that is queued.
+
+        Without ``split`` the test split is taken, else valid, else train.
+        """
+        asked = {"dataset": dataset, "split": split, "checkpoint": checkpoint, "name": name}
+        return cast(Job, self._client.request("POST", f"/v1/jobs/{job}/evaluate", json=asked).json())
+
+    def artifact(self, job: str, path: str) -> bytes:
+        """One of the files that a job left as its results, such as report.json."""
+        return self._client.request("GET", f"/v1/jobs/{job}/artifacts/{path}").content
+
+    def list(self, limit: int | None = None, status: str | None = None, kind: str | None = None) -> list[Job]:
+        """Newest first. ``kind``: training or evaluation."""
         size = min(limit, 100) if limit else None
-        return cast("list[Job]", self._client.items("/v1/jobs", limit, status=status, page_size=size))
+        query = {"status": status, "kind": kind, "page_size": size}
+        return cast("list[Job]", self._client.items("/v1/jobs", limit, **query))
 
     def cancel(self, job: str) -> Job:
         return cast(Job, self._client.request("POST", f"/v1/jobs/{job}/cancel").json())

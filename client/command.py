@@ -14,6 +14,7 @@ import httpx
 
 from client import tables
 from client.api import Client, default_url
+from client.documents import Job
 from client.problems import JobsApiError, UnreachableError
 from client.progress import watch
 
@@ -63,8 +64,12 @@ def up(shell: Shell) -> int:
 
 def submit(shell: Shell) -> int:
     """Submit a job."""
-    job = shell.client.jobs.submit(_spec(shell))
-    if shell.arguments.follow:
+    return _submitted(shell, shell.client.jobs.submit(_spec(shell)), shell.arguments.follow)
+
+
+def _submitted(shell: Shell, job: Job, follow: bool) -> int:
+    """The id of a new job, and on request its course to the end."""
+    if follow:
         if not shell.arguments.json:
             print(job["id"])
         return shell.follow(job["id"])
@@ -81,10 +86,21 @@ def validate(shell: Shell) -> int:
     return OK
 
 
+def evaluate(shell: Shell) -> int:
+    """Run a checkpoint of a job on a data set, as a job of its own."""
+    given = shell.arguments
+    dataset = shell.client.datasets.named(given.dataset)["id"] if given.dataset else None
+    checkpoint = int(given.checkpoint) if given.checkpoint.isdecimal() else given.checkpoint
+    job = shell.client.jobs.evaluate(
+        given.job, dataset=dataset, split=given.split, checkpoint=checkpoint, name=given.name
+    )
+    return _submitted(shell, job, given.wait)
+
+
 def list_jobs(shell: Shell) -> int:
     """List jobs, newest first."""
     limit = None if shell.arguments.all else SHORT_LIST
-    shell.show(shell.client.jobs.list(limit, shell.arguments.status), tables.jobs)
+    shell.show(shell.client.jobs.list(limit, shell.arguments.status, shell.arguments.kind), tables.jobs)
     return OK
 
 
@@ -234,7 +250,17 @@ def parser() -> argparse.ArgumentParser:
     takes_spec(command(commands, "validate", validate, as_json=False))
     listing = command(commands, "list", list_jobs)
     listing.add_argument("--status", help="only jobs in this state")
+    listing.add_argument("--kind", choices=("training", "evaluation"), help="only jobs of this kind")
     listing.add_argument("--all", action="store_true", help=f"not only the newest {SHORT_LIST}")
+    evaluating = command(commands, "evaluate", evaluate)
+    evaluating.add_argument("job", metavar="JOB", help="the id of the job that has trained")
+    evaluating.add_argument("--dataset", metavar="NAME_OR_ID", help="what to run it on (default: its own)")
+    evaluating.add_argument(
+        "--checkpoint", default="latest", help="latest, best, a number of samples or an id"
+    )
+    evaluating.add_argument("--split", choices=("test", "valid", "train"), help="default: the first there is")
+    evaluating.add_argument("--name", default="", help="the evaluation's name")
+    evaluating.add_argument("--wait", action="store_true", help="stay until it has ended")
     on_a_job = {
         "show": show,
         "watch": watch_job,

@@ -36,6 +36,7 @@ class Result(TypedDict, total=False):
     epoch: int
     best: dict[str, Any] | None
     seconds: float
+    thresholds: dict[str, list[float]]
 
 
 class ResumedFrom(TypedDict):
@@ -53,6 +54,7 @@ class Job(TypedDict):
     """``spec`` is None in a list. Times are RFC 3339, in UTC."""
 
     id: str
+    kind: str
     name: str
     status: str
     reason: str

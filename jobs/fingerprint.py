@@ -7,8 +7,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-BUDGET = ("name", "start_from", "checkpoints", "fingerprint")
-"""Top-level keys that may differ between a job and the one it continues exactly."""
+BUDGET = ("name", "start_from", "checkpoints", "decisions", "fingerprint")
+"""Top-level keys that may differ between a job and the one it continues exactly: none decides a bit
+of the training."""
 TRAINING_BUDGET = ("epochs", "early_stopping")
 IDENTITY = ("name", "start_from", "fingerprint")
 """Top-level keys that say which job this is rather than what it trains."""

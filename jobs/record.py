@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -17,6 +18,14 @@ def rfc3339(ms: int | None) -> str | None:
     if ms is None:
         return None
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+class Kind(StrEnum):
+    """What a job is for."""
+
+    TRAINING = "training"
+    EVALUATION = "evaluation"
+    """A trained network is run on a split of a data set; nothing is learned."""
 
 
 class StartedFrom(BaseModel):
@@ -44,6 +53,7 @@ class Record(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     id: str
+    kind: Kind = Kind.TRAINING
     name: str
     state: State
     reason: Reason
@@ -111,6 +121,7 @@ class Record(BaseModel):
         """The job as the API shows it, without its spec."""
         return {
             "id": self.id,
+            "kind": self.kind.value,
             "name": self.name,
             "status": self.state.value,
             "reason": self.reason.value,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from jobs.errors import Fault, InvalidInput
 from jobs.part_models import Strict, discriminated, known_keys, part_models, reference, tags
@@ -15,6 +15,7 @@ from trainer.parts import Part, layers, learners, losses, metrics, recipes
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 Split = Literal["train", "valid"]
 Weight = Annotated[float, Field(ge=0)]
+Model = TypeVar("Model", bound=BaseModel)
 
 
 class InputSpec(Strict):
@@ -106,6 +107,29 @@ class Watch(Strict):
     better: Literal["lower", "higher"] | None = Field(default=None, description="follows from the metric")
 
 
+def _threshold(value: Any) -> Any:
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
+    if not number and value != "tuned":
+        raise ValueError("a threshold is a probability in 0..1, or 'tuned'")
+    return value
+
+
+Threshold = Annotated[Annotated[float, Field(ge=0, le=1)] | Literal["tuned"], BeforeValidator(_threshold)]
+
+
+class Decision(Strict):
+    """From which probability on the labels of a logistic term's output are said.
+
+    ``tuned`` finds, after the training and on the validation split, the threshold (or with
+    ``per_label`` one for each label) that is best by the figure that ``by`` names.
+    """
+
+    output: str
+    threshold: Threshold = 0.5
+    per_label: bool = False
+    by: Literal["hamming_loss", "micro_f1", "macro_f1"] = "hamming_loss"
+
+
 class StartFrom(Strict):
     """``exact`` continues everything; ``continue`` too, with another learning rate if need be;
     ``weights`` takes the weights and starts a fresh learner."""
@@ -167,6 +191,7 @@ class JobSpec(Strict):
     checkpoints: CheckpointRules = CheckpointRules()
     watch: Watch | None = None
     start_from: StartFrom | None = None
+    decisions: list[Decision] = Field(default=[], description="0.5 for what is not named")
     fingerprint: str | None = Field(
         default=None, description="computed anew, so that an answer can be posted back"
     )
@@ -174,14 +199,21 @@ class JobSpec(Strict):
 
 def parse(document: Mapping[str, Any]) -> JobSpec:
     """The spec as a model; InvalidInput with every structural fault at once."""
+    return parse_as(JobSpec, document)
+
+
+def parse_as(model: type[Model], document: Mapping[str, Any]) -> Model:
+    """A document as one of our models; InvalidInput with every structural fault at once."""
     try:
-        return JobSpec.model_validate(document)
+        return model.model_validate(document)
     except ValidationError as error:
-        raise InvalidInput.of(structural_faults(error, document)) from None
+        raise InvalidInput.of(structural_faults(error, document, model)) from None
 
 
-def structural_faults(error: ValidationError, document: Mapping[str, Any]) -> list[Fault]:
-    faults = [fault(dict(item), document) for item in error.errors(include_url=False)]
+def structural_faults(
+    error: ValidationError, document: Mapping[str, Any], model: type[BaseModel]
+) -> list[Fault]:
+    faults = [fault(dict(item), document, model) for item in error.errors(include_url=False)]
     return list(dict.fromkeys(faults))
 
 
@@ -192,7 +224,7 @@ def check_with_recipe(document: Mapping[str, Any]) -> None:
     except ValidationError as error:
         faults = [
             found
-            for found in structural_faults(error, document)
+            for found in structural_faults(error, document, JobSpec)
             if found.code != "missing" or found.pointer[1:] not in FROM_RECIPE
         ]
         if faults:
@@ -205,21 +237,21 @@ def nearest(word: str, known: list[str]) -> str:
     return f"did you mean {near[0]!r}?" if near else "known: " + ", ".join(sorted(known))
 
 
-def fault(error: dict[str, Any], document: Mapping[str, Any]) -> Fault:
-    """One of pydantic's errors in the words of a spec."""
+def fault(error: dict[str, Any], document: Mapping[str, Any], model: type[BaseModel]) -> Fault:
+    """One of pydantic's errors with a document, in the words of a spec."""
     location: tuple[int | str, ...] = error["loc"]
     code: str = error["type"]
     found = error.get("input")
     if code == "extra_forbidden":
-        known = known_keys(JobSpec, location[:-1])
+        known = known_keys(model, location[:-1])
         detail = f"unknown key {location[-1]!r}; {nearest(str(location[-1]), known)}"
         code = "unknown_key"
     elif code == "union_tag_invalid":
         tag = str(error["ctx"]["tag"])
-        detail = f"unknown type {tag!r}; {nearest(tag, tags(JobSpec, location))}"
+        detail = f"unknown type {tag!r}; {nearest(tag, tags(model, location))}"
         code = "unknown_type"
     elif code == "union_tag_not_found":
-        detail = "the key 'type' is missing; known: " + ", ".join(sorted(tags(JobSpec, location)))
+        detail = "the key 'type' is missing; known: " + ", ".join(sorted(tags(model, location)))
         code = "missing"
     elif code == "missing":
         detail = f"the key {location[-1]!r} is required"

@@ -1,6 +1,7 @@
 """The jobs in Redis: every change is one script that guards it, indexes it and records it.
 
-Keys: ``cj:job:<id>`` hash; ``cj:jobs`` and ``cj:jobs:<state>`` sorted sets by id;
+Keys: ``cj:job:<id>`` hash; ``cj:jobs`` and ``cj:jobs:<state>`` sorted sets by id, and the same
+of each kind of job, ``cj:jobs:<kind>`` and ``cj:jobs:<kind>:<state>``;
 ``cj:waiting`` queued jobs by the time of their token; ``cj:leases`` running jobs by the
 end of their lease; ``cj:events:<id>`` stream of durable events, until the volume has them;
 ``cj:unjournaled`` ended jobs whose stream must still be copied; ``cj:dataset:<id>:live``
@@ -23,7 +24,7 @@ from redis.client import Pipeline
 
 from jobs.connection import connect, reaching_redis
 from jobs.errors import Conflict, JobsError, NotFound
-from jobs.record import Record, hash_fields
+from jobs.record import Kind, Record, hash_fields
 from jobs.settings import Settings
 from jobs.states import TERMINAL, Reason, State, allowed
 
@@ -109,12 +110,19 @@ class Store:
             raise NotFound(f"there is no job {job_id!r}")
         return Record.from_hash(fields)
 
-    def page(self, *, status: State | None = None, after: str | None = None, limit: int = 50) -> Page:
+    def page(
+        self,
+        *,
+        status: State | None = None,
+        kind: Kind | None = None,
+        after: str | None = None,
+        limit: int = 50,
+    ) -> Page:
         """Jobs, newest first: those older than ``after``, at most ``limit``.
 
         The cursor is an id, so a page does not move when newer jobs arrive or others end.
         """
-        index = f"cj:jobs:{status.value}" if status else "cj:jobs"
+        index = ":".join(["cj:jobs", *(part.value for part in (kind, status) if part)])
         with reaching_redis():
             top = f"({after}" if after else "+"
             ids = cast(list[str], self.client.zrevrangebylex(index, top, "-", start=0, num=limit + 1))

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from jobs import checkpoints
 from jobs.checkpoints import Chosen
 from jobs.dataset import load_schema
+from jobs.errors import NotFound
 from jobs.ids import new_job_id
 from jobs.queue import TokenQueue
-from jobs.record import Record, StartedFrom
+from jobs.record import Kind, Record, StartedFrom
 from jobs.settings import Settings
 from jobs.spec import NormalisedSpec, normalise
 from jobs.start import resolve_start
 from jobs.states import Reason, State
 from jobs.store import Store
-from trainer.layout import RunDirectory, Volume, fsync_folder, write_json
+from trainer.layout import RunDirectory, Volume, fsync_folder, write_json, write_whole
 
 
 def submit(document: Mapping[str, Any], store: Store, queue: TokenQueue, settings: Settings) -> Record:
@@ -34,9 +36,19 @@ def submit(document: Mapping[str, Any], store: Store, queue: TokenQueue, setting
 
 
 def enqueue(
-    spec: NormalisedSpec, start: Chosen | None, store: Store, queue: TokenQueue, volume: Volume
+    spec: NormalisedSpec,
+    start: Chosen | None,
+    store: Store,
+    queue: TokenQueue,
+    volume: Volume,
+    *,
+    kind: Kind = Kind.TRAINING,
+    fitted_schema: Path | None = None,
 ) -> Record:
-    """Queue a job of a complete spec, from a checkpoint or afresh."""
+    """Queue a job of a complete spec, from a checkpoint or afresh.
+
+    ``fitted_schema`` is that of the data set that the network is trained on, where this is another.
+    """
     # Most refusals for want of Redis cost no write to the volume then.
     store.ping()
     job_id = new_job_id()
@@ -55,6 +67,7 @@ def enqueue(
         contents["start_from"] = {**spec.document["start_from"], "checkpoint": start.id}
     record = Record(
         id=job_id,
+        kind=kind,
         name=spec.document["name"],
         state=State.QUEUED,
         reason=Reason.SUBMITTED,
@@ -64,7 +77,7 @@ def enqueue(
     )
     run = volume.job(job_id)
     try:
-        _write_run(run, contents, start)
+        _write_run(run, contents, start, fitted_schema or volume.dataset(spec.dataset).schema)
         return store.create(
             record,
             check=lambda: _require_dataset(volume, spec.dataset),
@@ -75,9 +88,15 @@ def enqueue(
         raise
 
 
-def _write_run(run: RunDirectory, contents: dict[str, Any], start: Chosen | None) -> None:
+def _write_run(
+    run: RunDirectory, contents: dict[str, Any], start: Chosen | None, fitted_schema: Path
+) -> None:
     """The run directory. No worker looks at it before the record exists."""
     run.path.mkdir(parents=True)
+    try:
+        write_whole(run.schema, fitted_schema.read_bytes())
+    except FileNotFoundError:
+        raise NotFound(f"there is no data set {contents['dataset']!r}") from None
     if start is not None:
         checkpoints.link(start.directory, run.start)
     write_json(run.spec, contents)

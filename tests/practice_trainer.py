@@ -3,7 +3,7 @@
 Its "model" is a chain of hashes over the steps, so any step lost or done twice shows in the
 result. ``spec["practice"]`` says how it behaves:
 steps, seconds (a step), checkpoint_every (steps), fail ({reason, detail}: a result that says
-so at the end), crash_at (step at which it kills itself), deaf (ignores SIGTERM).
+so at the end), epoch_every (steps), crash_at (step at which it kills itself), deaf (ignores SIGTERM).
 """
 
 from __future__ import annotations
@@ -59,6 +59,10 @@ def main() -> int:
         figures = {"losses": {"train": {"total": 1 / step}}, "metrics": {"train": {"error": 0.5}}}
         samples = step * SAMPLES_A_STEP
         report("progress", epoch=0, minibatch=step, step=step, samples=samples, **figures)
+        if "epoch_every" in practice and step % practice["epoch_every"] == 0:
+            number = step // practice["epoch_every"]
+            where = {"epoch": number, "step": step, "samples": samples}
+            report("epoch", **where, learning_rate=0.1, seconds=0.1, **figures)
         if step == practice.get("crash_at"):
             sys.stderr.write("an error of the driver [CALL STACK] > 0x7f not for users\n")
             os.kill(os.getpid(), signal.SIGKILL)

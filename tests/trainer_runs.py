@@ -182,6 +182,7 @@ class Workshop:
         run = self.volume.job(f"job_{name}")
         run.path.mkdir(parents=True)
         write_json(run.spec, normalise(document, self.volume, self.settings).document)
+        shutil.copyfile(self.volume.dataset(document["dataset"]).schema, run.schema)
         if start is not None:
             assert samples is not None
             shutil.copytree(start.checkpoint(samples).path, run.start.path)

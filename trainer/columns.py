@@ -130,19 +130,44 @@ class SequenceColumn:
 KINDS = {"dense": DenseColumn, "categorical": CategoricalColumn, "sparse": SparseColumn}
 
 
-class Dataset:
-    """The fields and splits of one data set folder."""
+class AbsentColumn:
+    """Stands for a target that the data set lacks, where a network is only asked for its outputs."""
 
-    def __init__(self, folder):
+    sparse = False
+
+    def __init__(self, schema):
+        self.shape = tuple(schema["shape"])
+        self.axis = schema.get("axis")
+
+    def read(self, rows):
+        """Zeros (len(rows), *shape)."""
+        return np.zeros((len(rows),) + self.shape, dtype=np.float32)
+
+
+class Dataset:
+    """The fields and splits of one data set folder.
+
+    ``fitted`` holds the fields of the data set that the network is trained on, as they were then:
+    means, deviations and classes come from there. ``fitted_schema`` is where they are kept.
+    """
+
+    def __init__(self, folder, fitted_schema=None):
         self.folder = folder
         self.schema = read_json(folder.schema)
         self.fields = self.schema["fields"]
+        self.fitted_schema = fitted_schema or folder.schema
+        self.fitted = read_json(self.fitted_schema)["fields"]
 
     def column(self, field, coded=False):
         """A field's column; ``coded`` reads a categorical one as the numbers of its classes."""
+        if field not in self.fields:
+            return AbsentColumn(self.fitted[field])
         schema = self.fields[field]
         column = (CodeColumn if coded else KINDS[schema["kind"]])(self.folder, schema)
-        return SequenceColumn(self.folder, schema, column) if schema.get("sequence") else column
+        if not schema.get("sequence"):
+            return column
+        # The network is the same whatever data it is run on, the names of its axes included.
+        return SequenceColumn(self.folder, dict(schema, axis=self.fitted[field]["axis"]), column)
 
     def rows(self, split):
         """Row indices of a split, or None where the data set has no such split."""

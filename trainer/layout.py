@@ -81,6 +81,9 @@ class RunDirectory:
     def __init__(self, path: Path) -> None:
         self.path = path
         self.spec = path / "spec.json"
+        self.schema = path / "schema.json"
+        """Schema of the data set that the network is trained on, as it was at submission: what the
+        preprocessing was fitted to, whatever data set the network is run on."""
         self.start = CheckpointDirectory(path / "start")
         """The checkpoint that the job starts from, hard-linked at submission."""
         self.attempts = path / "attempts"

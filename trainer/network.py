@@ -89,7 +89,7 @@ class Network:
         """An input's variable behind its shift and scale, if it has any."""
         x = self.variable(document["field"])
         if document["standardize"]:
-            field = self.dataset.fields[document["field"]]
+            field = self.dataset.fitted[document["field"]]
             mean, deviation = np.array(field["mean"]), np.array(field["std"])
             # A constant element carries nothing: it becomes 0 rather than a division by zero.
             shift, scale = mean, 1 / np.where(deviation > 0, deviation, 1)

@@ -9,21 +9,23 @@ from collections import OrderedDict
 
 import numpy as np
 
+from trainer.bundle import write_bundle
 from trainer.callbacks import BestAndPatience, Evaluation, LossSeries, Progress, Saving
 from trainer.checkpoints import BrokenCheckpoint, Checkpoints, verify
 from trainer.columns import Dataset
 from trainer.engine import C, take_a_first_step, use_threads
+from trainer.evaluation import Stopped, evaluate, held_out, settle_thresholds, write_report
 from trainer.facts import Facts, jsonable
+from trainer.heads import heads
 from trainer.layout import read_json, write_json
 from trainer.loop import Diverged, train
 from trainer.minibatches import Order
 from trainer.model import Model
+from trainer.rerun import attempt_evaluation
 from trainer.state import State, by_split
 
 STOPPED = 75
 """Exit status (EX_TEMPFAIL) of an attempt that saved and left because it was asked to."""
-
-EVALUATION_MINIBATCH = 256
 
 
 def runtime(spec):
@@ -48,8 +50,13 @@ def run(folder, attempt, dataset_folder):
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     started = time.monotonic()
     state = State()
+    attempt_it = attempt_evaluation if spec.get("evaluation") else attempt_training
     try:
-        summary = attempt_training(folder, spec, Dataset(dataset_folder), state, found, facts, stop)
+        fitted = folder.schema if folder.schema.exists() else None
+        dataset = Dataset(dataset_folder, fitted)
+        summary = attempt_it(folder, spec, dataset, state, found, facts, stop)
+    except Stopped:
+        return STOPPED
     except (Diverged, FloatingPointError) as error:
         result = failure("diverged", str(error))
     except BrokenCheckpoint as error:
@@ -110,30 +117,48 @@ def attempt_training(folder, spec, dataset, state, found, facts, stop):
     finished = state.epoch >= training["epochs"] or state.stopped_early
     if not finished:
         return None
+    return conclude(folder, spec, dataset, model, state, found, stop)
+
+
+def conclude(folder, spec, dataset, model, state, found, stop):
+    """The result of a trained model, its artifacts written: test split, predictions, report, bundle."""
     evaluation = dict(state.evaluation)
-    test = held_out(dataset, "test", training)
-    if test is not None:
-        evaluation["test"] = model.objective.summary(model.evaluate(test), len(test))
-    folder.artifacts.mkdir(exist_ok=True)
-    aside = folder.artifacts / ".writing-model.dnn"
-    model.save_bundle(aside)
-    os.rename(str(aside), str(folder.artifacts / "model.dnn"))
+    split, order = None, None
+    for split in ("test", "valid", None):
+        order = held_out(dataset, split, spec["training"])
+        if order is not None:
+            break
+    if split == "test":
+        evaluation["test"] = model.objective.summary(model.evaluate(order), len(order))
+    parts = heads(spec, dataset)
+    valid = held_out(dataset, "valid", spec["training"])
+    settle_thresholds(model, parts, spec.get("decisions", ()), valid, stop)
+    digest = model.digest()
+    described = {"job": folder.path.name, "fingerprint": spec["fingerprint"], "parameters_sha256": digest}
+    figures = {} if order is None else evaluate(model, parts, order, folder.artifacts, stop)
+    rows = 0 if order is None else len(order)
+    write_report(
+        folder.artifacts,
+        split,
+        rows,
+        figures,
+        evaluation.get(split, {}),
+        dataset=spec["dataset"],
+        checkpoint="%s@%d" % (folder.path.name, state.samples),
+        **described,
+    )
+    write_bundle(
+        folder.artifacts, model, parts, dict(described, runtime=found, spec_version=spec["spec_version"])
+    )
     return {
         "outcome": "succeeded",
         "reason": "early_stopped" if state.stopped_early else "completed",
         "detail": "",
-        "parameters_sha256": model.digest(),
+        "parameters_sha256": digest,
         "losses": by_split(evaluation, "losses"),
         "metrics": by_split(evaluation, "metrics"),
+        "thresholds": {head.name: head.thresholds for head in parts if head.thresholds is not None},
     }
-
-
-def held_out(dataset, split, training):
-    """The rows of a split in their own order, or None where the data set has no such split."""
-    rows = dataset.rows(split)
-    if rows is None or not len(rows):
-        return None
-    return Order(rows, max(training["minibatch_size"], EVALUATION_MINIBATCH), shuffle=False)
 
 
 def restore(folder, spec, model, state, checkpoints, facts):

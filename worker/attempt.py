@@ -3,23 +3,27 @@
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 import signal
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from jobs.errors import Unavailable
-from jobs.journal import last_event
+from jobs.journal import last_event, read_events
 from jobs.queue import TokenQueue
 from jobs.reconcile import close_journal
-from jobs.record import Record
+from jobs.record import Kind, Record
 from jobs.settings import Settings
-from jobs.states import Reason, State
+from jobs.states import TERMINAL, Reason, State
 from jobs.store import Hold, Refused, Store
-from trainer.layout import RunDirectory
+from trainer.layout import RunDirectory, write_whole
 from worker.bell import Bell, ring_on_message
+from worker.curves import learning_curves
 from worker.finish import Ending, Outcome, decide, read_result
 from worker.launch import launch, trainer_environment
 from worker.processes import kill_group, kill_recorded
@@ -29,6 +33,9 @@ BEAT_SECONDS = 1.0
 """How often the lease is renewed, and how late a cancel request is seen at the latest."""
 _GLANCE_SECONDS = 0.1
 """How often the trainer's facts are looked at."""
+CURVES = "curves.png"
+
+log = logging.getLogger("worker")
 
 
 def run_attempt(job_id: str) -> None:
@@ -170,7 +177,29 @@ class Attempt:
         """Pass on the last facts and move the job on, however long Redis is away."""
         if self._insist(self._relay.forward):
             outcome = decide(self._relay.record, self._run, ending, self._settings.crash_limit)
+            if outcome.target in TERMINAL and self._relay.record.kind is Kind.TRAINING:
+                self._leave_curves()
             self._insist(lambda: self._move(outcome))
+
+    def _leave_curves(self) -> None:
+        """Have a picture of the training drawn, and meanwhile keep the lease."""
+        drawing = threading.Thread(target=self._draw_curves, daemon=True)
+        drawing.start()
+        while drawing.is_alive() and not self._must_leave():
+            self._beat()
+            self._bell.wait(_GLANCE_SECONDS / 2)
+
+    def _draw_curves(self) -> None:
+        """A picture of the training among the artifacts. That it fails is not the job's failure."""
+        record = self._relay.record
+        try:
+            best = (read_result(self._run) or {}).get("best") or {}
+            title = f"{record.name or record.id}"
+            picture = learning_curves(read_events(self._run, limit=sys.maxsize), title, best.get("epoch"))
+            if picture is not None:
+                write_whole(self._run.artifacts / CURVES, picture)
+        except Exception as error:
+            log.warning("the learning curves of %s could not be drawn: %s", record.id, error)
 
     def _move(self, outcome: Outcome) -> None:
         moved = self._store.transition(

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobs.checks import comparisons, learning, nodes
+from jobs.checks import comparisons, decisions, learning, nodes
 from jobs.checks.draft import Draft
 from jobs.dataset import DatasetSchema
 from jobs.errors import Fault
@@ -38,6 +38,7 @@ def check(spec: dict[str, Any], schema: DatasetSchema) -> tuple[Plan, list[Fault
     comparisons.negatives(draft)
     nodes.trained(draft, planned)
     nodes.normalization(draft, planned)
+    decisions.complete(draft)
     learning.outputs(draft, planned)
     learning.watch(draft)
     learning.schedules(draft)

@@ -45,8 +45,14 @@ local function end_phase()
   redis.call('HSET', job, 'phase_at', whole(now), 'updated_at', whole(now))
 end
 
+-- Training unless the record says otherwise.
+local function kind()
+  return get('kind') or 'training'
+end
+
 local function enter(state)
   redis.call('ZADD', 'cj:jobs:' .. state, 0, ask.id)
+  redis.call('ZADD', 'cj:jobs:' .. kind() .. ':' .. state, 0, ask.id)
   if state == 'queued' then
     redis.call('ZADD', 'cj:waiting', whole(now), ask.id)
   elseif state == 'running' then
@@ -60,6 +66,7 @@ end
 
 local function leave(state)
   redis.call('ZREM', 'cj:jobs:' .. state, ask.id)
+  redis.call('ZREM', 'cj:jobs:' .. kind() .. ':' .. state, ask.id)
   redis.call('ZREM', 'cj:waiting', ask.id)
   redis.call('ZREM', 'cj:leases', ask.id)
 end

@@ -1,0 +1,48 @@
+"""``/v1/jobs/{id}/evaluate``: what a job has trained, run on a data set, as a job."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response, status
+from starlette.concurrency import run_in_threadpool
+
+from app import examples
+from app.body import OptionalDocument
+from app.jobs import job_of
+from app.resources import Job
+from app.state import QueueDep, SettingsDep, StoreDep
+from jobs.evaluate import submit_evaluation
+
+router = APIRouter(tags=["jobs"])
+
+BODY = {
+    "requestBody": {
+        "required": False,
+        "description": "What to run it on; without a body the job's own data set.",
+        "content": {
+            "application/json": {
+                "schema": {"$ref": "#/components/schemas/EvaluationRequest"},
+                "example": examples.EVALUATION_REQUEST,
+            }
+        },
+    }
+}
+
+
+@router.post(
+    "/jobs/{job_id}/evaluate",
+    summary="Run a checkpoint of a job on a data set, as a job of its own",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses={202: {"headers": {"Location": {"schema": {"type": "string"}}}}},
+    openapi_extra=BODY,
+)
+async def evaluate_job(
+    job_id: str,
+    document: OptionalDocument,
+    response: Response,
+    store: StoreDep,
+    queue: QueueDep,
+    settings: SettingsDep,
+) -> Job:
+    record = await run_in_threadpool(submit_evaluation, job_id, document, store, queue, settings)
+    response.headers["Location"] = f"/v1/jobs/{record.id}"
+    return await run_in_threadpool(job_of, record, store, settings.volume)

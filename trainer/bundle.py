@@ -1,0 +1,65 @@
+"""The finished model as others take it: model.dnn, and beside it what is needed to use it."""
+
+import os
+
+from trainer.layout import read_json, write_json
+from trainer.model import fed_to
+
+FORMAT = 1
+
+
+def write_bundle(folder, model, heads, described):
+    """model.dnn, model.json and preprocessing.json in ``folder``, each whole or not at all.
+
+    ``described`` is what the caller knows of the model: job, fingerprint, runtime, digest.
+    """
+    folder.mkdir(exist_ok=True)
+    aside = folder / ".writing-model.dnn"
+    model.save_bundle(aside)
+    os.rename(str(aside), str(folder / "model.dnn"))
+    dataset = model.network.dataset
+    write_json(folder / "preprocessing.json", read_json(dataset.fitted_schema))
+    write_json(
+        folder / "model.json",
+        dict(described, format=FORMAT, inputs=inputs(model, dataset), outputs=outputs(model, heads)),
+    )
+
+
+def inputs(model, dataset):
+    """The variables of model.dnn, by name: the field that each is fed from, and as what.
+
+    Scaling is in the graph. A categorical field is fed as "codes" or as "one_hot" vectors.
+    """
+    nodes = [model.network.nodes[name] for name in model.spec["outputs"]]
+    found = {}
+    for variable in fed_to(model.network.columns, *nodes):
+        schema = dataset.fitted[variable.name]
+        fed_as = "values"
+        if schema["kind"] == "categorical":
+            fed_as = "one_hot" if variable.shape else "codes"
+        found[variable.name] = {
+            "field": variable.name,
+            "kind": schema["kind"],
+            "shape": list(variable.shape),
+            "sparse": variable.is_sparse,
+            "sequence": schema.get("sequence", False),
+            "fed_as": fed_as,
+            "classes": schema.get("classes"),
+        }
+    return found
+
+
+def outputs(model, heads):
+    """The outputs of model.dnn, by name, and what the objective says that each means."""
+    found = {}
+    for name in model.spec["outputs"]:
+        found[name] = {"shape": list(model.network.nodes[name].shape), "meaning": []}
+        for head in heads:
+            if head.output == name:
+                meaning = {"kind": head.kind, "target": head.target}
+                if head.kind != "values":
+                    meaning[head.kind] = head.names
+                if head.thresholds is not None:
+                    meaning["thresholds"] = head.thresholds
+                found[name]["meaning"].append(meaning)
+    return found
