@@ -51,6 +51,8 @@ def field_of(part: Part, annotation: Any, param: Param) -> tuple[Any, Any]:
         kind, default = limited(annotation, param), param.default
     if param.choices:
         kind = Literal[tuple(param.choices)]
+        if param.default is None:
+            kind = kind | None
     if param.required:
         return kind, ...
     return kind, Field(default=default, validate_default=True, description=param.documentation)

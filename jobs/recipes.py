@@ -13,10 +13,10 @@ from pydantic import TypeAdapter
 
 from jobs.checks.draft import described, within_unit
 from jobs.dataset import DatasetSchema, FieldSchema
-from jobs.errors import Fault
+from jobs.errors import Fault, InvalidInput
 from jobs.spec_models import Recipe, nearest
 from trainer.parts import Part, recipes
-from trainer.parts.recipes import Field
+from trainer.parts.recipes import Field, RecipeError
 
 FITS: dict[str, tuple[Callable[[FieldSchema], bool], str]] = {
     "numbers": (lambda field: field.kind == "dense" and not field.sequence, "a dense field"),
@@ -28,6 +28,14 @@ FITS: dict[str, tuple[Callable[[FieldSchema], bool], str]] = {
     "labels": (
         lambda field: within_unit(field) and len(field.shape) == 1 and not field.sequence,
         "a dense field of labels in 0..1, one element a label",
+    ),
+    "tokens": (
+        lambda field: field.kind == "categorical" and field.sequence,
+        "a categorical field of sequences",
+    ),
+    "judgement": (
+        lambda field: (field.kind == "categorical" or field.shape == (1,)) and not field.sequence,
+        "a categorical field, or a dense one of one number",
     ),
 }
 """What a parameter's ``field`` asks for: the check, and its words."""
@@ -55,8 +63,7 @@ def field_faults(values: Mapping[str, Any], schema: DatasetSchema) -> list[Fault
                 detail = f"data set {schema.id} has no field {wanted!r}; {known}"
                 faults.append(Fault(at, "unknown_field", detail))
             elif not fits(found):
-                kind = f"{described(found)}{', sequences' if found.sequence else ''}"
-                detail = f"{values['type']} takes {words} as {name}, but {wanted!r} is {kind}"
+                detail = f"{values['type']} takes {words} as {name}, but {wanted!r} is {described(found)}"
                 faults.append(Fault(at, "field_kind", detail))
             elif several and wanted in values[name][:position]:
                 faults.append(Fault(at, "duplicate", f"{wanted!r} stands in {name} twice"))
@@ -77,20 +84,26 @@ def contradictions(document: Mapping[str, Any]) -> list[Fault]:
 
 
 def expand(document: Mapping[str, Any], values: Mapping[str, Any], schema: DatasetSchema) -> dict[str, Any]:
-    """The plain spec; the fields that the recipe names are there and fit."""
+    """The plain spec; the fields that the recipe names are there and fit.
+
+    InvalidInput where settings of the recipe do not go together.
+    """
     fields = {
         name: Field(
             found.kind,
             found.shape,
             found.sequence,
-            len(found.classes) if found.classes is not None else None,
+            found.classes,
             found.mean,
             found.std,
         )
         for name, found in schema.fields.items()
     }
     part: Part = recipes[values["type"]]
-    fragment = part(fields, **{name: value for name, value in values.items() if name != "type"})
+    try:
+        fragment = part(fields, **{name: value for name, value in values.items() if name != "type"})
+    except RecipeError as error:
+        raise InvalidInput.of([Fault(f"/recipe/{error.setting}", "setting", str(error))]) from None
     return {**fragment, **{key: value for key, value in document.items() if key != "recipe"}}
 
 

@@ -60,7 +60,8 @@ def expanded(document: Mapping[str, Any], volume: Volume, settings: Settings) ->
     values = values_of(document["recipe"])
     if faults := contradictions(document) + field_faults(values, schema):
         raise InvalidInput.of(faults)
+    plain = expand(document, values, schema)
     try:
-        return normalise(expand(document, values, schema), volume, settings)
+        return normalise(plain, volume, settings)
     except InvalidInput as error:
         raise InvalidInput.of(blamed(error.faults, document)) from None

@@ -1,4 +1,4 @@
-"""Every recipe on real CNTK: it computes what a reference does, and resumes to the same bits."""
+"""Every recipe for plain rows on real CNTK: compared with a reference, and resumed to the same bits."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def dataset(workshop: Workshop, columns: dict[str, np.ndarray]) -> str:
 
 
 def test_every_recipe_is_resumed_and_compared() -> None:
-    names = {part.name for part in recipes}
+    names = {part.name for part in recipes if part.function.__module__.endswith(".tables")}
     assert set(RESUMED) == names
     assert set(COMPARED) == names
 

@@ -9,7 +9,7 @@ import pytest
 
 from jobs.errors import InvalidInput
 from jobs.spec import normalise
-from tests.trainer_runs import Workshop
+from tests.trainer_runs import Sequences, Workshop
 
 Document = dict[str, Any]
 
@@ -168,3 +168,87 @@ def test_broken_recipe_is_told_where_and_what(
     for pointer, (code, words) in expected.items():
         assert found[pointer][0] == code
         assert words in found[pointer][1]
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    """Rows of tokens."""
+    workshop = Workshop(tmp_path_factory.mktemp("home"), {})
+    lengths, others = np.arange(60) % 3 + 1, np.arange(60) % 4 + 1
+    workshop.dataset(
+        "texts",
+        {
+            "words": Sequences(np.arange(lengths.sum()) % 9, lengths),
+            "reply": Sequences(np.arange(others.sum()) % 9, others),
+            "foreign": Sequences(np.arange(others.sum()) % 7, others),
+            "kind": np.arange(60) % 3,
+            "grade": np.linspace(0, 5, 60).reshape(-1, 1),
+        },
+        {"train": np.arange(50), "valid": np.arange(50, 60)},
+    )
+    return workshop
+
+
+TOWERS: Document = {"type": "two_towers", "left": "words", "right": "reply"}
+MISFITS: list[tuple[str, Document, dict[str, tuple[str, str]]]] = [
+    (
+        "fields of rows where sequences are needed",
+        {"type": "sequence_tagger", "input": "kind", "target": "grade"},
+        {
+            "/recipe/input": ("field_kind", "a categorical field of sequences as input"),
+            "/recipe/target": ("field_kind", "but 'grade' is dense"),
+        },
+    ),
+    (
+        "a sequence where rows are needed",
+        {"type": "sequence_classifier", "input": "words", "target": "reply"},
+        {"/recipe/target": ("field_kind", "'reply' is sequences of categorical, 9")},
+    ),
+    (
+        "tags of other lengths",
+        {"type": "sequence_tagger", "input": "words", "target": "reply"},
+        {"/recipe": ("axis", "one value a step of 'words' but the target 'reply' one a step of 'reply'")},
+    ),
+    ("other tokens", TOWERS | {"right": "foreign"}, {"/recipe/share": ("setting", "one vocabulary")}),
+    (
+        "a similarity for classes",
+        TOWERS | {"target": "kind", "score": "cosine"},
+        {"/recipe/score": ("setting", "classes take the score 'dense'")},
+    ),
+    (
+        "a dense score for ranking",
+        TOWERS | {"score": "dense"},
+        {"/recipe/score": ("setting", "'cosine' or 'dot_product', not 'dense'")},
+    ),
+    (
+        "a direction of a bag",
+        TOWERS | {"target": "grade", "bidirectional": True},
+        {"/recipe/bidirectional": ("setting", "no direction")},
+    ),
+    ("a score of its own", TOWERS | {"score": "euclid"}, {"/recipe/score": ("literal_error", "'euclid'")}),
+]
+
+
+@pytest.mark.parametrize(
+    ("recipe", "expected"), [row[1:] for row in MISFITS], ids=[row[0] for row in MISFITS]
+)
+def test_recipe_for_sequences_says_what_does_not_fit(
+    library: Workshop, recipe: Document, expected: dict[str, tuple[str, str]]
+) -> None:
+    document = posted(recipe) | {"dataset": "ds_texts"}
+    with pytest.raises(InvalidInput) as caught:
+        normalise(document, library.volume, library.settings)
+    found = {fault.pointer: (fault.code, fault.detail) for fault in caught.value.faults}
+    assert found.keys() == expected.keys()
+    for pointer, (code, words) in expected.items():
+        assert found[pointer][0] == code
+        assert words in found[pointer][1]
+
+
+def test_towers_share_what_they_are_told_to(library: Workshop) -> None:
+    for share, shared in {"all": 2, "embedding": 1, "nothing": 0}.items():
+        document = posted(TOWERS | {"encoder": "gru", "share": share}) | {"dataset": "ds_texts"}
+        network = normalise(document, library.volume, library.settings).document["network"]
+        assert [layer["share"] for layer in network if layer["share"]] == ["left_embedding", "left_forward"][
+            :shared
+        ]

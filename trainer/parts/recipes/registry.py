@@ -13,7 +13,15 @@ from trainer.parts.registry import Registry
 recipes = Registry("recipe")
 
 Field = namedtuple("Field", "kind shape sequence classes mean std")
-"""What a recipe may know of a field: as in the data set's schema; ``classes`` is how many there are."""
+"""What a recipe may know of a field: as in the data set's schema."""
+
+
+class RecipeError(Exception):
+    """Settings that do not go together: the name of one of them, and what is wrong."""
+
+    def __init__(self, setting, text):
+        super(RecipeError, self).__init__(text)
+        self.setting = setting
 
 
 def identifier(text):

@@ -37,7 +37,7 @@ def classifier(
     stack = Stack(fields)
     stack.together(inputs)
     stack.hidden(hidden, activation, dropout)
-    scores = stack.put("scores", "dense", units=fields[target].classes)
+    scores = stack.put("scores", "dense", units=len(fields[target].classes))
     term = {"type": "cross_entropy_with_softmax", "output": scores, "target": target}
     if class_weights is not None:
         term["class_weights"] = class_weights
@@ -118,7 +118,10 @@ def multilabel_classifier(
     labels: str = Param(field="labels", documentation="field of zeros and ones, one element a label"),
     hidden: List[int] = Param([128], **HIDDEN),
     activation=Param("relu", part="activation"),
-    dropout: float = Param(0.5, ge=0, lt=1),
+    dropout: float = Param(0.5, ge=0, lt=1, documentation=DROPOUT.documentation),
+    input_dropout: float = Param(
+        0.0, ge=0, lt=1, documentation="share of the input that is left out in training"
+    ),
     threshold: float = Param(
         0.5, gt=0, lt=1, documentation="a label is said where its probability is above it"
     ),
@@ -127,6 +130,8 @@ def multilabel_classifier(
     """Any number of labels a row: one score a label, trained with the logistic loss."""
     stack = Stack(fields)
     stack.input(input)
+    if input_dropout:
+        stack.put("dropped_input", "dropout", rate=input_dropout)
     stack.hidden(hidden, activation, dropout)
     scores = stack.put("scores", "dense", units=elements(fields[labels].shape))
     compared = {"output": scores, "target": labels}
@@ -164,7 +169,7 @@ def joint_autoencoder_classifier(
     shared = stack.put("code", "dense", units=code, activation=activation)
     if dropout:
         shared = stack.put("dropped", "dropout", rate=dropout)
-    scores = stack.put("scores", "dense", of=shared, units=fields[target].classes)
+    scores = stack.put("scores", "dense", of=shared, units=len(fields[target].classes))
     flat = stack.put("rebuilt", "dense", of=shared, units=elements(shape))
     rebuilt = shaped(stack, flat, "rebuilt", shape)
     return {
