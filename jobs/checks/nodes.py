@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from jobs.checks.draft import Draft
 from jobs.shapes import Node, Plan, sources
-from trainer.parts import layers, learners
+from trainer.parts import layers, learners, losses
 
 
 def names(draft: Draft) -> None:
@@ -46,6 +46,8 @@ def trained(draft: Draft, planned: Plan) -> None:
     """Something is learned, and by way of the objective: CNTK fails on parameters beside it."""
     network = {layer["name"]: layer for layer in draft.spec["network"]}
     ahead = [term["output"] for term in draft.spec["objective"]]
+    ranked = [term for term in draft.spec["objective"] if losses[term["type"]].facts["target"] == "layer"]
+    ahead += [term["target"] for term in ranked]
     known = len(network) == len(planned.layers) == len(draft.spec["network"])
     if not known or any(name not in planned.nodes for name in ahead):
         return

@@ -33,7 +33,7 @@ CASES: dict[str, dict[str, Any]] = {
         "share": "embedding",
     },
     "two_towers for classes": {"left": "words", "right": "other", "target": "kind", "share": "nothing"},
-    "two_towers in ranking": {"left": "words", "right": "other", "scale": 5.0},
+    "two_towers in ranking": {"left": "words", "right": "other", "scale": 5.0, "share": "nothing"},
 }
 
 
@@ -186,7 +186,7 @@ class Computed:
         return {"total": self.kind_loss(np.maximum(met, 0), "scores")}
 
     def two_towers_in_ranking(self) -> dict[str, float]:
-        a, b = self.bags("words", "left_embedding"), self.bags("other", "left_embedding")
+        a, b = self.bags("words", "left_embedding"), self.bags("other", "right_embedding")
         a, b = (x / np.linalg.norm(x, axis=1, keepdims=True) for x in (a, b))
         return {"total": float(entropy(5 * a @ b.T, np.arange(len(a))).mean())}
 
