@@ -13,7 +13,7 @@ import pytest
 from jobs.dataset import load_schema
 from jobs.recipes import expand, field_faults, values_of
 from jobs.spec import normalise
-from tests.trainer_runs import Workshop
+from tests.trainer_runs import Sequences, Workshop
 from trainer.parts import recipes
 
 PAGE = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
@@ -31,7 +31,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
     workshop = Workshop(tmp_path_factory.mktemp("home"), {})
     turns = np.arange(40) % 2
     random = np.random.default_rng(1)
-    columns = {
+    columns: dict[str, Any] = {
         "numbers": random.normal(size=(40, 5)),
         "facts": random.normal(size=(40, 9)),
         "income": turns,
@@ -43,6 +43,15 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
         "digit": np.arange(40) % 10,
         "features": random.normal(size=(40, 72)),
         "labels": random.integers(0, 2, size=(40, 6)).astype(np.float32),
+    }
+    lengths, others = np.arange(40) % 4 + 1, np.arange(40) % 3 + 1
+    columns |= {
+        "words": Sequences(np.arange(lengths.sum()) % 9, lengths),
+        "slots": Sequences(np.arange(lengths.sum()) % 5, lengths),
+        "intent": np.arange(40) % 3,
+        "one": Sequences(np.arange(lengths.sum()) % 9, lengths),
+        "other": Sequences(np.arange(others.sum()) % 9, others),
+        "similar": np.where(turns, 4.0, 1.0),
     }
     workshop.dataset("page", columns, {"train": np.arange(40)})
     return workshop

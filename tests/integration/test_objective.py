@@ -70,6 +70,12 @@ def share_among_top(z: np.ndarray, t: np.ndarray, top_n: int = 1) -> float:
     return float(sklearn.metrics.top_k_accuracy_score(t.argmax(axis=1), z, k=top_n, labels=labels))
 
 
+def mean_recall(z: np.ndarray, t: np.ndarray) -> float:
+    true = t.argmax(axis=1)
+    found = sklearn.metrics.recall_score(true, z.argmax(axis=1), labels=np.unique(true), average="macro")
+    return float(found)
+
+
 def said(z: np.ndarray, threshold: float) -> np.ndarray:
     return np.asarray(1 / (1 + np.exp(-z)) > threshold).astype(int)
 
@@ -103,6 +109,7 @@ METRICS: dict[str, Callable[..., float]] = {
     "macro_f1": f1("macro"),
     "classification_error": lambda z, t, top_n=1: 1 - share_among_top(z, t, top_n),
     "accuracy": share_among_top,
+    "balanced_accuracy": mean_recall,
     "root_mean_squared_error": lambda z, t: float(
         sklearn.metrics.root_mean_squared_error(t.ravel(), z.ravel())
     ),
@@ -145,6 +152,8 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
             term("accuracy", "label"),
             term("accuracy", "label", top_n=3, name="accuracy_3"),
             term("accuracy", "share", name="accuracy_share"),
+            term("balanced_accuracy", "label"),
+            term("balanced_accuracy", "share", name="balanced_share"),
             term("root_mean_squared_error", "values"),
         ],
     },

@@ -61,6 +61,22 @@ def accuracy(output, target, *, top_n: int = Param(1, ge=1)):
     return 1 - missed(output, target, top_n)
 
 
+def mean_recall(sums, count):
+    right, true = sums.reshape(2, -1)
+    occurring = true > 0
+    return (right[occurring] / true[occurring]).mean()
+
+
+@metrics.part("balanced_accuracy", target="classes", better="higher", finish=mean_recall)
+def balanced_accuracy(output, target):
+    """Mean over the classes that occur of the share of their examples that are recognised.
+
+    The true class of a distribution is its largest element.
+    """
+    true = C.hardmax(target)
+    return C.splice(true * (1 - missed(output, target, 1)), true, axis=0)
+
+
 @metrics.part("root_mean_squared_error", target="values", better="lower", finish=root_of_mean)
 def root_mean_squared_error(output, target):
     """Square root of the mean squared difference over all elements of all examples."""

@@ -47,7 +47,10 @@ def classifier(
         "inputs": stack.inputs,
         "network": stack.layers,
         "objective": [term],
-        "metrics": [{"type": "classification_error", "output": scores, "target": target}],
+        "metrics": [
+            {"type": metric, "output": scores, "target": target}
+            for metric in ("classification_error", "balanced_accuracy")
+        ],
         "learner": adam(l2),
     }
     if example_weight is not None:
@@ -143,6 +146,7 @@ def multilabel_classifier(
             dict(compared, type=metric, threshold=threshold)
             for metric in ("hamming_loss", "subset_accuracy", "micro_f1", "macro_f1")
         ],
+        "decisions": [{"output": scores, "threshold": threshold}],
         "learner": adam(l2),
     }
 
