@@ -165,10 +165,7 @@ def test_airline_sentences_as_text(ingestion: Ingestion, test_data: FindData) ->
         quote="",
         fields={
             "words": {"tokens": {"pattern": r"\S+"}},
-            "tags": {
-                "tokens": {"pattern": r"\S+", "lowercase": False, "unknown": None},
-                "classes": names["tags"],
-            },
+            "tags": {"tokens": as_written, "classes": names["tags"]},
         },
         splits={"files": {"test": ["test.tsv"]}},
     )
