@@ -12,13 +12,15 @@ from app.resources import DatasetPage
 from app.state import SettingsDep, StoreDep, VolumeDep
 from app.upload import FORM_BODY, receive
 from ingest import store as datasets
-from jobs.dataset import DatasetSchema
+from jobs.dataset import DatasetSchema, FieldSchema
 from jobs.errors import Fault, InvalidInput
 from jobs.store import Store
 from trainer.layout import Volume
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
 
+LISTED = 100
+"""Entries of a list within a schema that GET of all data sets still shows."""
 SCHEMA_EXAMPLE: dict[str, Any] = {"content": {"application/json": {"example": examples.DATASET}}}
 
 
@@ -45,7 +47,7 @@ async def create_dataset(request: Request, response: Response, settings: Setting
     return schema
 
 
-@router.get("", summary="List data sets, newest first")
+@router.get("", summary="List data sets, newest first; lists of more than 100 classes or elements left out")
 def list_datasets(
     volume: VolumeDep,
     page_size: Annotated[int, Query(ge=1, le=500)] = 50,
@@ -84,8 +86,23 @@ def dataset_page(volume: Volume, size: int, token: str | None) -> DatasetPage:
             raise InvalidInput.of([Fault("/query/page_token", "page_token", detail)])
         found = [schema for schema in found if place(schema) < token]
     return DatasetPage(
-        items=found[:size], next_page_token=place(found[size - 1]) if len(found) > size else None
+        items=[brief(schema) for schema in found[:size]],
+        next_page_token=place(found[size - 1]) if len(found) > size else None,
     )
+
+
+def brief(schema: DatasetSchema) -> DatasetSchema:
+    """The schema without long lists, such as a vocabulary: reading one data set gives them."""
+
+    def short(field: FieldSchema) -> FieldSchema:
+        lists = ("classes", "histogram", "columns", "mean", "std", "fill")
+        kept = {key: getattr(field, key) for key in lists}
+        long = {key: None for key, found in kept.items() if isinstance(found, list) and len(found) > LISTED}
+        if long or len(field.sources) > LISTED:
+            return field.model_copy(update={**long, "sources": [], "standardized": None})
+        return field
+
+    return schema.model_copy(update={"fields": {name: short(f) for name, f in schema.fields.items()}})
 
 
 def place(schema: DatasetSchema) -> str:

@@ -45,8 +45,8 @@ def assemble(
     for plan, column in fields:
         if column.kind == "dense":
             fill_missing(plan, column, train, faults)
-            if plan.options.standardize:
-                standardize(plan, column, train, faults)
+        if plan.options.standardize:
+            standardize(plan, column, train, faults)
     faults.raise_if_any()
     return fields
 
@@ -94,6 +94,10 @@ def fill_missing(plan: FieldPlan, column: Column, train: Array, faults: FaultLis
 def standardize(plan: FieldPlan, column: Column, train: Array, faults: FaultList) -> None:
     """(value - mean) / std of the training rows, element by element; one-hot elements stay as they are."""
     size = math.prod(column.shape)
+    if column.kind != "dense":
+        problem = f"field {plan.name!r} is {column.kind}, and only numbers are standardized"
+        faults.add(plan.at("standardize"), "not_numbers", problem)
+        return
     if size > MOST_ELEMENTS:
         problem = f"{size:,} elements a row, where {MOST_ELEMENTS:,} may be standardized"
         faults.add(plan.at("standardize"), "too_large", problem)

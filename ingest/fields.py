@@ -88,9 +88,9 @@ def plan_fields(
             problem = f"no column is called {split!r}; {nearest(split, available)}"
             faults.add("/options/splits/column", "unknown_column", problem)
         left.discard(split)
-    if fitted:
-        return _plan_like(left, fitted, faults)
     usable = dict.fromkeys(name for name in available if name in left).keys()
+    if fitted:
+        return _plan_like(usable, fitted, faults)
     outright = frozenset(
         column
         for name, field in options.fields.items()

@@ -131,9 +131,6 @@ def _problem(plan: FieldPlan, name: str, declared: Attribute | None, taken: Take
         held = "the one number" if size == 1 else f"the {size} numbers a row"
         problem = f"{options.shape} is more than {held} of column {name!r}"
         return Fault(at("shape"), "shape", problem if size == 1 else problem.replace("more than", "not"))
-    if taken != "numbers" and not plan.gathered and options.standardize:
-        problem = f"column {name!r} holds no numbers, and only numbers are standardized"
-        return Fault(at("standardize"), "not_numbers", problem)
     if taken == "classes" and options.missing != "error" and not plan.gathered:
         problem = f"column {name!r} holds text; an empty one gets a class by replace, such as "
         return Fault(at("missing"), "missing_policy", problem + '{"": "unknown"}')

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import BaseModel
 
-from ingest.options import FieldOptions, Options, SplitOptions
+from ingest.field_options import FieldOptions, HashOptions, TokenOptions
+from ingest.options import FORMATS, Options, SplitOptions
 from jobs.errors import InvalidInput
-from tests.ingestion import Ingestion
+from tests.ingestion import Ingested, Ingestion
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "datasets.md").read_text(encoding="utf-8")
@@ -21,46 +23,61 @@ BLOCKS = re.findall(r"^```(\w+) (\S+)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTA
 
 @dataclass(frozen=True)
 class Example:
-    """One file, the options that it is uploaded with, and what comes of it."""
+    """Files, the options that they are uploaded with, and what comes of it."""
 
-    language: str
-    filename: str
-    text: str
+    files: tuple[tuple[str, str, str], ...]
+    """Language, name and text of each; Python writes the file itself."""
     options: dict[str, Any]
     role: str
     """What is shown of the outcome: fields, splits or errors."""
     outcome: Any
+    before: Example | None
+    """The example above this one."""
 
-    def write(self, folder: Path) -> Path:
-        """The file; a Python example writes it itself."""
-        if self.language == "python":
-            exec(self.text, {})
-        else:
-            (folder / self.filename).write_text(self.text, encoding="utf-8")
-        return folder / self.filename
+    def write(self, folder: Path) -> dict[str, Path]:
+        for language, name, text in self.files:
+            if language == "python":
+                exec(text, {})
+            else:
+                (folder / name).write_text(text, encoding="utf-8")
+        return {name: folder / name for _, name, _ in self.files}
+
+    def add(self, ingestion: Ingestion, folder: Path) -> Ingested:
+        """A data set that is to be like another is like that of the example before."""
+        options = dict(self.options)
+        if "like" in options:
+            assert self.before is not None
+            options["like"] = self.before.add(ingestion, folder).schema.id
+        return ingestion.add(self.write(folder), **options)
 
 
 def examples() -> list[Example]:
-    found = []
-    for (language, name, text), (_, _, options), (_, role, outcome) in zip(
-        BLOCKS, BLOCKS[1:], BLOCKS[2:], strict=False
-    ):
+    found: list[Example] = []
+    files: list[tuple[str, str, str]] = []
+    options: dict[str, Any] = {}
+    for language, name, text in BLOCKS:
         if "." in name:
-            found.append(Example(language, name, text, json.loads(options), role, json.loads(outcome)))
+            files.append((language, name, text))
+        elif name == "options":
+            options = json.loads(text)
+        else:
+            before = found[-1] if found else None
+            found.append(Example(tuple(files), options, name, json.loads(text), before))
+            files = []
+    assert not files
     return found
 
 
-@pytest.mark.parametrize("example", examples(), ids=lambda example: example.filename)
+@pytest.mark.parametrize("example", examples(), ids=lambda example: example.files[0][1])
 def test_example(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     ingestion = Ingestion(tmp_path)
-    files = {example.filename: example.write(tmp_path)}
     if example.role == "errors":
         with pytest.raises(InvalidInput) as caught:
-            ingestion.add(files, **example.options)
+            example.add(ingestion, tmp_path)
         assert [vars(fault) for fault in caught.value.faults] == example.outcome
         return
-    found = ingestion.add(files, **example.options)
+    found = example.add(ingestion, tmp_path)
     if example.role == "splits":
         assert found.splits == example.outcome
         return
@@ -71,11 +88,13 @@ def test_example(example: Example, tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_all_formats_have_an_example() -> None:
-    assert {Path(name).suffix for _, name, _ in BLOCKS if "." in name} == {".csv", ".arff", ".npz", ".ctf"}
+    shown = {Path(name).suffix for _, name, _ in BLOCKS if "." in name}
+    assert {FORMATS[suffix] for suffix in shown & FORMATS.keys()} == set(FORMATS.values())
+    assert shown - FORMATS.keys() == {".xml"}
 
 
-@pytest.mark.parametrize("model", [Options, FieldOptions, SplitOptions])
-def test_every_option_is_named(model: type[Options | FieldOptions | SplitOptions]) -> None:
+@pytest.mark.parametrize("model", [Options, FieldOptions, SplitOptions, TokenOptions, HashOptions])
+def test_every_option_is_named(model: type[BaseModel]) -> None:
     for option in model.model_fields:
         assert f"`{option}`" in PAGE or f'"{option}"' in PAGE, option
 

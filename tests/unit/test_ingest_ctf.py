@@ -54,8 +54,8 @@ def test_fields_of_equally_long_sequences_share_an_axis(ingestion: Ingestion) ->
     text = "1 |q 1 |a 1:1 |b 2\n1 |q 2 |a 0:1 |b 3\n1 |b 2\n2 |q 5 |a 1:1 |b 4\n2 |q 5 |a 1:1\n"
     found = ingestion.add({"s.ctf": text})
     assert {name: field.axis for name, field in found.schema.fields.items()} == {
-        "q": "q",
-        "a": "q",
+        "q": "a",
+        "a": "a",
         "b": "b",
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import io
 import tempfile
@@ -16,7 +17,7 @@ from hypothesis import given
 from hypothesis import settings as drawing
 from hypothesis import strategies as st
 
-from jobs.errors import TooLarge
+from jobs.errors import InvalidInput, TooLarge
 from tests.ingestion import Ingestion
 
 
@@ -139,10 +140,8 @@ def test_damage_is_refused_or_makes_other_values(at: int, length: int) -> None:
     data = WHOLE[:at] + b"\xff" * length + WHOLE[at + length :]
     with tempfile.TemporaryDirectory() as folder:
         ingestion = Ingestion(Path(folder))
-        try:
+        with contextlib.suppress(InvalidInput):
             ingestion.add({"t.parquet": data})
-        except Exception as error:
-            assert type(error).__name__ in ("InvalidInput", "TooLarge"), error
 
 
 def test_a_small_file_of_many_equal_values_is_refused(tmp_path: Path) -> None:

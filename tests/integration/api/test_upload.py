@@ -80,11 +80,40 @@ def test_lists_are_paged_newest_first(api: httpx.Client) -> None:
     assert rest["next_page_token"] is None
 
 
+def test_lists_leave_long_vocabularies_out(api: httpx.Client) -> None:
+    words = " ".join(f"w{number}" for number in range(200))
+    rows = f"text,x\n{words},1\n".encode()
+    made = upload(api, ("t.csv", rows), options={"fields": {"text": {"tokens": True}}}).json()
+    assert len(made["fields"]["text"]["classes"]) == 201
+    [listed] = api.get("/v1/datasets").json()["items"]
+    assert (listed["fields"]["text"]["classes"], listed["fields"]["text"]["histogram"]) == (None, None)
+    assert listed["fields"]["text"]["shape"] == [201]
+    assert listed["fields"]["x"] == made["fields"]["x"]
+    assert api.get(f"/v1/datasets/{made['id']}").json() == made
+
+
 def test_several_files_make_one_data_set(api: httpx.Client) -> None:
     options = {"splits": {"files": {"train": ["train.csv"], "test": ["test.csv"]}}}
     answer = upload(api, ("train.csv", CSV), ("test.csv", CSV), options=options)
     assert answer.status_code == 201, answer.text
     assert {name: split["rows"] for name, split in answer.json()["splits"].items()} == {"train": 3, "test": 3}
+
+
+def test_labels_of_a_further_file_and_data_like_others(api: httpx.Client) -> None:
+    xml = b'<labels><label name="b"/><label name="a"/></labels>'
+    options = {"fields": {"labels": {"columns_from": "l.xml"}}}
+    made = upload(api, ("t.csv", b"a,b,x\n0,1,2\n"), ("l.xml", xml), options=options)
+    assert made.status_code == 201, made.text
+    assert made.json()["fields"]["labels"]["columns"] == ["b", "a"]
+    like = upload(api, ("n.csv", b"x,b,a\n7,1,1\n"), options={"like": made.json()["id"]})
+    assert like.status_code == 201, like.text
+    assert (like.json()["like"], list(like.json()["splits"])) == (made.json()["id"], ["test"])
+    refused(
+        upload(api, ("n.csv", CSV), options={"like": "ds_" + "0" * 24}),
+        422,
+        "/options/like",
+        "unknown_dataset",
+    )
 
 
 def test_faults_of_the_data_name_the_place(api: httpx.Client, settings: Settings) -> None:
