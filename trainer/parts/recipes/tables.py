@@ -138,6 +138,7 @@ def multilabel_classifier(
             dict(compared, type=metric, threshold=threshold)
             for metric in ("hamming_loss", "subset_accuracy", "micro_f1", "macro_f1")
         ],
+        "decisions": [{"output": scores, "threshold": threshold}],
         "learner": adam(l2),
     }
 
