@@ -36,7 +36,7 @@ COPY jobs jobs
 COPY ingest ingest
 COPY trainer trainer
 ENV PATH=/opt/cntk-jobs/.venv/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 \
-    CNTK_JOBS_HOME=/var/lib/cntk-jobs
+    CNTK_JOBS_HOME=/var/lib/cntk-jobs MPLCONFIGDIR=/tmp/matplotlib
 VOLUME /var/lib/cntk-jobs
 
 FROM service AS api

@@ -6,6 +6,7 @@ The figures are compared with scikit-learn and scipy on the predictions that wer
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 import scipy.stats
 import sklearn.metrics as sk
 
-from tests.trainer_runs import Workshop
+from tests.trainer_runs import ROOT, Workshop
 from trainer.layout import RunDirectory, read_json
 
 ROWS = 700
@@ -205,6 +206,28 @@ def test_the_model_comes_with_what_is_needed_to_use_it(
     assert model["parameters_sha256"] == read_json(run.result)["parameters_sha256"]
     fitted = read_json(run.artifacts / "preprocessing.json")
     assert fitted == read_json(workshop.volume.dataset(dataset).schema)
+
+
+def keys(document: Any) -> set[str]:
+    """Every key anywhere in a document, but for names of classes, labels, fields and figures of the job."""
+    if isinstance(document, list):
+        return set().union(*map(keys, document)) if document else set()
+    if not isinstance(document, dict):
+        return set()
+    own = {"heads", "losses", "metrics", "inputs", "outputs", "probabilities", "residual_quantiles"}
+    inside = [keys(list(v.values()) if k in own else v) for k, v in document.items() if k != "runtime"]
+    return set(document).union(*inside)
+
+
+def test_the_page_names_every_field(run: RunDirectory, report: Document) -> None:
+    page = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
+    left = {path.name for path in run.artifacts.iterdir()} | {"curves.png"}
+    assert set(re.findall(r"^\| `(\w+\.\w+)` \|", page, re.MULTILINE)) == left
+    found = keys(report) | keys(read_json(run.artifacts / "model.json"))
+    for row in predictions(run):
+        found |= keys({"heads": {name: told for name, told in row.items() if name != "row"}})
+    common = {"format", "created_at", "runtime", "spec_version", "fingerprint", "from", "to", "count", "bins"}
+    assert {key for key in found - common if f"`{key}`" not in page and f'"{key}"' not in page} == set()
 
 
 @pytest.mark.parametrize("by", ["hamming_loss", "micro_f1", "macro_f1"])
