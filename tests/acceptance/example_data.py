@@ -16,6 +16,8 @@ from tests.acceptance.conftest import example
 
 Find = Callable[[str], Path]
 """From a data set's name to its folder; skips the test where it is absent."""
+Make = Callable[[Find, Path, int | None], list[Path]]
+"""(find, folder to write to, rows of a sample or None for all) -> files to upload"""
 
 
 def digits(find: Find, folder: Path, rows: int | None) -> list[Path]:
@@ -41,7 +43,7 @@ def idx(path: Path) -> npt.NDArray[np.uint8]:
         return np.frombuffer(stream.read(), np.uint8).reshape(shape)
 
 
-def tables(*names: str) -> Callable[[Find, Path, int | None], list[Path]]:
+def tables(*names: str) -> Make:
     """The shared tables of these names; a sample takes rows from everywhere, so that no class is missing."""
 
     def make(find: Find, folder: Path, rows: int | None) -> list[Path]:
@@ -57,13 +59,65 @@ def tables(*names: str) -> Callable[[Find, Path, int | None], list[Path]]:
     return make
 
 
-EXAMPLES = {
+def arff(dataset: str, *names: str) -> Make:
+    """ARFF files; a sample takes rows from everywhere."""
+
+    def make(find: Find, folder: Path, rows: int | None) -> list[Path]:
+        files = []
+        for name in names:
+            lines = (find(dataset) / name).read_text(encoding="utf-8").splitlines(keepends=True)
+            first = next(i for i, line in enumerate(lines) if line.lower().startswith("@data")) + 1
+            step = max(1, (len(lines) - first) // rows) if rows else 1
+            files.append(folder / name)
+            files[-1].write_text("".join(lines[:first] + lines[first::step]), encoding="utf-8")
+        return files
+
+    return make
+
+
+def atis(find: Find, folder: Path, rows: int | None) -> list[Path]:
+    """Sentences in CNTK text format; a sample takes the first ones."""
+    files = []
+    for name in ("atis.train.ctf", "atis.test.ctf"):
+        lines = (find("seq_atis") / name).read_text(encoding="utf-8").splitlines(keepends=True)
+        files.append(folder / name)
+        kept = (line for line in lines if rows is None or int(line.split(None, 1)[0]) < rows)
+        files[-1].write_text("".join(kept), encoding="utf-8")
+    return files
+
+
+def sts(find: Find, folder: Path, rows: int | None) -> list[Path]:
+    """The first seven columns of the STS benchmark: some rows have more, naming sources."""
+    files = []
+    for split in ("train", "dev", "test"):
+        lines = (find("pair_stsb") / f"sts-{split}.csv").read_text(encoding="utf-8").splitlines()
+        files.append(folder / f"sts-{split}.csv")
+        kept = lines[:: max(1, len(lines) // rows) if rows else 1]
+        text = "".join("\t".join(line.split("\t")[:7]) + "\n" for line in kept)
+        files[-1].write_text(text, encoding="utf-8")
+    return files
+
+
+ADULT = tables("adult-train.csv", "adult-test.csv")
+EXAMPLES: dict[str, tuple[str, Make]] = {
     "digits_weighted.json": ("digits.json", digits),
     "digits_joint.json": ("digits.json", digits),
+    "digits_recipe.json": ("digits.json", digits),
     "mnist_conv.json": ("mnist.json", mnist),
-    "adult_dense.json": ("adult.json", tables("adult-train.csv", "adult-test.csv")),
+    "adult_dense.json": ("adult.json", ADULT),
+    "adult_balanced.json": ("adult.json", ADULT),
     "credit_class_weights.json": ("credit.json", tables("german.csv")),
     "wine_regression.json": ("wine.json", tables("winequality-white.csv")),
+    "energy_targets.json": ("energy.json", arff("mt_shared", "enb.arff")),
+    "emotions_multilabel.json": (
+        "emotions.json",
+        arff("ml_emotions", "emotions-train.arff", "emotions-test.arff"),
+    ),
+    "yeast_multilabel.json": ("yeast.json", arff("ml_yeast", "yeast-train.arff", "yeast-test.arff")),
+    "atis_slot_and_intent.json": ("atis.json", atis),
+    "atis_tagger.json": ("atis.json", atis),
+    "atis_intent.json": ("atis.json", atis),
+    "sts_towers.json": ("sts.json", sts),
 }
 """Spec to the options of its data set and what makes the files."""
 

@@ -209,7 +209,7 @@ MISFITS: list[tuple[str, Document, dict[str, tuple[str, str]]]] = [
         {"type": "sequence_tagger", "input": "words", "target": "reply"},
         {"/recipe": ("axis", "one value a step of 'words' but the target 'reply' one a step of 'reply'")},
     ),
-    ("other tokens", TOWERS | {"right": "foreign"}, {"/recipe/share": ("setting", "one vocabulary")}),
+    ("other tokens", TOWERS | {"right": "foreign"}, {"/recipe/share": ("setting", "vocabulary_of")}),
     (
         "a similarity for classes",
         TOWERS | {"target": "kind", "score": "cosine"},

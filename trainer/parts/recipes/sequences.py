@@ -220,8 +220,8 @@ def two_towers(
     if SHARED[share] and fields[left].classes != fields[right].classes:
         raise RecipeError(
             "share",
-            "%r and %r have other tokens than each other; ingest both with one vocabulary, or share nothing"
-            % (left, right),
+            "%r and %r have other tokens than each other; give one of them the other's vocabulary"
+            " (tokens.vocabulary_of), or share nothing" % (left, right),
         )
     classes = None if target is None else fields[target].classes
     score = score or ("cosine" if classes is None else "dense")
