@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections import Counter
 from collections.abc import Iterator
 from typing import Annotated, Literal, LiteralString, Self
@@ -21,6 +23,8 @@ from ingest.columns import MAX_CLASSES
 from ingest.faults import listing
 
 Kind = Literal["dense", "categorical", "sparse"]
+MOST_REPEATS = 1000
+"""Repetitions by number that a pattern may ask for: each is compiled, and nested ones multiply."""
 LARGEST_INDEX = 2**31 - 1
 """Indices of sparse rows are int32."""
 FLOAT32_MAX = 3.4028234663852886e38
@@ -68,6 +72,8 @@ class TokenOptions(Strict):
     @field_validator("pattern")
     @classmethod
     def _compiles(cls, pattern: str | None) -> str | None:
+        if pattern is not None and (problem := _expensive(pattern)) is not None:
+            raise PydanticCustomError("pattern", problem)
         try:
             compiled = regex.compile(pattern or "")
         except (regex.error, OverflowError, RecursionError) as error:
@@ -89,6 +95,18 @@ class TokenOptions(Strict):
             problem = "shares a vocabulary: say {words} of that field"
             raise PydanticCustomError("conflict", problem, {"words": listing(sorted(shared))})
         return self
+
+
+def _expensive(pattern: str) -> LiteralString | None:
+    """What a token's pattern has no need of, and what takes memory without end where it is let."""
+    times = [int(most or least or 0) for least, most in re.findall(r"\{(\d*),?(\d*)\}", pattern)]
+    if math.prod(filter(None, times)) > MOST_REPEATS:
+        return "a pattern that repeats more than 1,000 times by {...}; * and + have no limit"
+    if re.search(r"\(\?(?:R|\d|&|P>)", pattern):
+        return "a pattern that calls itself, (?R); a token is no recursive thing"
+    if re.search(r"\{[^}]*[<=]", pattern):
+        return "a pattern that matches nearly, {e<=1}; a token is what matches"
+    return None
 
 
 class HashOptions(Strict):

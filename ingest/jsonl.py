@@ -60,6 +60,7 @@ class JsonlFile:
     def _objects(self, faults: FaultList) -> Iterator[tuple[int, int, dict[str, Any]]]:
         """(row, line, object) of each line that is not blank; a line that is no object is a fault."""
         row = 0
+        decoder = json.JSONDecoder(object_pairs_hook=_distinct)
         try:
             for number, raw in enumerate(lines(self.upload.path), 1):
                 if not raw.strip():
@@ -67,7 +68,7 @@ class JsonlFile:
                 row += 1
                 code, problem = "malformed_jsonl", ""
                 try:
-                    found = json.loads(raw.decode(), object_pairs_hook=_distinct)
+                    found = decoder.decode(raw.decode())
                     if isinstance(found, dict):
                         yield row, number, found
                         continue
@@ -87,27 +88,32 @@ class JsonlFile:
 
     def _widened(self, known: Attribute, value: object, row: int, line: int) -> Attribute:
         """What a column holds that held ``known`` before and now ``value``."""
-        if value is None or known.fault is not None or type(value) in _PLAIN.get(known.holds, ()):
+        if value is None or known.fault is not None:
             return known
-        where = file_pointer(self.upload.filename, f"row {row}", known.name)
+        if known.classes is None and type(value) in _PLAIN.get(known.holds, ()):
+            return known
         found = _attribute(known.name, value)
+        merged = merge(known, found) if found is not None else None
+        if merged is not None:
+            return merged
+        where = file_pointer(self.upload.filename, f"row {row}", known.name)
         if found is None:
             cure = "write numbers, texts, booleans, or a list of numbers or of texts; or exclude the key"
             problem = f"row {row} (line {line}), key {known.name!r}: {_kind(value)} is no value; {cure}"
             return replace(known, fault=Fault(where, "nested", problem))
-        merged = merge(known, found)
-        if merged is None:
-            problem = f"row {row} (line {line}), key {known.name!r}: {_kind(value)}, where the rows before "
-            problem += f"have {_HOLDS[known.holds]}; write all alike, or exclude the key"
-            return replace(known, fault=Fault(where, "mixed_values", problem))
-        return merged
+        problem = f"row {row} (line {line}), key {known.name!r}: {_kind(value)}, where the rows before "
+        problem += f"have {_held(known)}; write all alike, or exclude the key"
+        return replace(known, fault=Fault(where, "mixed_values", problem))
 
 
 _HOLDS = {"numbers": "numbers", "texts": "text", "vectors": "lists of numbers", "words": "lists of texts"}
-"""The kinds of values in words."""
 
 
-_PLAIN: dict[str, tuple[type, ...]] = {"numbers": (int, float)}
+def _held(known: Attribute) -> str:
+    return "booleans" if known.classes is not None else _HOLDS[known.holds]
+
+
+_PLAIN: dict[str, tuple[type, ...]] = {"numbers": (int, float), "texts": (str,)}
 """Types that need no closer look where a column holds such values already: most values."""
 
 

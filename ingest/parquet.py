@@ -122,10 +122,11 @@ def _is_list(kind: pa.DataType) -> bool:
 
 
 def _width(name: str, file: pq.ParquetFile) -> int:
-    """Length of the first list that is not missing."""
-    for batch in file.iter_batches(1, columns=[name], use_threads=False):
-        if batch.column(0)[0].is_valid:
-            return len(batch.column(0)[0])
+    """Length of the first list that holds something; 0 where none does."""
+    for batch in file.iter_batches(1024, columns=[name], use_threads=False):
+        for found in batch.column(0):
+            if found.is_valid and len(found):
+                return len(found)
     return 0
 
 

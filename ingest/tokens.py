@@ -22,8 +22,9 @@ from ingest.field_options import TokenOptions
 from jobs.errors import Fault
 
 WORDS_AND_MARKS = r"\w+|[^\w\s]"
-MATCHING_SECONDS = 5.0
-"""What one text may take: some patterns take for ever. Matching lets other threads run."""
+MATCHING_SECONDS = 1.0
+"""What one text may take, and each further million characters: some patterns take for ever.
+Matching lets other threads run."""
 MAX_TOKENS = 2_000_000
 """Different ones in a column, before the vocabulary is chosen."""
 
@@ -43,7 +44,8 @@ class Tokenizer:
     def split(self, text: str) -> list[str]:
         """The tokens of a text; SlowPattern."""
         try:
-            found = self._compiled.findall(text.lower() if self.lowercase else text, timeout=MATCHING_SECONDS)
+            seconds = MATCHING_SECONDS * (1 + len(text) / 1e6)
+            found = self._compiled.findall(text.lower() if self.lowercase else text, timeout=seconds)
         except TimeoutError:
             raise SlowPattern from None
         return [token for token in found if token]

@@ -332,3 +332,18 @@ def test_what_csv_writes_is_read_back(rows: list[tuple[str, float]], dialect: tu
         number = found.schema.fields["number"]
         assert number.mean is not None
         assert math.isclose(number.mean[0], math.fsum(values) / len(values), rel_tol=1e-9, abs_tol=1e26)
+
+
+def test_surplus_values_are_dropped_where_told(ingestion: Ingestion) -> None:
+    text = "a\tb\n1\tx\tand more\n2\ty\n"
+    faults = ingestion.refused({"t.tsv": text})
+    assert list(faults) == [("/file/t.tsv/line 2", "ragged")]
+    found = ingestion.add({"t.tsv": text}, surplus="drop")
+    assert (found.array("a").ravel().tolist(), found.texts("b")) == ([1, 2], ["x", "y"])
+    # The first line, too, may say more than there are names for, and never less.
+    named = ingestion.add({"t.tsv": "1\tx\tmore\n2\ty\n"}, surplus="drop", columns=["a", "b"])
+    assert named.texts("b") == ["x", "y"]
+    faults = ingestion.refused({"t.tsv": "1\n2\ty\n"}, surplus="drop", columns=["a", "b"])
+    assert list(faults) == [("/options/columns", "ragged")]
+    faults = ingestion.refused({"t.tsv": "1\ty\n2\n"}, surplus="drop", columns=["a", "b"])
+    assert list(faults) == [("/file/t.tsv/line 2", "ragged")]

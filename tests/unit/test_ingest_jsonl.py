@@ -161,6 +161,30 @@ def test_a_key_that_no_field_takes_may_hold_anything(ingestion: Ingestion) -> No
     }
 
 
+def test_booleans_and_text_are_not_one_column(ingestion: Ingestion) -> None:
+    faults = ingestion.refused({"t.jsonl": lines({"a": True}, {"a": "true"})})
+    assert list(faults) == [("/file/t.jsonl/row 2/a", "mixed_values")]
+    assert "where the rows before have booleans" in faults["/file/t.jsonl/row 2/a", "mixed_values"]
+
+
+def test_what_is_no_file_of_objects(ingestion: Ingestion, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ingest.jsonl.MOST_KEYS", 2)
+    faults = ingestion.refused({"t.jsonl": lines({"a": 1}, {"b": 1, "c": 1})})
+    assert list(faults) == [("/file/t.jsonl/line 2", "malformed_jsonl")]
+    monkeypatch.setattr("ingest.lines.LONGEST_LINE", 10)
+    faults = ingestion.refused({"t.jsonl": lines({"a": 1}, {"a": 1_000_000})})
+    assert list(faults) == [("/file/t.jsonl/line 2", "malformed_jsonl")]
+
+
+def test_lists_of_which_one_is_empty_are_lists_of_what_the_others_hold(ingestion: Ingestion) -> None:
+    fields = {"w": {"tokens": {"empty": "unknown"}}}
+    found = ingestion.add({"t.jsonl": lines({"w": []}, {"w": ["a"]}, {"w": []})}, fields=fields)
+    assert found.texts("w") == ["<unk>", "a", "<unk>"]
+    ids = {"w": {"tokens": {"empty": "unknown", "unknown": "0"}}}
+    found = ingestion.add({"t.jsonl": lines({"w": []}, {"w": [7, 7.5]})}, fields=ids)
+    assert found.texts("w") == ["0", "7", "7.5"]
+
+
 @pytest.mark.parametrize(
     ("field", "place", "code"),
     [

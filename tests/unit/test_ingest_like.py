@@ -199,6 +199,13 @@ def test_lists_stay_lists(ingestion: Ingestion) -> None:
     assert faults.keys() == {("/options/like", "other_kind"), ("/options/like", "shape")}
 
 
+def test_lists_of_another_length(ingestion: Ingestion) -> None:
+    fields = {"x": {"columns": ["v", "n"]}}
+    source = ingestion.add({"t.jsonl": '{"v": [1, 2], "n": 3}\n'}, fields=fields)
+    faults = ingestion.refused({"n.jsonl": '{"v": [1, 2, 3], "n": 3}\n'}, like=source.schema.id)
+    assert "'v' has 3 numbers a row, where 2 are expected" in faults["/options/like", "shape"]
+
+
 def test_arrays(ingestion: Ingestion, tmp_path: Path) -> None:
     def add(name: str, like: str | None = None, **arrays: Any) -> Ingested:
         np.savez(tmp_path / name, **arrays)

@@ -112,6 +112,12 @@ def test_lists_that_are_all_empty(ingestion: Ingestion) -> None:
     assert list(faults) == [("/file/t.parquet/x", "empty")]
 
 
+def test_the_first_list_that_holds_something_tells_how_long_they_are(ingestion: Ingestion) -> None:
+    columns = {"x": pa.array([None, [], [1, 2]], pa.list_(pa.int32()))}
+    faults = ingestion.refused({"t.parquet": parquet(columns)}, fields={"x": {"missing": 0}})
+    assert list(faults) == [("/file/t.parquet/row 2/x", "ragged")]
+
+
 def test_a_column_that_no_field_takes_may_be_of_any_type(ingestion: Ingestion) -> None:
     data = parquet({"day": pa.array([datetime.date(2026, 1, 1)]), "x": [1.0]})
     assert ingestion.add({"t.parquet": data}, exclude=["day"]).array("x").tolist() == [[1]]
