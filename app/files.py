@@ -12,9 +12,12 @@ from jobs.errors import NotFound
 
 
 def files_below(folder: Path, href: str) -> Iterator[File]:
-    """The regular files below ``folder``, by their relative paths."""
+    """The regular files below ``folder``, by their relative paths.
+
+    What is still being written, or was when its writer died, has a name that begins with a dot.
+    """
     for path in sorted(folder.rglob("*")):
-        if path.is_file() and not path.is_symlink():
+        if path.is_file() and not path.is_symlink() and not path.name.startswith("."):
             relative = path.relative_to(folder).as_posix()
             yield File(path=relative, size=path.stat().st_size, href=f"{href}/{relative}")
 

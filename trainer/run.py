@@ -98,7 +98,7 @@ def attempt_training(folder, spec, dataset, state, found, facts, stop):
     order = Order(dataset.rows("train"), training["minibatch_size"], training["seed"], training["shuffle"])
     checkpoints = Checkpoints(folder, spec, model, found, facts)
     restore(folder, spec, model, state, checkpoints, facts)
-    if state.epoch >= training["epochs"]:
+    if state.epoch >= training["epochs"] or state.stopped_early:
         # Trained to the end before: only evaluation is left, and it may not come first.
         take_a_first_step()
     train(

@@ -182,24 +182,31 @@ class Attempt:
             self._insist(lambda: self._move(outcome))
 
     def _leave_curves(self) -> None:
-        """Have a picture of the training drawn, and meanwhile keep the lease."""
-        drawing = threading.Thread(target=self._draw_curves, daemon=True)
+        """A picture of the training among the artifacts, drawn while the lease is kept.
+
+        That it fails is not the job's failure; a worker that must leave does not wait for it.
+        """
+        record = self._relay.record
+        drawn: list[bytes | None] = []
+
+        def draw() -> None:
+            try:
+                best = (read_result(self._run) or {}).get("best") or {}
+                events = read_events(self._run, limit=sys.maxsize)
+                drawn.append(learning_curves(events, record.name or record.id, best.get("epoch")))
+            except Exception as error:
+                log.warning("the learning curves of %s could not be drawn: %s", record.id, error)
+
+        drawing = threading.Thread(target=draw, daemon=True)
         drawing.start()
-        while drawing.is_alive() and not self._must_leave():
+        while drawing.is_alive() and not self._bell.stop_asked and self._hold is not Hold.LOST:
             self._beat()
             self._bell.wait(_GLANCE_SECONDS / 2)
-
-    def _draw_curves(self) -> None:
-        """A picture of the training among the artifacts. That it fails is not the job's failure."""
-        record = self._relay.record
-        try:
-            best = (read_result(self._run) or {}).get("best") or {}
-            title = f"{record.name or record.id}"
-            picture = learning_curves(read_events(self._run, limit=sys.maxsize), title, best.get("epoch"))
-            if picture is not None:
-                write_whole(self._run.artifacts / CURVES, picture)
-        except Exception as error:
-            log.warning("the learning curves of %s could not be drawn: %s", record.id, error)
+        if drawn and drawn[0] is not None:
+            try:
+                write_whole(self._run.artifacts / CURVES, drawn[0])
+            except OSError as error:
+                log.warning("the learning curves of %s could not be written: %s", record.id, error)
 
     def _move(self, outcome: Outcome) -> None:
         moved = self._store.transition(

@@ -189,6 +189,8 @@ def test_bits_agree_and_checkpoints_change_sides(workshops: list[Workshop], netw
         assert run.losses.read_bytes() == runs[0].losses.read_bytes()
         assert result["losses"] == results[0]["losses"]
         assert result["metrics"] == results[0]["metrics"]
+        told = [(one.artifacts / "predictions.jsonl").read_bytes() for one in (run, runs[0])]
+        assert told[0] == told[1]
     for side, workshop in enumerate(workshops):
         other = runs[side - 1]
         resumed = workshop.job(f"{network}_on_{side}", document, start=other, samples=MIDDLE)

@@ -97,10 +97,10 @@ def test_a_job_that_has_ended_has_its_curves(place: Workplace) -> None:
     assert not place.run(without).artifacts.exists()
 
 
-def test_a_failure_to_draw_is_no_failure_of_the_job(place: Workplace) -> None:
+def test_a_picture_that_cannot_be_left_is_no_failure_of_the_job(place: Workplace) -> None:
     job_id = place.submit(epoch_every=2).id
     place.run(job_id).artifacts.write_text("in the way of a folder")
     place.start_worker()
     record = place.wait_for(job_id, State.SUCCEEDED)
     assert record.reason is Reason.COMPLETED
-    assert f"the learning curves of {job_id} could not be drawn: " in place.worker_log
+    assert f"the learning curves of {job_id} could not be written: " in place.worker_log
