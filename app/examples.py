@@ -22,6 +22,13 @@ SPEC: dict[str, Any] = {
     "checkpoints": {"every_epochs": 1, "keep_last": 2, "keep_best": 1},
 }
 
+RECIPE_SPEC: dict[str, Any] = {
+    "name": "digits-joint",
+    "dataset": DATASET_ID,
+    "recipe": {"type": "joint_autoencoder_classifier", "input": "pixels", "target": "digit"},
+    "training": {"epochs": 10, "minibatch_size": 64, "seed": 1},
+}
+
 RESUME_SPEC: dict[str, Any] = {
     **SPEC,
     "name": "digits-continued",

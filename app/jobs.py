@@ -34,6 +34,7 @@ BODY = {
                 "schema": {"$ref": "#/components/schemas/JobSpec"},
                 "examples": {
                     "train": {"summary": "Train a classifier", "value": examples.SPEC},
+                    "recipe": {"summary": "Train by a recipe", "value": examples.RECIPE_SPEC},
                     "resume": {"summary": "Go on from a checkpoint", "value": examples.RESUME_SPEC},
                 },
             }

@@ -16,7 +16,7 @@ from app.main import create_app
 from ingest.options import parse_options
 from jobs.dataset import DatasetSchema
 from jobs.settings import Settings
-from jobs.spec_models import parse
+from jobs.spec_models import check_with_recipe, parse
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 DOCUMENT = create_app(Settings(home=Path("unused"))).openapi()
@@ -81,6 +81,7 @@ def test_model_is_as_its_example_shows(model: type[BaseModel]) -> None:
 def test_posted_examples_are_accepted() -> None:
     parse(examples.SPEC)
     parse(examples.RESUME_SPEC)
+    check_with_recipe(examples.RECIPE_SPEC)
     parse_options(examples.OPTIONS)
     DatasetSchema.model_validate(examples.DATASET)
 

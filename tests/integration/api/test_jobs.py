@@ -40,6 +40,24 @@ def test_validate_only_creates_nothing(api: httpx.Client, spec: dict[str, Any], 
     assert "/training/epochs" in pointers(bad, 422)
 
 
+def test_a_recipe_is_kept_and_shown_as_what_it_stands_for(api: httpx.Client, spec: dict[str, Any]) -> None:
+    posted = {
+        "dataset": spec["dataset"],
+        "recipe": {"type": "classifier", "inputs": ["x"], "target": "label", "hidden": [4]},
+        "training": spec["training"],
+    }
+    shown = api.post("/v1/jobs", params={"validate_only": "true"}, json=posted).json()["spec"]
+    assert [layer["name"] for layer in shown["network"]] == ["hidden_1", "scores"]
+    job = api.post("/v1/jobs", json=posted)
+    assert job.status_code == 202, job.text
+    kept = api.get(f"/v1/jobs/{job.json()['id']}").json()["spec"]
+    assert kept == shown
+    assert "recipe" not in kept
+    assert api.post("/v1/jobs", json=kept).status_code == 202
+    posted["recipe"] |= {"target": "lable"}
+    assert pointers(api.post("/v1/jobs", json=posted), 422) == {"/recipe/target"}
+
+
 def test_all_faults_of_a_spec_at_once(api: httpx.Client, spec: dict[str, Any], settings: Settings) -> None:
     spec["learner"] = {"type": "adamm"}
     spec["training"] = {"epochs": -1, "minibatch_size": 8}
