@@ -7,6 +7,7 @@ from typing import Literal
 
 from jobs.errors import Fault
 
+Holds = Literal["numbers", "texts", "vectors", "words", "nothing"]
 BOOLEANS = ("false", "true")
 
 
@@ -15,7 +16,7 @@ class Attribute:
     """One column, as its file declares it."""
 
     name: str
-    holds: Literal["numbers", "texts", "vectors", "words", "nothing"]
+    holds: Holds
     """``vectors``: a list of numbers a row. ``words``: a list of texts a row."""
     classes: tuple[str, ...] | None = None
     """The values that a column of texts can have, in order."""

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import Literal
 
-from ingest.attributes import Attribute
+from ingest.attributes import Attribute, Holds
 from ingest.cells import Block
 from ingest.columns import Column, Locate, Place, parse_numbers
 from ingest.faults import FaultList, file_pointer
@@ -70,13 +70,7 @@ class Source:
             faults.extend(1, [declared.fault])
         elif (problem := _problem(self._plan, self.name, declared, taken)) is not None:
             faults.extend(1, [problem])
-        sinks: dict[Taken, type[NumberSink | ClassSink | TokenSink | HashSink]] = {
-            "numbers": NumberSink,
-            "classes": ClassSink,
-            "tokens": TokenSink,
-            "hashed": HashSink,
-        }
-        self._sink = sinks[taken](self._plan, self.name, declared, path, faults)
+        self._sink = _SINKS[taken](self._plan, self.name, declared, path, faults)
 
     def write(self, block: Block, filename: str) -> None:
         self._sink.write(block.columns[self.name], locator(block, filename, self.name))
@@ -107,43 +101,63 @@ def _told(plan: FieldPlan, name: str, declared: Attribute | None) -> Taken | Non
 
 
 def _problem(plan: FieldPlan, name: str, declared: Attribute | None, taken: Taken) -> Fault | None:
-    """Why the column cannot be what it is told to be."""
-    options, at = plan.options, plan.at
+    """Why the column cannot be taken so."""
     holds = declared.holds if declared is not None else "texts"
     size = declared.size if declared is not None and holds == "vectors" else 1
-    if holds in ("vectors", "words") and (
-        taken in ("classes", "hashed") or (taken, holds) == ("numbers", "words")
-    ):
+    if plan.fitted is not None:
+        return _unlike(plan, name, holds, size)
+    return _misheld(plan, name, holds, taken) or _mistold(plan, name, size, taken)
+
+
+def _unlike(plan: FieldPlan, name: str, holds: Holds, size: int) -> Fault | None:
+    """Why the column is not what it was in the data set that this one is to be like."""
+    fitted = plan.fitted_column(name)
+    assert fitted is not None
+    assert plan.fitted is not None
+    tokens = plan.fitted.tokens
+    lists_wanted = tokens is not None and tokens.pattern is None
+    lists = holds == "words" or (holds == "vectors" and fitted.kind != "numbers")
+    if lists != lists_wanted:
+        wanted = "lists of tokens" if lists_wanted else fitted.kind
+        return Fault(plan.at(), "other_kind", f"column {name!r} holds {holds}, where {wanted} are expected")
+    if fitted.kind == "numbers" and fitted.size != size:
+        problem = f"column {name!r} has {size} numbers a row, where {fitted.size} are expected"
+        return Fault(plan.at(), "shape", problem)
+    return None
+
+
+def _misheld(plan: FieldPlan, name: str, holds: Holds, taken: Taken) -> Fault | None:
+    """Why a column of lists cannot be taken so."""
+    options, at = plan.options, plan.at
+    lists = holds in ("vectors", "words")
+    if lists and taken in ("classes", "hashed"):
         problem = f"column {name!r} holds lists, and is no column of {taken}; leave kind and encode out"
         return Fault(at("kind"), "other_kind", problem)
     if taken == "tokens" and options.told_kind not in (None, "categorical"):
         problem = f"column {name!r} holds lists of text, which are categorical; leave kind out"
         return Fault(at("kind"), "other_kind", problem)
-    if plan.gathered and taken == "tokens":
+    if taken == "tokens" and plan.gathered:
         problem = f"column {name!r} holds sequences, which are not gathered; make it a field of its own"
         return Fault(at("encode" if options.encode else "columns"), "gathered", problem)
-    if options.kind == "sparse" and taken != "hashed":
-        problem = (
-            "a column of a table is dense or categorical; sparse fields are hashed, or of CNTK text format"
-        )
-        return Fault(at("kind"), "not_for_format", problem)
-    if taken == "numbers" and not plan.gathered and math.prod(options.shape or (size,)) != size:
-        held = "the one number" if size == 1 else f"the {size} numbers a row"
-        problem = f"{options.shape} is more than {held} of column {name!r}"
-        return Fault(at("shape"), "shape", problem if size == 1 else problem.replace("more than", "not"))
-    if taken == "classes" and options.missing != "error" and not plan.gathered:
-        problem = f"column {name!r} holds text; an empty one gets a class by replace, such as "
-        return Fault(at("missing"), "missing_policy", problem + '{"": "unknown"}')
-    lists_split = options.tokens is not None and options.tokens.pattern is not None and not plan.fitted
-    if taken == "tokens" and holds in ("vectors", "words") and lists_split:
+    if lists and options.tokens is not None and options.tokens.pattern is not None:
         problem = f"column {name!r} holds lists, which are tokens as they are; leave the pattern out"
         return Fault(at("tokens", "pattern"), "conflict", problem)
-    tokens = plan.fitted.tokens if plan.fitted is not None else None
-    if tokens is not None and (tokens.pattern is None) != (holds in ("vectors", "words")):
-        expected = "lists of tokens" if tokens.pattern is None else "text"
-        return Fault(at(), "other_kind", f"column {name!r} holds {holds}, where {expected} is expected")
-    fitted = plan.fitted_column(name)
-    if fitted is not None and taken == "numbers" and fitted.size != size:
-        problem = f"column {name!r} has {size} numbers a row, where {fitted.size} are expected"
-        return Fault(at(), "shape", problem)
+    return None
+
+
+def _mistold(plan: FieldPlan, name: str, size: int, taken: Taken) -> Fault | None:
+    """Which option does not go with what the column holds."""
+    options, at = plan.options, plan.at
+    if options.kind == "sparse" and taken != "hashed":
+        problem = "a column of a table is dense or categorical; sparse fields are hashed, or of CNTK text"
+        return Fault(at("kind"), "not_for_format", problem)
+    if plan.gathered:
+        return None
+    if taken == "numbers" and options.shape and math.prod(options.shape) != size:
+        held = "the one number" if size == 1 else f"the {size} numbers a row"
+        problem = f"{options.shape} does not hold {held} of column {name!r}"
+        return Fault(at("shape"), "shape", problem)
+    if taken == "classes" and options.missing != "error":
+        problem = f"column {name!r} holds text; an empty one gets a class by replace, such as "
+        return Fault(at("missing"), "missing_policy", problem + '{"": "unknown"}')
     return None

@@ -133,6 +133,7 @@ def _describe(
     plan: FieldPlan, column: TokenColumn, unknown: int | None, found: int, rows: Mapping[Split, Array]
 ) -> TokensSchema:
     options, tokenizer = token_options(plan), column.tokenizer
+    fitted = plan.fitted.tokens if plan.fitted is not None else None
     codes = open_rows(column.files["values"])
     cut = np.array(column.cut, dtype=np.int64)
     lost: dict[Split, UnknownTokens] = {}
@@ -148,7 +149,7 @@ def _describe(
         unknown=options.unknown,
         empty=options.empty,
         max_length=options.max_length,
-        vocabulary_of=options.vocabulary_of,
+        vocabulary_of=fitted.vocabulary_of if fitted is not None else options.vocabulary_of,
         found=found,
         unknown_tokens=lost,
         cut_rows={split: int(np.isin(cut, members).sum()) for split, members in rows.items()},

@@ -136,6 +136,8 @@ def test_two_fields_with_one_vocabulary(ingestion: Ingestion) -> None:
     assert answer.tokens is not None
     assert answer.tokens.vocabulary_of == "q"
     assert (answer.tokens.unknown, answer.tokens.found) == ("-", 4)
+    like = ingestion.add({"n.csv": "q,a\nit,who\n"}, like=found.schema.id).schema.fields["a"]
+    assert (like.classes, like.tokens and like.tokens.vocabulary_of) == (answer.classes, "q")
 
 
 def test_tags_beside_words(ingestion: Ingestion) -> None:
