@@ -13,10 +13,13 @@ BOTH_WAYS = {"documentation": "a second recurrence from the last token to the fi
 DROPOUT = Param(
     0.0, ge=0, lt=1, documentation="share of embeddings and encodings that is left out in training"
 )
+BAGS = ("bag_of_words", "weighted_bag_of_words")
 ENCODER = {
-    "choices": RECURRENT + ("bag_of_words",),
-    "documentation": "a recurrence, or the mean of a row's embeddings, whose order then does not count",
+    "choices": RECURRENT + BAGS,
+    "documentation": "a recurrence; or the mean of a row's embeddings, or their sum by learned weights of the"
+    " tokens, whose order then does not count",
 }
+SCALE = Param(0.5, gt=0, documentation="standard deviation that the embeddings begin with")
 TOKENS = {"field": "tokens", "documentation": "field of token sequences"}
 
 
@@ -26,15 +29,17 @@ class Reader:
     In the roles that ``share`` names, its layers use the parameters of another reader, ``like``.
     """
 
-    def __init__(self, stack, field, size, dropout, prefix="", like=None, share=()):
+    def __init__(self, stack, field, size, scale, dropout, prefix="", like=None, share=()):
         self.stack = stack
         self.prefix = prefix
         self.like = like
         self.share = share
         self.dropout = dropout
         self.layers = {}
-        source = stack.input(field)
-        self.embedded = self.dropped("embedding", self.put("embedding", "embedding", source, units=size))
+        self.source = stack.input(field)
+        init = {"type": "normal", "scale": scale}
+        made = self.put("embedding", "embedding", self.source, units=size, init=init)
+        self.embedded = self.dropped("embedding", made)
         self.directions = []
 
     def put(self, role, kind, of, **settings):
@@ -72,12 +77,21 @@ class Reader:
 
     def encode(self, encoder, units, bidirectional):
         """One vector a row."""
+        if encoder in BAGS and bidirectional:
+            raise RecipeError("bidirectional", "a bag of words has no direction; leave this out")
         if encoder == "bag_of_words":
-            if bidirectional:
-                raise RecipeError("bidirectional", "a bag of words has no direction; leave this out")
             return self.stack.put(self.prefix + "encoded", "sequence_mean", self.embedded)
+        if encoder == "weighted_bag_of_words":
+            return self.stack.put(self.prefix + "encoded", "sequence_sum", self.weighted())
         self.open(encoder, units, bidirectional)
         return self.end()
+
+    def weighted(self):
+        """The embeddings times a weight of each token, softplus of a number that is learned from 0 on."""
+        zero = {"type": "constant", "value": 0.0}
+        number = self.put("importance", "embedding", self.source, units=1, init=zero)
+        weight = self.stack.put(self.prefix + "weight", "activation", number, function="softplus")
+        return self.stack.put(self.prefix + "weighted", "product", [self.embedded, weight])
 
 
 def classes_term(output, target, **settings):
@@ -97,6 +111,7 @@ def sequence_classifier(
     input: str = Param(**TOKENS),
     target: str = Param(field="classes"),
     embedding: int = EMBEDDING,
+    embedding_scale: float = SCALE,
     encoder: str = Param("lstm", **ENCODER),
     units: int = UNITS,
     bidirectional: bool = Param(False, **BOTH_WAYS),
@@ -107,7 +122,7 @@ def sequence_classifier(
 ):
     """One class for a whole sequence of tokens."""
     stack = Stack(fields)
-    encoded = Reader(stack, input, embedding, dropout).encode(encoder, units, bidirectional)
+    encoded = Reader(stack, input, embedding, embedding_scale, dropout).encode(encoder, units, bidirectional)
     scores = stack.put("scores", "dense", encoded, units=len(fields[target].classes))
     fragment = {
         "inputs": stack.inputs,
@@ -128,6 +143,7 @@ def sequence_tagger(
     input: str = Param(**TOKENS),
     target: str = Param(field="tokens", documentation="field of one class a token"),
     embedding: int = EMBEDDING,
+    embedding_scale: float = SCALE,
     encoder: str = Param("lstm", choices=RECURRENT),
     units: int = UNITS,
     bidirectional: bool = Param(True, **BOTH_WAYS),
@@ -137,7 +153,7 @@ def sequence_tagger(
 ):
     """One class for each token of a sequence."""
     stack = Stack(fields)
-    steps = Reader(stack, input, embedding, dropout).run(encoder, units, bidirectional)
+    steps = Reader(stack, input, embedding, embedding_scale, dropout).run(encoder, units, bidirectional)
     scores = stack.put("scores", "dense", steps, units=len(fields[target].classes))
     return {
         "inputs": stack.inputs,
@@ -156,6 +172,7 @@ def slot_and_intent(
     slots: str = Param(field="tokens", documentation="field of one class a token"),
     intent: str = Param(field="classes", documentation="field of one class a row"),
     embedding: int = EMBEDDING,
+    embedding_scale: float = SCALE,
     encoder: str = Param("lstm", choices=RECURRENT),
     units: int = UNITS,
     bidirectional: bool = Param(True, **BOTH_WAYS),
@@ -165,7 +182,7 @@ def slot_and_intent(
 ):
     """A class for each token and one for the whole sequence, from one encoder."""
     stack = Stack(fields)
-    reader = Reader(stack, input, embedding, dropout)
+    reader = Reader(stack, input, embedding, embedding_scale, dropout)
     steps = reader.run(encoder, units, bidirectional)
     slot_scores = stack.put("slot_scores", "dense", steps, units=len(fields[slots].classes))
     intent_scores = stack.put("intent_scores", "dense", reader.end(), units=len(fields[intent].classes))
@@ -184,7 +201,11 @@ def slot_and_intent(
     }
 
 
-SHARED = {"all": ("embedding", "forward", "backward"), "embedding": ("embedding",), "nothing": ()}
+SHARED = {
+    "all": ("embedding", "importance", "forward", "backward"),
+    "embedding": ("embedding",),
+    "nothing": (),
+}
 
 
 @recipes.part("two_towers")
@@ -202,6 +223,7 @@ def two_towers(
         documentation="how two vectors meet: dense for classes, cosine otherwise",
     ),
     embedding: int = EMBEDDING,
+    embedding_scale: float = SCALE,
     encoder: str = Param("bag_of_words", **ENCODER),
     units: int = UNITS,
     bidirectional: bool = Param(False, **BOTH_WAYS),
@@ -232,11 +254,10 @@ def two_towers(
     if target is None and score == "dense":
         raise RecipeError("score", "ranking compares vectors by 'cosine' or 'dot_product', not 'dense'")
     stack = Stack(fields)
-    one = Reader(stack, left, embedding, dropout, "left_")
+    one = Reader(stack, left, embedding, embedding_scale, dropout, "left_")
     a = one.encode(encoder, units, bidirectional)
-    b = Reader(stack, right, embedding, dropout, "right_", one, SHARED[share]).encode(
-        encoder, units, bidirectional
-    )
+    other = Reader(stack, right, embedding, embedding_scale, dropout, "right_", one, SHARED[share])
+    b = other.encode(encoder, units, bidirectional)
     if target is None:
         pair = {"output": a, "target": b, "similarity": score}
         objective = [dict(pair, type="ranking_with_negatives", scale=scale)]
