@@ -23,7 +23,8 @@ from trainer.layout import RunDirectory, read_json
 
 MODE = "evaluate"
 """What ``start_from`` of an evaluation says in its run directory and in lineages."""
-_COMPARED = ("kind", "shape", "sequence", "classes")
+_READING = {"pattern", "lowercase", "unknown", "max_length"}
+"""What of a text's tokens is the same wherever it is read alike."""
 _PREFERRED = ("test", "valid", "train")
 
 
@@ -161,17 +162,24 @@ def _escaped(name: str) -> str:
 
 def _field_differences(name: str, here: FieldSchema | None, there: FieldSchema) -> list[dict[str, Any]]:
     at = f"/fields/{_escaped(name)}"
-    known = there.model_dump(include=set(_COMPARED), mode="json")
+    known = _meaning(there)
     if here is None:
         return [{"pointer": at, "here": None, "there": known}]
-    found = here.model_dump(include=set(_COMPARED), mode="json")
-    # Of fields of another kind the rest differs by itself.
-    compared = _COMPARED if here.kind == there.kind else ("kind",)
+    found = _meaning(here)
+    # Of fields of another kind the rest differs by itself. A field need not tell of its columns.
+    compared = known if here.kind == there.kind else ("kind",)
     return [
         {"pointer": f"{at}/{key}", "here": found[key], "there": known[key]}
         for key in compared
-        if found[key] != known[key]
+        if found[key] != known[key] and not (key == "columns" and None in (found[key], known[key]))
     ]
+
+
+def _meaning(field: FieldSchema) -> dict[str, Any]:
+    """What a number or class of a field stands for: equal in all data that one network reads."""
+    keys = {"kind", "shape", "sequence", "classes", "columns", "hashed", "standardized"}
+    meaning = field.model_dump(include=keys, mode="json")
+    return meaning | {"tokens": field.tokens and field.tokens.model_dump(include=_READING)}
 
 
 def _thresholds(run: RunDirectory) -> dict[str, list[float]]:

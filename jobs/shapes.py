@@ -189,6 +189,28 @@ def _listed(parameters: Mapping[str, tuple[int, ...]]) -> str:
     return ", ".join(f"{name} {' x '.join(map(str, shape)) or '1'}" for name, shape in parameters.items())
 
 
+def fed(spec: Mapping[str, Any], schema: DatasetSchema) -> dict[str, int]:
+    """How many numbers an example the trainer feeds of each field that a spec names.
+
+    What is only looked up in embeddings is fed as one number, the class's.
+    """
+    takers: dict[str, set[str]] = {}
+    for layer in spec["network"]:
+        for source in sources(layer):
+            takers.setdefault(source, set()).add(layer["type"])
+    found: dict[str, int] = {}
+    for name, entry in spec["inputs"].items():
+        field = schema.fields[entry["field"]]
+        looked_up = field.kind == "categorical" and takers.get(name) == {"embedding"}
+        found[entry["field"]] = found.get(entry["field"], 0) + (1 if looked_up else prod(field.shape))
+    compared = [item["target"] for item in spec["objective"] + spec["metrics"]]
+    named = [name for target in compared for name in (target if isinstance(target, list) else [target])]
+    for name in [*named, *(term["example_weight"] for term in spec["objective"])]:
+        if name in schema.fields and name not in spec["inputs"]:
+            found[name] = prod(schema.fields[name].shape)
+    return found
+
+
 def steps(axis: str | None, schema: DatasetSchema) -> float:
     """How many values a row has along an axis, on average."""
     return 1.0 if axis is None else schema.fields[axis].count / max(schema.rows, 1)
@@ -202,8 +224,14 @@ def estimate(spec: Mapping[str, Any], planned: Plan, schema: DatasetSchema) -> d
         4
         * spec["training"]["minibatch_size"]
         * (
-            sum(prod(node.shape) * steps(node.axis, schema) for node in planned.nodes.values())
-            + sum(prod(field.shape) * steps(field.axis, schema) for field in schema.fields.values())
+            sum(
+                prod(planned.nodes[layer.name].shape) * steps(planned.nodes[layer.name].axis, schema)
+                for layer in planned.layers
+            )
+            + sum(
+                numbers * steps(schema.fields[name].axis, schema)
+                for name, numbers in fed(spec, schema).items()
+            )
         )
     )
     return {

@@ -86,3 +86,14 @@ def test_a_data_set_that_does_not_fit(api: httpx.Client, trained: Run) -> None:
         "/fields/x",
         "/fields/label/classes",
     ]
+
+
+def test_numbers_that_mean_something_else(api: httpx.Client, trained: Run) -> None:
+    """The same shape, scaled by means of its own: without a word the figures would be wrong."""
+    fields = {"x": {"columns": ["a", "b"], "standardize": True}, "label": {}}
+    content = b"a,b,label\n1,2,x\n3,4,y\n5,5,x\n"
+    options = json.dumps({"fields": fields})
+    answer = api.post("/v1/datasets", files={"file": ("u.csv", content)}, data={"options": options})
+    refused = evaluate(api, trained.id, dataset=answer.json()["id"])
+    assert pointers(refused, 409) == set()
+    assert [found["pointer"] for found in refused.json()["differences"]] == ["/fields/x/standardized"]
