@@ -178,6 +178,11 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
         "metrics": [term("ranking_accuracy", "partner", similarity="dot_product")],
         "example_weight": "weight",
     },
+    "ranking the other way": {
+        "objective": [
+            {"type": "ranking_with_negatives", "output": "partner", "target": "scores", "scale": 4.0}
+        ],
+    },
     "ranking by a margin": {"objective": [term("margin_ranking", "partner", margin=0.5)]},
     "mean by example weights": {
         "objective": [term(CE, "label", normalization="weighted_mean")],
@@ -293,10 +298,11 @@ def expected_losses(
     scores = data["x"][rows].astype(np.float64) @ parameters["scores.W"] + parameters["scores.b"]
     total, plain, reported = 0.0, 0.0, {}
     for item in spec["objective"]:
-        wanted = target(data, item["target"])[rows]
+        output = scores if item["output"] == "scores" else target(data, item["output"])[rows]
+        wanted = scores if item["target"] == "scores" else target(data, item["target"])[rows]
         loss, about = LOSSES[item["type"]], settings(item)
         value = np.concatenate(
-            [loss(scores[piece], wanted[piece], **about) for piece in pieces(len(rows), size)]
+            [loss(output[piece], wanted[piece], **about) for piece in pieces(len(rows), size)]
         )
         weights = wanted @ item["class_weights"] if item["class_weights"] else np.ones(len(rows))
         if item["example_weight"]:
