@@ -23,6 +23,12 @@ CASES: dict[str, dict[str, Any]] = {
     "sequence_classifier of a bag": {"input": "words", "target": "kind", "encoder": "bag_of_words"},
     "sequence_tagger": {"input": "words", "target": "tags"},
     "slot_and_intent": {"input": "words", "slots": "tags", "intent": "kind", "intent_weight": 0.7},
+    "slot_and_intent by the ends": {
+        "input": "words",
+        "slots": "tags",
+        "intent": "kind",
+        "summary": "ends",
+    },
     "two_towers": {"left": "words", "right": "other", "target": "grade"},
     "two_towers of lstms": {
         "left": "words",
@@ -31,6 +37,12 @@ CASES: dict[str, dict[str, Any]] = {
         "encoder": "lstm",
         "score": "dot_product",
         "share": "embedding",
+    },
+    "two_towers by weights": {
+        "left": "words",
+        "right": "other",
+        "target": "grade",
+        "encoder": "weighted_bag_of_words",
     },
     "two_towers for classes": {"left": "words", "right": "other", "target": "kind", "share": "nothing"},
     "two_towers in ranking": {"left": "words", "right": "other", "scale": 5.0, "share": "nothing"},
@@ -160,13 +172,38 @@ class Computed:
     def sequence_tagger(self) -> dict[str, float]:
         return {"total": self.tag_loss("scores")}
 
+    def attended(self) -> np.ndarray:
+        found = []
+        for steps in self.both_ways():
+            shares = np.exp(affine(steps, self.weights, "attention"))
+            found.append((steps * shares).sum(axis=0) / shares.sum())
+        return np.array(found)
+
     def slot_and_intent(self) -> dict[str, float]:
-        slots, intent = self.tag_loss("slot_scores"), self.kind_loss(self.ends(), "intent_scores")
+        slots, intent = self.tag_loss("slot_scores"), self.kind_loss(self.attended(), "intent_scores")
         return {"slots": slots, "intent": intent, "total": slots + 0.7 * intent}
+
+    def slot_and_intent_by_the_ends(self) -> dict[str, float]:
+        slots, intent = self.tag_loss("slot_scores"), self.kind_loss(self.ends(), "intent_scores")
+        return {"slots": slots, "intent": intent, "total": slots + intent}
 
     def graded(self, similarity: np.ndarray) -> dict[str, float]:
         predicted = similarity * self.weights["predicted.W"][0, 0] + self.weights["predicted.b"][0]
         return {"total": float(np.square(predicted - self.grades).mean())}
+
+    def two_towers_by_weights(self) -> dict[str, float]:
+        a, b = (
+            np.array(
+                [
+                    np.logaddexp(0, self.weights["left_importance.E"][codes]).T
+                    @ self.weights["left_embedding.E"][codes]
+                    for codes in self.tokens(field)
+                ]
+            )[:, 0]
+            for field in ("words", "other")
+        )
+        lengths = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+        return self.graded((a * b).sum(axis=1) / lengths)
 
     def two_towers(self) -> dict[str, float]:
         a, b = self.bags("words", "left_embedding"), self.bags("other", "left_embedding")

@@ -10,6 +10,11 @@ RECURRENT = ("lstm", "gru", "rnn")
 EMBEDDING = Param(100, ge=1, documentation="numbers a token")
 UNITS = Param(100, ge=1, documentation="units of the recurrence, of each direction")
 BOTH_WAYS = {"documentation": "a second recurrence from the last token to the first, beside the other"}
+SUMMARY = {
+    "choices": ("ends", "attention"),
+    "documentation": "what becomes of a recurrence's steps: where each direction has met every token, or"
+    " their mean by weights that are learned",
+}
 DROPOUT = Param(
     0.0, ge=0, lt=1, documentation="share of embeddings and encodings that is left out in training"
 )
@@ -41,6 +46,7 @@ class Reader:
         made = self.put("embedding", "embedding", self.source, units=size, init=init)
         self.embedded = self.dropped("embedding", made)
         self.directions = []
+        self.both = None
 
     def put(self, role, kind, of, **settings):
         """A layer for a role, which is also its name; the same role of ``like`` may share its parameters."""
@@ -62,10 +68,15 @@ class Reader:
     def run(self, kind, units, bidirectional):
         """Recurrences over the embeddings; one node with a vector a token."""
         self.open(kind, units, bidirectional)
-        steps = self.directions[0]
-        if bidirectional:
-            steps = self.stack.put(self.prefix + "steps", "splice", list(self.directions))
-        return self.dropped("steps", steps)
+        return self.dropped("steps", self.steps())
+
+    def steps(self):
+        """All directions side by side, one node with a vector a token."""
+        if len(self.directions) == 1:
+            return self.directions[0]
+        if self.both is None:
+            self.both = self.stack.put(self.prefix + "steps", "splice", list(self.directions))
+        return self.both
 
     def end(self):
         """One vector a row, from where each direction has met every token."""
@@ -75,16 +86,30 @@ class Reader:
         whole = self.stack.put(self.prefix + "encoded", "splice", ends) if len(ends) > 1 else ends[0]
         return self.dropped("encoded", whole)
 
-    def encode(self, encoder, units, bidirectional):
+    def attend(self):
+        """One vector a row: the mean of the steps by weights that a dense layer gives them."""
+        steps = self.steps()
+        number = self.put("attention", "dense", steps, units=1)
+        share = self.stack.put(self.prefix + "attention_share", "sequence_softmax", number)
+        taken = self.stack.put(self.prefix + "attention_taken", "product", [steps, share])
+        return self.dropped("encoded", self.stack.put(self.prefix + "encoded", "sequence_sum", taken))
+
+    def summarised(self, summary):
+        """One vector a row, behind a recurrence."""
+        return self.attend() if summary == "attention" else self.end()
+
+    def encode(self, encoder, units, bidirectional, summary="ends"):
         """One vector a row."""
         if encoder in BAGS and bidirectional:
             raise RecipeError("bidirectional", "a bag of words has no direction; leave this out")
+        if encoder in BAGS and summary != "ends":
+            raise RecipeError("summary", "a bag of words is its own summary; leave this out")
         if encoder == "bag_of_words":
             return self.stack.put(self.prefix + "encoded", "sequence_mean", self.embedded)
         if encoder == "weighted_bag_of_words":
             return self.stack.put(self.prefix + "encoded", "sequence_sum", self.weighted())
         self.open(encoder, units, bidirectional)
-        return self.end()
+        return self.summarised(summary)
 
     def weighted(self):
         """The embeddings times a weight of each token, softplus of a number that is learned from 0 on."""
@@ -115,6 +140,7 @@ def sequence_classifier(
     encoder: str = Param("lstm", **ENCODER),
     units: int = UNITS,
     bidirectional: bool = Param(False, **BOTH_WAYS),
+    summary: str = Param("ends", **SUMMARY),
     dropout: float = DROPOUT,
     class_weights: Optional[Union[Dict[str, float], List[float], str]] = CLASS_WEIGHTS,
     example_weight: Optional[str] = EXAMPLE_WEIGHT,
@@ -122,7 +148,8 @@ def sequence_classifier(
 ):
     """One class for a whole sequence of tokens."""
     stack = Stack(fields)
-    encoded = Reader(stack, input, embedding, embedding_scale, dropout).encode(encoder, units, bidirectional)
+    reader = Reader(stack, input, embedding, embedding_scale, dropout)
+    encoded = reader.encode(encoder, units, bidirectional, summary)
     scores = stack.put("scores", "dense", encoded, units=len(fields[target].classes))
     fragment = {
         "inputs": stack.inputs,
@@ -176,6 +203,7 @@ def slot_and_intent(
     encoder: str = Param("lstm", choices=RECURRENT),
     units: int = UNITS,
     bidirectional: bool = Param(True, **BOTH_WAYS),
+    summary: str = Param("attention", **SUMMARY),
     dropout: float = DROPOUT,
     intent_weight: float = Param(1.0, gt=0, documentation="weight of the intent's term beside the slots'"),
     l2: float = L2,
@@ -185,7 +213,8 @@ def slot_and_intent(
     reader = Reader(stack, input, embedding, embedding_scale, dropout)
     steps = reader.run(encoder, units, bidirectional)
     slot_scores = stack.put("slot_scores", "dense", steps, units=len(fields[slots].classes))
-    intent_scores = stack.put("intent_scores", "dense", reader.end(), units=len(fields[intent].classes))
+    told = reader.summarised(summary)
+    intent_scores = stack.put("intent_scores", "dense", told, units=len(fields[intent].classes))
     return {
         "inputs": stack.inputs,
         "network": stack.layers,
