@@ -29,6 +29,10 @@ FITS: dict[str, tuple[Callable[[FieldSchema], bool], str]] = {
         lambda field: within_unit(field) and len(field.shape) == 1 and not field.sequence,
         "a dense field of labels in 0..1, one element a label",
     ),
+    "images": (
+        lambda field: field.kind == "dense" and len(field.shape) == 3 and not field.sequence,
+        "a dense field of (channels, height, width)",
+    ),
     "tokens": (
         lambda field: field.kind == "categorical" and field.sequence,
         "a categorical field of sequences",

@@ -107,6 +107,12 @@ class Watch(Strict):
     better: Literal["lower", "higher"] | None = Field(default=None, description="follows from the metric")
 
 
+def _distinct(values: list[str]) -> list[str]:
+    if len(set(values)) != len(values):
+        raise ValueError("each entry may stand here once only")
+    return values
+
+
 def _threshold(value: Any) -> Any:
     number = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
     if not number and value != "tuned":
@@ -128,6 +134,19 @@ class Decision(Strict):
     threshold: Threshold = 0.5
     per_label: bool = False
     by: Literal["hamming_loss", "micro_f1", "macro_f1"] = "hamming_loss"
+
+
+class Keep(Strict):
+    """What a job leaves at its end of the values of inputs and layers, over the split that it evaluates.
+
+    Each node in ``values`` becomes ``<node>.npy``: the first ``rows`` rows of the split, in its order. Those
+    in ``pictures`` are drawn below one another in ``pictures.png``, for the first ``images`` rows.
+    """
+
+    values: Annotated[list[str], AfterValidator(_distinct)] = []
+    rows: int = Field(default=10_000, ge=1)
+    pictures: Annotated[list[str], AfterValidator(_distinct)] = []
+    images: int = Field(default=10, ge=1, le=100)
 
 
 class StartFrom(Strict):
@@ -153,12 +172,6 @@ Recipe = discriminated(part_models(recipes))
 
 FROM_RECIPE = ("inputs", "network", "objective", "learner")
 """Required keys of a plain spec that a recipe may bring."""
-
-
-def _distinct(values: list[str]) -> list[str]:
-    if len(set(values)) != len(values):
-        raise ValueError("each entry may stand here once only")
-    return values
 
 
 def _or_a_recipe(schema: dict[str, Any]) -> None:
@@ -192,6 +205,7 @@ class JobSpec(Strict):
     watch: Watch | None = None
     start_from: StartFrom | None = None
     decisions: list[Decision] = Field(default=[], description="0.5 for what is not named")
+    keep: Keep | None = None
     fingerprint: str | None = Field(
         default=None, description="computed anew, so that an answer can be posted back"
     )

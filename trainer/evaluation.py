@@ -31,6 +31,25 @@ def held_out(dataset, split, training):
     return Order(rows, max(training["minibatch_size"], EVALUATION_MINIBATCH), shuffle=False)
 
 
+def evaluated(model, nodes, order, stop):
+    """Rows, and what CNTK answers for each of ``nodes`` (by any key), minibatch by minibatch.
+
+    Stopped where ``stop`` is set.
+    """
+    # What is an input's variable can only be evaluated by way of an alias.
+    aliases = OrderedDict((key, C.alias(node)) for key, node in nodes.items())
+    function = C.combine(list(aliases.values()))
+    variables = fed_to(model.network.columns, function)
+    for rows in order.minibatches():
+        if stop.is_set():
+            raise Stopped()
+        values, _borrowed = model.values(rows, variables)
+        found = function.eval(values, device=model.device)
+        if len(aliases) == 1:
+            found = {node.output: found for node in aliases.values()}
+        yield rows, {key: found[node.output] for key, node in aliases.items()}
+
+
 class Outputs:
     """The values of heads' outputs and known targets, minibatch by minibatch."""
 
@@ -41,27 +60,18 @@ class Outputs:
         """Set where an end is asked for."""
         self.nodes = OrderedDict()
         for head in heads:
-            # What is an input's variable can only be evaluated by way of an alias.
             if head.output not in self.nodes:
-                self.nodes[head.output] = C.alias(model.network.target(head.output))
+                self.nodes[head.output] = model.network.target(head.output)
             if head.known:
-                self.nodes[head] = C.alias(target_node(model.network, {"target": head.target}))
+                self.nodes[head] = target_node(model.network, {"target": head.target})
 
     def of(self, order):
         """Rows, and for each head (output, target or None): (rows, elements) arrays, of sequences a list
         of (steps, elements) arrays."""
         if not self.nodes:
             return
-        function = C.combine(list(self.nodes.values()))
-        variables = fed_to(self.model.network.columns, function)
-        for rows in order.minibatches():
-            if self.stop.is_set():
-                raise Stopped()
-            values, _borrowed = self.model.values(rows, variables)
-            found = function.eval(values, device=self.model.device)
-            if len(self.nodes) == 1:
-                found = {node.output: found for node in self.nodes.values()}
-            told = {key: shaped(found[node.output], node, len(rows)) for key, node in self.nodes.items()}
+        for rows, found in evaluated(self.model, self.nodes, order, self.stop):
+            told = {key: shaped(found[key], node, len(rows)) for key, node in self.nodes.items()}
             yield rows, [(told[head.output], told.get(head)) for head in self.heads]
 
 

@@ -93,6 +93,8 @@ class RunDirectory:
         """The loss of every minibatch, little-endian float64, indexed by step."""
         self.result = path / "result.json"
         self.artifacts = path / "artifacts"
+        self.pictures = self.artifacts / "pictures.npz"
+        """Arrays that the trainer leaves for the worker to draw."""
         self.lock = path / "lock"
         """Exclusively locked (flock) for as long as a trainer of this job lives."""
 

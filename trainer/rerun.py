@@ -6,6 +6,7 @@ from trainer.checkpoints import verify
 from trainer.engine import take_a_first_step, use_threads
 from trainer.evaluation import evaluate, held_out, settle_thresholds, write_report
 from trainer.heads import heads
+from trainer.keeping import keep
 from trainer.model import Model, fed_to
 from trainer.state import State
 
@@ -70,6 +71,7 @@ def attempt_evaluation(folder, spec, dataset, state, found, facts, stop):
     order = held_out(dataset, asked["split"], spec["training"])
     facts("first_minibatch")
     figures = evaluate(model, parts, order, folder.artifacts, stop, Course(facts, state, len(order)))
+    keep(model, spec.get("keep"), order, folder, stop)
     read = [variable.name for variable in fed_to(model.network.columns, model.objective.report)]
     missing = [field for field in read if field in dataset.fitted and field not in dataset.fields]
     evaluation = {"losses": {}, "metrics": {}}

@@ -17,6 +17,7 @@ from trainer.engine import C, take_a_first_step, use_threads
 from trainer.evaluation import Stopped, evaluate, held_out, settle_thresholds, write_report
 from trainer.facts import Facts, jsonable
 from trainer.heads import heads
+from trainer.keeping import keep
 from trainer.layout import read_json, write_json
 from trainer.loop import Diverged, train
 from trainer.minibatches import Order
@@ -136,6 +137,7 @@ def conclude(folder, spec, dataset, model, state, found, stop):
     digest = model.digest()
     described = {"job": folder.path.name, "fingerprint": spec["fingerprint"], "parameters_sha256": digest}
     figures = {} if order is None else evaluate(model, parts, order, folder.artifacts, stop)
+    keep(model, spec.get("keep"), order, folder, stop)
     rows = 0 if order is None else len(order)
     write_report(
         folder.artifacts,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobs.checks import comparisons, decisions, learning, nodes
+from jobs.checks import comparisons, decisions, keeping, learning, nodes
 from jobs.checks.draft import Draft
 from jobs.dataset import DatasetSchema
 from jobs.errors import Fault
@@ -40,6 +40,7 @@ def check(spec: dict[str, Any], schema: DatasetSchema) -> tuple[Plan, list[Fault
     nodes.normalization(draft, planned)
     decisions.complete(draft)
     learning.outputs(draft, planned)
+    keeping.kept(draft, planned)
     learning.watch(draft)
     learning.schedules(draft)
     learning.learner(draft)

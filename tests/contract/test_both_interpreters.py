@@ -47,6 +47,14 @@ NETWORKS: dict[str, list[dict[str, Any]]] = {
         layer("small", "max_pooling", "even", window=[2, 2]),
         layer("scores", "dense", "small", units=3),
     ],
+    "unpooling": [
+        layer("maps", "convolution", "image", filters=3, filter_shape=[3, 3], activation="relu"),
+        layer("small", "max_pooling", "maps", window=[2, 2]),
+        {"name": "large", "type": "max_unpooling", "inputs": ["small", "maps"], "window": [2, 2]},
+        layer("rebuilt", "convolution_transpose", "large", filters=1, filter_shape=[3, 3]),
+        layer("even", "convolution_transpose", "small", filters=2, filter_shape=[3, 3], strides=2),
+        layer("scores", "dense", "even", units=3),
+    ],
     "words": [
         layer("code", "embedding", "words", units=5),
         layer("other", "embedding", "label", units=5, init="normal"),
@@ -82,6 +90,7 @@ NETWORKS: dict[str, list[dict[str, Any]]] = {
     ],
 }
 FURTHER = {
+    "unpooling": [{"type": "squared_error", "output": "rebuilt", "target": "image", "weight": 0.1}],
     "towers": [
         {
             "type": "ranking_with_negatives",
@@ -106,6 +115,7 @@ FURTHER = {
 LEARNERS = {
     "dense": {"type": "adam", "alpha": {"type": "cosine", "rate": 0.02, "epochs": 3.0}},
     "convolution": {"type": "momentum", "l2": 0.001},
+    "unpooling": {"type": "adam", "alpha": 0.01},
     "words": {"type": "adagrad", "learning_rate": 0.1, "l1": 0.01},
     "towers": {"type": "adam", "alpha": 0.01},
     "tagger": {"type": "nesterov", "learning_rate": {"type": "step", "rate": 0.1, "every_epochs": 1}},

@@ -54,6 +54,16 @@ SLIDING = [
     ((2, 5, 6, 4), [3, 3, 3], 2),
     ((2, 5, 6, 4), [2, 3, 1], [2, 1, 3]),
 ]
+SPREAD = [
+    ((2, 9), [3], 1, [9]),
+    ((2, 5), [4], 2, [9]),
+    ((3, 4, 3), [3, 3], 1, [4, 3]),
+    ((3, 4, 3), [3, 2], 2, [7, 6]),
+    ((3, 2, 2), [5, 3], [3, 2], [5, 4]),
+    ((2, 3, 4, 2), [3, 2, 2], 1, [3, 4, 2]),
+    ((2, 3, 4, 2), [2, 3, 1], [2, 1, 3], [5, 4, 4]),
+]
+"""Shapes, filters and strides of transposed convolutions, and sizes that padding makes possible."""
 POOLED = [(shape, window, steps) for shape, window, strides in SLIDING for steps in (strides, None)]
 
 ROWS = [
@@ -82,6 +92,25 @@ ROWS = [
         for shape, window, strides in POOLED
         for pad in (True, False)
     ),
+    *(
+        row("convolution_transpose", shape, filters=4, filter_shape=window, strides=strides, pad=pad)
+        for shape, window, strides, _ in SPREAD
+        for pad in (True, False)
+    ),
+    *(
+        row("convolution_transpose", shape, filters=2, filter_shape=window, strides=strides, output_shape=sizes)
+        for shape, window, strides, sizes in SPREAD
+    ),
+    row("convolution_transpose", (2, 4), filters=3, filter_shape=[3], strides=3, pad=False, output_shape=[13]),
+    row("convolution_transpose", (2, 6, 6), filters=3, filter_shape=[3, 3], bias=False),
+    row("convolution_transpose", (2, 6, 6), filters=2, filter_shape=[3, 3], init="bilinear"),
+    row("convolution_transpose", (2, 6, 6), filters=3, filter_shape=[3, 3], activation="param_relu"),
+    row("max_unpooling", (2, 3), (2, 9), window=[3]),
+    row("max_unpooling", (2, 3), (2, 8), window=[2], strides=3),
+    row("max_unpooling", (1, 7, 7), (1, 28, 28), window=[4, 4]),
+    row("max_unpooling", (3, 4, 4), (3, 8, 7), window=[2, 2], pad=True),
+    row("max_unpooling", (3, 4, 2), (3, 8, 7), window=[2, 3], strides=[2, 4]),
+    row("max_unpooling", (2, 2, 3, 2), (2, 5, 6, 4), window=[2, 2, 2]),
     *(
         row(layer, shape)
         for layer in ("global_max_pooling", "global_average_pooling")
@@ -182,6 +211,27 @@ REFUSED = [
     (row("convolution", (1, 2, 2, 2, 2), filters=2, filter_shape=[1, 1, 1, 1]), "1, 2 or 3 sizes"),
     (row("max_pooling", (1, 4, 4), window=[5, 5]), "does not fit into 4 x 4"),
     (row("average_pooling", (4, 4), window=[2, 2]), "behind a channel axis"),
+    (row("convolution_transpose", (16,), filters=2, filter_shape=[3]), "put a reshape layer before it"),
+    (row("convolution_transpose", (1, 2, 2, 2, 2), filters=2, filter_shape=[1] * 4), "1, 2 or 3 sizes"),
+    (row("convolution_transpose", (1, 4), filters=2, filter_shape=[2], strides=[1, 1]), "strides has 2 sizes"),
+    (row("convolution_transpose", (1, 1, 1), filters=1, filter_shape=[5, 5]), "does not fit into 1 x 1"),
+    (
+        row("convolution_transpose", (1, 7, 7), filters=1, filter_shape=[5, 5], strides=4, output_shape=[30, 28]),
+        "output_shape 30 x 28 does not belong to an input of 7 x 7: a convolution with these filters, strides "
+        "and padding makes 8 x 7 of it; leave output_shape out for 28 x 28",
+    ),
+    (
+        row("convolution_transpose", (1, 7, 7), filters=1, filter_shape=[5, 5], output_shape=[7]),
+        "output_shape has 1 sizes",
+    ),
+    (row("convolution_transpose", (2, 4, 4), filters=3, filter_shape=[2, 2], init="bilinear"), "fills square"),
+    (
+        row("max_unpooling", (1, 7, 7), (1, 28, 27), window=[4, 4]),
+        "makes 1 x 7 x 6 of the second input, 1 x 28 x 27, but the first input is 1 x 7 x 7",
+    ),
+    (row("max_unpooling", (2, 7, 7), (1, 28, 28), window=[4, 4]), "the first input is 2 x 7 x 7"),
+    (row("max_unpooling", (1, 8), (1, 9), window=[2], strides=1), "windows of 2 that are 1 apart overlap"),
+    (row("max_unpooling", (2, 2), (4, 4), window=[2, 2]), "behind a channel axis"),
     (row("global_max_pooling", (4,)), "takes (channels, sizes…)"),
     (row("reshape", (3, 4), shape=[5, 2]), "holds 12 elements and cannot become 5 x 2"),
     (row("rescale", (2, 2), shift=[1.0, 2.0, 3.0]), "shift has 3 numbers"),

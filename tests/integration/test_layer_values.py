@@ -77,6 +77,41 @@ def pooling(
     return reference
 
 
+def convolution_transpose(
+    filter_shape: list[int],
+    strides: int | list[int] = 1,
+    pad: bool = True,
+    output_shape: list[int] | None = None,
+) -> Reference:
+    steps = each(strides, filter_shape)
+
+    def reference(x: np.ndarray, weights: Weights) -> np.ndarray:
+        spans = zip(x.shape[1:], filter_shape, steps, strict=True)
+        shape = output_shape or [n * s if pad else (n - 1) * s + k for n, k, s in spans]
+        made = np.zeros((weights["W"].shape[1], *shape))
+        for out, inside, part in windows(shape, filter_shape, steps, pad):
+            filters = weights["W"][(slice(None), slice(None), *part)]
+            made[(slice(None), *inside)] += np.tensordot(x[(slice(None), *out)], filters, 1)
+        return made + weights["b"] if "b" in weights else made
+
+    return reference
+
+
+def max_unpooling(window: list[int], strides: int | list[int] | None = None, pad: bool = False) -> Reference:
+    steps = each(strides, window)
+
+    def reference(pooled: np.ndarray, x: np.ndarray, weights: Weights) -> np.ndarray:
+        made = np.zeros(x.shape)
+        for channel, values in enumerate(x):
+            for out, inside, _ in windows(x.shape[1:], window, steps, pad):
+                place = made[(channel, *inside)]
+                largest = values[inside].argmax()
+                place[np.unravel_index(largest, place.shape)] = pooled[(channel, *out)]
+        return made
+
+    return reference
+
+
 def dense(x: np.ndarray, weights: Weights) -> np.ndarray:
     made = x.ravel() @ weights["W"].reshape(x.size, -1)
     return np.asarray(made + weights["b"] if "b" in weights else made)
@@ -139,6 +174,48 @@ ROWS: list[Row] = [
             ((2, 5, 4, 6), [2, 2, 3], None),
         ]
         for pad in (True, False)
+    ),
+    *(
+        (
+            {"type": "convolution_transpose", "filters": 3, "filter_shape": window, "strides": strides}
+            | {"pad": pad, "output_shape": output_shape, "init_bias": 0.2},
+            [shape],
+            convolution_transpose(window, strides, pad, output_shape),
+        )
+        for shape, window, strides, pad, output_shape in [
+            ((2, 7), [3], 1, True, None),
+            ((2, 7), [3], 1, False, None),
+            ((2, 4), [4], 2, True, None),
+            ((2, 4), [4], 3, False, [14]),
+            ((3, 4, 3), [3, 3], 1, True, None),
+            ((1, 4, 3), [2, 4], [2, 3], True, None),
+            ((1, 4, 3), [2, 4], [2, 3], True, [7, 8]),
+            ((3, 4, 3), [3, 2], 2, False, None),
+            ((2, 3, 2, 3), [3, 2, 3], 1, True, None),
+            ((2, 3, 2, 2), [2, 3, 1], [2, 1, 3], False, None),
+            ((2, 3, 2, 2), [2, 2, 1], [2, 1, 3], True, [5, 2, 4]),
+        ]
+    ),
+    (
+        {"type": "convolution_transpose", "filters": 1, "filter_shape": [5, 5], "bias": False}
+        | {"activation": "relu"},
+        [(2, 6, 6)],
+        lambda x, weights: np.maximum(convolution_transpose([5, 5])(x, weights), 0),
+    ),
+    *(
+        (
+            {"type": "max_unpooling", "window": window, "strides": strides, "pad": pad},
+            [pooled, shape],
+            max_unpooling(window, strides, pad),
+        )
+        for pooled, shape, window, strides, pad in [
+            ((2, 3), (2, 9), [3], None, False),
+            ((2, 3), (2, 8), [2], 3, False),
+            ((3, 3, 3), (3, 7, 6), [2, 2], None, False),
+            ((3, 4, 3), (3, 7, 6), [2, 2], None, True),
+            ((3, 2, 1), (3, 7, 6), [2, 3], [3, 4], False),
+            ((2, 2, 2, 2), (2, 5, 4, 6), [2, 2, 3], None, False),
+        ]
     ),
     ({"type": "global_max_pooling"}, [(3, 4, 5)], of_channels(np.max)),
     ({"type": "global_average_pooling"}, [(3, 7)], of_channels(np.mean)),

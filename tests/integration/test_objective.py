@@ -113,6 +113,7 @@ METRICS: dict[str, Callable[..., float]] = {
     "root_mean_squared_error": lambda z, t: float(
         sklearn.metrics.root_mean_squared_error(t.ravel(), z.ravel())
     ),
+    "mean_image_rmse": lambda z, t: float(np.mean(np.sqrt(np.square(z - t).mean(axis=1)))),
 }
 
 
@@ -155,6 +156,7 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
             term("balanced_accuracy", "label"),
             term("balanced_accuracy", "share", name="balanced_share"),
             term("root_mean_squared_error", "values"),
+            term("mean_image_rmse", "values"),
         ],
     },
     "metrics of labels": {

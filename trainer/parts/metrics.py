@@ -84,6 +84,17 @@ def root_mean_squared_error(output, target):
     return C.reshape(C.reduce_mean(difference * difference), (1,))
 
 
+@metrics.part("mean_image_rmse", target="values", better="lower")
+def mean_image_rmse(output, target):
+    """Mean over the examples of the square root of each one's mean squared difference.
+
+    The figure of CNTK's article on image autoencoders, which scales pixels by 1/256; never above
+    ``root_mean_squared_error``, which takes one root over all examples.
+    """
+    difference = output - target
+    return C.reshape(C.sqrt(C.reduce_mean(difference * difference)), (1,))
+
+
 def said(output, threshold):
     """1 for each label whose probability is above the threshold: compared as scores, which never saturate."""
     return C.greater(output, math.log(threshold / (1 - threshold)))
