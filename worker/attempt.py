@@ -26,6 +26,7 @@ from worker.bell import Bell, ring_on_message
 from worker.curves import learning_curves
 from worker.finish import Ending, Outcome, decide, read_result
 from worker.launch import launch, trainer_environment
+from worker.pictures import load, pictures
 from worker.processes import kill_group, kill_recorded
 from worker.relay import Relay
 
@@ -33,7 +34,7 @@ BEAT_SECONDS = 1.0
 """How often the lease is renewed, and how late a cancel request is seen at the latest."""
 _GLANCE_SECONDS = 0.1
 """How often the trainer's facts are looked at."""
-CURVES = "curves.png"
+CURVES, PICTURES = "curves.png", "pictures.png"
 
 log = logging.getLogger("worker")
 
@@ -177,36 +178,49 @@ class Attempt:
         """Pass on the last facts and move the job on, however long Redis is away."""
         if self._insist(self._relay.forward):
             outcome = decide(self._relay.record, self._run, ending, self._settings.crash_limit)
-            if outcome.target in TERMINAL and self._relay.record.kind is Kind.TRAINING:
-                self._leave_curves()
+            if outcome.target in TERMINAL:
+                self._leave_pictures()
             self._insist(lambda: self._move(outcome))
 
-    def _leave_curves(self) -> None:
-        """A picture of the training among the artifacts, drawn while the lease is kept.
+    def _leave_pictures(self) -> None:
+        """Pictures among the artifacts, drawn while the lease is kept.
 
-        That it fails is not the job's failure; a worker that must leave does not wait for it.
+        That one fails is not the job's failure, nor the other's; a worker that must leave does not wait.
         """
         record = self._relay.record
-        drawn: list[bytes | None] = []
+        drawn: dict[str, bytes] = {}
+        named = {"pictures": (PICTURES, self._kept)}
+        if record.kind is Kind.TRAINING:
+            named["learning curves"] = (CURVES, self._curves)
 
         def draw() -> None:
-            try:
-                best = (read_result(self._run) or {}).get("best") or {}
-                events = read_events(self._run, limit=sys.maxsize)
-                drawn.append(learning_curves(events, record.name or record.id, best.get("epoch")))
-            except Exception as error:
-                log.warning("the learning curves of %s could not be drawn: %s", record.id, error)
+            for what, (name, picture) in named.items():
+                try:
+                    found = picture(record.name or record.id)
+                    if found is not None:
+                        drawn[name] = found
+                except Exception as error:
+                    log.warning("the %s of %s could not be drawn: %s", what, record.id, error)
 
         drawing = threading.Thread(target=draw, daemon=True)
         drawing.start()
         while drawing.is_alive() and not self._bell.stop_asked and self._hold is not Hold.LOST:
             self._beat()
             self._bell.wait(_GLANCE_SECONDS / 2)
-        if drawn and drawn[0] is not None:
-            try:
-                write_whole(self._run.artifacts / CURVES, drawn[0])
-            except OSError as error:
-                log.warning("the learning curves of %s could not be written: %s", record.id, error)
+        for what, (name, _) in named.items():
+            if name in drawn:
+                try:
+                    write_whole(self._run.artifacts / name, drawn[name])
+                except OSError as error:
+                    log.warning("the %s of %s could not be written: %s", what, record.id, error)
+
+    def _curves(self, title: str) -> bytes | None:
+        best = (read_result(self._run) or {}).get("best") or {}
+        return learning_curves(read_events(self._run, limit=sys.maxsize), title, best.get("epoch"))
+
+    def _kept(self, title: str) -> bytes | None:
+        """What the spec had the trainer keep to be seen, if anything."""
+        return pictures(load(self._run.pictures), title) if self._run.pictures.is_file() else None
 
     def _move(self, outcome: Outcome) -> None:
         moved = self._store.transition(

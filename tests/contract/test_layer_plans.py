@@ -98,10 +98,19 @@ ROWS = [
         for pad in (True, False)
     ),
     *(
-        row("convolution_transpose", shape, filters=2, filter_shape=window, strides=strides, output_shape=sizes)
+        row(
+            "convolution_transpose",
+            shape,
+            filters=2,
+            filter_shape=window,
+            strides=strides,
+            output_shape=sizes,
+        )
         for shape, window, strides, sizes in SPREAD
     ),
-    row("convolution_transpose", (2, 4), filters=3, filter_shape=[3], strides=3, pad=False, output_shape=[13]),
+    row(
+        "convolution_transpose", (2, 4), filters=3, filter_shape=[3], strides=3, pad=False, output_shape=[13]
+    ),
     row("convolution_transpose", (2, 6, 6), filters=3, filter_shape=[3, 3], bias=False),
     row("convolution_transpose", (2, 6, 6), filters=2, filter_shape=[3, 3], init="bilinear"),
     row("convolution_transpose", (2, 6, 6), filters=3, filter_shape=[3, 3], activation="param_relu"),
@@ -213,10 +222,20 @@ REFUSED = [
     (row("average_pooling", (4, 4), window=[2, 2]), "behind a channel axis"),
     (row("convolution_transpose", (16,), filters=2, filter_shape=[3]), "put a reshape layer before it"),
     (row("convolution_transpose", (1, 2, 2, 2, 2), filters=2, filter_shape=[1] * 4), "1, 2 or 3 sizes"),
-    (row("convolution_transpose", (1, 4), filters=2, filter_shape=[2], strides=[1, 1]), "strides has 2 sizes"),
+    (
+        row("convolution_transpose", (1, 4), filters=2, filter_shape=[2], strides=[1, 1]),
+        "strides has 2 sizes",
+    ),
     (row("convolution_transpose", (1, 1, 1), filters=1, filter_shape=[5, 5]), "does not fit into 1 x 1"),
     (
-        row("convolution_transpose", (1, 7, 7), filters=1, filter_shape=[5, 5], strides=4, output_shape=[30, 28]),
+        row(
+            "convolution_transpose",
+            (1, 7, 7),
+            filters=1,
+            filter_shape=[5, 5],
+            strides=4,
+            output_shape=[30, 28],
+        ),
         "output_shape 30 x 28 does not belong to an input of 7 x 7: a convolution with these filters, strides "
         "and padding makes 8 x 7 of it; leave output_shape out for 28 x 28",
     ),
@@ -224,7 +243,10 @@ REFUSED = [
         row("convolution_transpose", (1, 7, 7), filters=1, filter_shape=[5, 5], output_shape=[7]),
         "output_shape has 1 sizes",
     ),
-    (row("convolution_transpose", (2, 4, 4), filters=3, filter_shape=[2, 2], init="bilinear"), "fills square"),
+    (
+        row("convolution_transpose", (2, 4, 4), filters=3, filter_shape=[2, 2], init="bilinear"),
+        "fills square",
+    ),
     (
         row("max_unpooling", (1, 7, 7), (1, 28, 27), window=[4, 4]),
         "makes 1 x 7 x 6 of the second input, 1 x 28 x 27, but the first input is 1 x 7 x 7",

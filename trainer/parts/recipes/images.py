@@ -5,6 +5,9 @@ from typing import List
 from trainer.parts.recipes.registry import RecipeError, Stack, adam, recipes
 from trainer.parts.registry import Param
 
+NEARLY_ZERO = {"type": "glorot_uniform", "scale": 0.001}
+"""How the decoder begins, as in the article: what the first steps make of it suits the codes that there are."""
+
 
 def each(name, values, stages):
     """One value a stage: as many as there are stages, or one for all of them. RecipeError otherwise."""
@@ -68,6 +71,7 @@ def image_autoencoder(
             "convolution_transpose",
             filters=maps[stage - 1] if stage else fields[input].shape[0],
             filter_shape=[filter_sizes[stage]] * 2,
+            init=dict(NEARLY_ZERO),
             bias=bias,
         )
     return {
