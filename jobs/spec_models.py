@@ -143,9 +143,9 @@ class Keep(Strict):
     in ``pictures`` are drawn below one another in ``pictures.png``, for the first ``images`` rows.
     """
 
-    values: Annotated[list[str], AfterValidator(_distinct)] = []
+    values: Annotated[list[str], AfterValidator(_distinct)] = Field(default=[])
     rows: int = Field(default=10_000, ge=1)
-    pictures: Annotated[list[str], AfterValidator(_distinct)] = []
+    pictures: Annotated[list[str], AfterValidator(_distinct)] = Field(default=[])
     images: int = Field(default=10, ge=1, le=100)
 
 

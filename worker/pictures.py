@@ -14,7 +14,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 _WIDTH, _DPI, _MARGIN, _TITLE, _LABEL, _BELOW = 12.0, 100, 0.15, 0.4, 0.22, 0.1
-"""Inches, and dots an inch: 1,200 pixels wide; a margin all around, and of a line its label and the space below."""
+"""Inches, and dots an inch: 1,200 pixels wide; a margin all around; a line's label and the space below it."""
 _COLUMNS = 10
 """Examples side by side; further ones go on below."""
 _MAPS = 16
@@ -28,7 +28,7 @@ Numbers = npt.NDArray[np.float32]
 
 
 def load(path: Path) -> dict[str, Numbers]:
-    """The arrays of pictures.npz, in their order: (examples, height, width) or (examples, maps, height, width)."""
+    """The arrays of pictures.npz in their order, (examples, height, width) or (examples, maps, height, width)."""
     with np.load(path, allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 

@@ -9,7 +9,7 @@ from trainer.parts.registry import Param, Plan, PlanError
 
 
 def spanned(sizes, windows, strides, pad):
-    """The sizes that windows slide over to end in ``sizes``: n * stride with padding, else what they cover."""
+    """Sizes that windows slide over to end in ``sizes``: n * stride with padding, else what they cover."""
     if pad:
         return [n * s for n, s in zip(sizes, strides)]
     return [(n - 1) * s + k for n, k, s in zip(sizes, windows, strides)]

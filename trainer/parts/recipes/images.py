@@ -6,7 +6,7 @@ from trainer.parts.recipes.registry import RecipeError, Stack, adam, recipes
 from trainer.parts.registry import Param
 
 NEARLY_ZERO = {"type": "glorot_uniform", "scale": 0.001}
-"""How the decoder begins, as in the article: what the first steps make of it suits the codes that there are."""
+"""How the decoder begins, as in the article: its first steps then suit whatever codes there are."""
 
 
 def each(name, values, stages):
