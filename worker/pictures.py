@@ -28,7 +28,7 @@ Numbers = npt.NDArray[np.float32]
 
 
 def load(path: Path) -> dict[str, Numbers]:
-    """The arrays of pictures.npz in their order, (examples, height, width) or (examples, maps, height, width)."""
+    """The arrays of pictures.npz, in their order: (examples, [maps,] height, width)."""
     with np.load(path, allow_pickle=False) as archive:
         return {name: archive[name] for name in archive.files}
 
