@@ -76,7 +76,7 @@ class _Line:
     def height(self, across: float) -> float:
         """Inches of its tiles, which are ``across`` wide with the gap behind them."""
         high, wide = self.tiles[0].shape[:2]
-        return 0.94 * across * min(max(high / wide, 1 / _RATIO), _RATIO)
+        return float(0.94 * across * min(max(high / wide, 1 / _RATIO), _RATIO))
 
 
 def _write(figure: Figure, top: float, text: str, size: int) -> None:

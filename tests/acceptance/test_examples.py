@@ -1,9 +1,11 @@
 """Every example is submitted as it stands, with a small budget, and trains; some reach known figures."""
 
+import io
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from client import Client
@@ -57,6 +59,37 @@ def finished(client: Client, spec: dict[str, Any]) -> dict[str, float]:
     job = client.jobs.wait(client.jobs.submit(spec)["id"], timeout=900)
     assert job["status"] == "succeeded", (job["reason"], job["detail"])
     return {name: value for name, value in job["metrics"]["test"].items() if value is not None}
+
+
+@pytest.mark.parametrize(
+    ("recipe", "limit"),
+    # CNTK's article, of 10,000 test images after three epochs of 60,000.
+    [({}, 0.223), ({"maps": [3]}, 0.196), ({"pooling": [2]}, 0.131)],
+    ids=["as it stands", "three maps", "pooling of two"],
+)
+def test_an_autoencoder_reaches_the_article(
+    client: Client, tmp_path: Path, test_data: Callable[[str], Path], recipe: dict[str, Any], limit: float
+) -> None:
+    spec = ready_to_submit(client, "mnist_autoencoder.json", test_data, tmp_path)
+    spec["recipe"] |= recipe
+    job = client.jobs.wait(client.jobs.submit(spec)["id"], timeout=900)
+    assert job["status"] == "succeeded", (job["reason"], job["detail"])
+    assert job["metrics"]["valid"]["mean_image_rmse"] <= limit
+    assert job["metrics"]["train"]["mean_image_rmse"] <= limit + 0.01
+
+
+def test_an_autoencoder_leaves_codes_and_a_picture(
+    client: Client, tmp_path: Path, test_data: Callable[[str], Path]
+) -> None:
+    spec = ready_to_submit(client, "digits_autoencoder.json", test_data, tmp_path)
+    job = client.jobs.wait(client.jobs.submit(spec)["id"], timeout=300)
+    assert job["status"] == "succeeded", (job["reason"], job["detail"])
+    codes = np.load(io.BytesIO(client.jobs.artifact(job["id"], "code.npy")))
+    predictions = client.jobs.artifact(job["id"], "predictions.jsonl").splitlines()
+    assert codes.shape == (len(predictions), 2, 4, 4)
+    assert client.jobs.artifact(job["id"], "pictures.png").startswith(b"\x89PNG")
+    # Telling every image by the mean of the training images leaves 0.27.
+    assert job["metrics"]["test"]["mean_image_rmse"] <= 0.15
 
 
 @pytest.mark.parametrize("name", ["emotions_multilabel.json", "yeast_multilabel.json"])

@@ -236,7 +236,7 @@ REFUSED = [
             strides=4,
             output_shape=[30, 28],
         ),
-        "does not belong to an input of 7 x 7: a convolution with these filters, strides and padding makes 8 x 7",
+        "output_shape 30 x 28 does not belong to an input of 7 x 7: a convolution with these filters",
     ),
     (
         row("convolution_transpose", (1, 7, 7), filters=1, filter_shape=[5, 5], output_shape=[7]),

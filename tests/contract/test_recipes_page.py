@@ -42,6 +42,7 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
         "pixels": random.uniform(0, 16, size=(40, 64)),
         "digit": np.arange(40) % 10,
         "features": random.normal(size=(40, 72)),
+        "image": random.integers(0, 256, size=(40, 1, 28, 28)).astype(np.uint8),
         "labels": random.integers(0, 2, size=(40, 6)).astype(np.float32),
     }
     lengths, others = np.arange(40) % 4 + 1, np.arange(40) % 3 + 1
