@@ -8,7 +8,7 @@ from jobs.checks.draft import Draft, along, by
 from jobs.shapes import Node, Plan
 from jobs.spec_models import nearest
 
-BYTES = 128 * 1024**2
+BYTES = 64 * 1024**2
 """Of all values that are kept together, and of all pictures together. Both are in memory at once."""
 
 

@@ -43,6 +43,7 @@ def complete(shop: Workshop, recipe: Document, **beside: Any) -> Document:
 
 
 CLASSIFIER: Document = {"type": "classifier", "inputs": ["numbers"], "target": "class"}
+AUTOENCODER: Document = {"type": "image_autoencoder", "input": "image", "filter_sizes": [3], "pooling": [2]}
 RECIPES: list[Document] = [
     CLASSIFIER,
     CLASSIFIER
@@ -50,6 +51,8 @@ RECIPES: list[Document] = [
     {"type": "regressor", "inputs": ["numbers"], "targets": ["7 of 9", "image"], "hidden": []},
     {"type": "multilabel_classifier", "input": "image", "labels": "labels"},
     {"type": "joint_autoencoder_classifier", "input": "image", "target": "class", "dropout": 0.1},
+    AUTOENCODER,
+    AUTOENCODER | {"maps": [2, 1], "pooling": [1], "images": 5},
 ]
 
 
@@ -141,6 +144,36 @@ BROKEN: list[tuple[str, Document, dict[str, tuple[str, str]]]] = [
         "a fault of the expansion that no word made",
         posted(CLASSIFIER, network=[{"name": "scores", "type": "dense", "units": 3, "input": "numbers"}]),
         {"/recipe": ("shape", "and there: the output 'scores' is 3")},
+    ),
+    (
+        "no filters",
+        posted({"type": "image_autoencoder", "input": "numbers", "maps": [0]}),
+        {"/recipe/maps/0": ("greater_than_equal", "not 0")},
+    ),
+    (
+        "a field that holds no images",
+        posted({"type": "image_autoencoder", "input": "numbers"}),
+        {"/recipe/input": ("field_kind", "(channels, height, width) as input, but 'numbers' is dense, 4")},
+    ),
+    (
+        "more windows than stages",
+        posted(AUTOENCODER | {"pooling": [1, 1]}),
+        {"/recipe/pooling": ("setting", "2 values for 1 stages")},
+    ),
+    (
+        "fewer filters than stages",
+        posted(AUTOENCODER | {"maps": [1, 2, 3], "filter_sizes": [3, 3]}),
+        {"/recipe/filter_sizes": ("setting", "2 values for 3 stages")},
+    ),
+    (
+        "filters larger than the images",
+        posted(AUTOENCODER | {"filter_sizes": [5]}),
+        {"/recipe": ("shape", "a window of 5 x 5 does not fit into 3 x 3")},
+    ),
+    (
+        "a picture of so many images where keep stands beside the recipe",
+        posted(AUTOENCODER | {"images": 3}, keep={"values": ["code"]}),
+        {"/recipe/images": ("exclusive", "'keep' beside the recipe")},
     ),
     (
         "a fault beside the recipe",
