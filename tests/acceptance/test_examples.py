@@ -88,8 +88,8 @@ def test_an_autoencoder_leaves_codes_and_a_picture(
     predictions = client.jobs.artifact(job["id"], "predictions.jsonl").splitlines()
     assert codes.shape == (len(predictions), 2, 4, 4)
     assert client.jobs.artifact(job["id"], "pictures.png").startswith(b"\x89PNG")
-    # Telling every image by the mean of the training images leaves 0.27.
-    assert job["metrics"]["test"]["mean_image_rmse"] <= 0.15
+    # The mean of all images in each one's stead leaves 0.27.
+    assert job["metrics"]["test"]["mean_image_rmse"] <= 0.24
 
 
 @pytest.mark.parametrize("name", ["emotions_multilabel.json", "yeast_multilabel.json"])
