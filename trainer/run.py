@@ -102,17 +102,18 @@ def attempt_training(folder, spec, dataset, state, found, facts, stop):
     if state.epoch >= training["epochs"] or state.stopped_early:
         # Trained to the end before: only evaluation is left, and it may not come first.
         take_a_first_step()
+    series = LossSeries(folder.losses, state.step)
     train(
         model,
         order,
         state,
         training["epochs"],
         [
-            LossSeries(folder.losses, state.step),
+            series,
             Evaluation(facts, model, held_out(dataset, "valid", training)),
             BestAndPatience(facts, spec["watch"], training["early_stopping"]),
             Progress(facts, model, training["epochs"], len(order), state),
-            Saving(checkpoints, spec["checkpoints"], training["epochs"], len(order), stop),
+            Saving(checkpoints, series, spec["checkpoints"], training["epochs"], len(order), stop),
         ],
     )
     finished = state.epoch >= training["epochs"] or state.stopped_early

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -93,6 +94,7 @@ class Attempt:
         process, trouble = None, ""
         with self._locked_run() as lock:
             if lock is not None and read_result(self._run) is None and not self._must_leave():
+                _sweep(self._run)
                 try:
                     trainer = trainer_environment(self._settings)
                     process = launch(self._run, self._files, self._dataset, trainer, lock)
@@ -252,6 +254,15 @@ class Attempt:
                 if self._bell.stop_asked:
                     return False
                 self._bell.wait(BEAT_SECONDS / 2)
+
+
+def _sweep(run: RunDirectory) -> None:
+    """Remove what a trainer that was killed had half written. The caller holds the run's lock."""
+    for left in run.unfinished():
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def _try_lock(descriptor: int) -> bool:
