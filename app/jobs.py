@@ -9,9 +9,11 @@ from starlette.concurrency import run_in_threadpool
 
 from app import examples
 from app.body import Document
+from app.idempotency import Keyed
 from app.resources import Job, JobPage, Validation
 from app.state import QueueDep, SettingsDep, StoreDep, VolumeDep
 from jobs.errors import Fault, InvalidInput
+from jobs.idempotency import Made
 from jobs.ids import is_job_id
 from jobs.record import Kind, Record
 from jobs.settings import Settings
@@ -60,14 +62,22 @@ async def create_job(
     store: StoreDep,
     queue: QueueDep,
     settings: SettingsDep,
+    keyed: Keyed,
     validate_only: Annotated[bool, Query(description="check and estimate; create nothing")] = False,
 ) -> Job | Validation:
     if validate_only:
         response.status_code = status.HTTP_200_OK
         return await run_in_threadpool(validate, document, settings)
-    record = await run_in_threadpool(submit, document, store, queue, settings)
+    asked = keyed.asked(document)
+    async with keyed.once() as found:
+        if isinstance(found, Made):
+            found.require(asked)
+            record = await run_in_threadpool(store.get, found.id)
+        else:
+            claim = found and found.of(asked, status.HTTP_202_ACCEPTED)
+            record = await run_in_threadpool(submit, document, store, queue, settings, claim)
     response.headers["Location"] = f"/v1/jobs/{record.id}"
-    return await run_in_threadpool(job_of, record, store, settings.volume)
+    return await run_in_threadpool(submitted_job, record, settings.volume)
 
 
 @router.get("", summary="List jobs, newest first")
@@ -112,6 +122,15 @@ def validate(document: dict[str, Any], settings: Settings) -> Validation:
 
 def job_of(record: Record, store: Store, volume: Volume) -> Job:
     """A record and the spec that lies on the volume."""
+    return _with_spec(record, store.now_ms(), volume)
+
+
+def submitted_job(record: Record, volume: Volume) -> Job:
+    """The job as it was when it was submitted, however far it has come since."""
+    return _with_spec(record.as_submitted(), record.created_at, volume)
+
+
+def _with_spec(record: Record, now_ms: int, volume: Volume) -> Job:
     spec = volume.job(record.id).spec
     document = read_json(spec) if spec.is_file() else None
-    return Job.model_validate({**record.public(store.now_ms()), "spec": document})
+    return Job.model_validate({**record.public(now_ms), "spec": document})

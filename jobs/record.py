@@ -109,6 +109,18 @@ class Record(BaseModel):
     def ended(self) -> bool:
         return self.state in TERMINAL
 
+    def as_submitted(self) -> Record:
+        """The record as its submission was answered: queued, before anything happened to it."""
+        return Record(
+            **self.model_dump(include={"id", "kind", "name", "dataset", "fingerprint", "resumed_from"}),
+            state=State.QUEUED,
+            reason=Reason.SUBMITTED,
+            seq=1,
+            created_at=self.created_at,
+            updated_at=self.created_at,
+            phase_at=self.created_at,
+        )
+
     def timings(self, now_ms: int) -> dict[str, float]:
         """Seconds spent queued, starting and training, over all attempts, up to ``now_ms``."""
         spent = {"queued": self.queued_ms, "starting": self.starting_ms, "training": self.training_ms}

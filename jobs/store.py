@@ -6,7 +6,8 @@ of each kind of job, ``cj:jobs:<kind>`` and ``cj:jobs:<kind>:<state>``;
 end of their lease; ``cj:events:<id>`` stream of durable events, until the volume has them;
 ``cj:unjournaled`` ended jobs whose stream must still be copied; ``cj:dataset:<id>:live``
 jobs that need a data set; ``cj:dataset:<id>:deleting`` while it is being deleted;
-``cj:wake:<id>`` channel that wakes whoever runs the job.
+``cj:wake:<id>`` channel that wakes whoever runs the job; ``cj:key:<digest>`` what a key of
+a request's stands for (jobs/idempotency.py).
 """
 
 from __future__ import annotations
@@ -155,11 +156,14 @@ class Store:
         *,
         check: Callable[[], None],
         push_token: Callable[[Pipeline], None],
+        claim: Mapping[str, Any] | None = None,
     ) -> Record:
         """Write a new queued record, its first event and its token in one MULTI.
 
         ``check`` runs after the data set's deletion marker is watched and raises where the
         data set is gone: so of a submission and a deletion at the same time only one wins.
+        With the ``claim`` of a key (jobs/idempotency.py), that stands for the job from then on;
+        Conflict where the request has lost it.
         """
         deleting = f"cj:dataset:{record.dataset}:deleting"
         with reaching_redis(), self.client.pipeline() as pipe:
@@ -168,11 +172,14 @@ class Store:
                 raise Conflict(f"data set {record.dataset!r} is being deleted")
             check()
             push_token(pipe)
-            self._run("create", {"id": record.id, "fields": record.to_hash()}, pipe)
+            ask = {"id": record.id, "fields": record.to_hash()}
+            self.run("create", ask | ({"claim": claim} if claim else {}), pipe)
             try:
                 flat = pipe.execute()[-1]
             except WatchError:
                 raise Conflict(f"data set {record.dataset!r} is being deleted") from None
+        if not flat:
+            raise Conflict("another request has taken this one's Idempotency-Key meanwhile")
         return Record.from_hash(_pairs(flat))
 
     @contextmanager
@@ -225,7 +232,7 @@ class Store:
         """Extend the lease of one's own attempt, and learn whether to go on."""
         ask = {"id": job_id, "attempt": attempt, "lease_ms": round(lease_seconds * 1000)}
         with reaching_redis():
-            return Hold(self._run("renew", ask))
+            return Hold(self.run("renew", ask))
 
     def report(
         self,
@@ -319,7 +326,7 @@ class Store:
     def note_new_token(self, job_id: str, seen_ms: int) -> bool:
         """Whether the caller is the one to give a waiting job its new token."""
         with reaching_redis():
-            return bool(self._run("retoken", {"id": job_id, "seen_ms": seen_ms}))
+            return bool(self.run("retoken", {"id": job_id, "seen_ms": seen_ms}))
 
     # The stream of durable events
 
@@ -356,10 +363,11 @@ class Store:
 
     def _change(self, script: str, **ask: Any) -> Record | None:
         with reaching_redis():
-            flat = self._run(script, ask)
+            flat = self.run(script, ask)
         return Record.from_hash(_pairs(flat)) if flat else None
 
-    def _run(self, script: str, ask: Mapping[str, Any], client: Redis | None = None) -> Any:
+    def run(self, script: str, ask: Mapping[str, Any], client: Redis | None = None) -> Any:
+        """The answer of one of the scripts in jobs/lua to ``ask``, or its place in a pipeline."""
         return self._scripts[script](args=[json.dumps(ask)], client=client)
 
 

@@ -83,3 +83,16 @@ end
 local function record()
   return redis.call('HGETALL', job)
 end
+
+-- Whether a request still has its key, and has made nothing with it yet.
+local function holds(key, holder)
+  local entry = 'cj:key:' .. key
+  return redis.call('HGET', entry, 'holder') == holder and redis.call('HEXISTS', entry, 'id') == 0
+end
+
+-- From now on the key of this claim stands for what was made.
+local function settle(claim, id)
+  local entry = 'cj:key:' .. claim.key
+  redis.call('HSET', entry, 'request', claim.request, 'id', id, 'status', whole(claim.status))
+  redis.call('PEXPIRE', entry, whole(claim.keep_ms))
+end

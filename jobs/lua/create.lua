@@ -1,4 +1,11 @@
--- A new queued job. {id, fields}
+-- A new queued job. {id, fields, claim}
+-- With `claim`, only where the request still has its key, which then stands for this job.
+if ask.claim then
+  if not holds(ask.claim.key, ask.claim.holder) then
+    return {}
+  end
+  settle(ask.claim, ask.id)
+end
 set(ask.fields)
 redis.call('HSET', job, 'created_at', whole(now), 'updated_at', whole(now), 'phase_at', whole(now))
 redis.call('ZADD', 'cj:jobs', 0, ask.id)
