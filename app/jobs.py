@@ -1,4 +1,4 @@
-"""``/v1/jobs``: submit, read, list, cancel."""
+"""``/v1/jobs``: submit, read, list."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from jobs.errors import Fault, InvalidInput
 from jobs.idempotency import Made
 from jobs.ids import is_job_id
 from jobs.record import Kind, Record
+from jobs.retry import submitted_spec
 from jobs.settings import Settings
 from jobs.spec import normalise
 from jobs.start import resolve_start
@@ -102,11 +103,6 @@ def read_job(job_id: str, store: StoreDep, volume: VolumeDep) -> Job:
     return job_of(store.get(job_id), store, volume)
 
 
-@router.post("/{job_id}/cancel", summary="Ask for a job's end; asking again changes nothing")
-def cancel_job(job_id: str, store: StoreDep, volume: VolumeDep) -> Job:
-    return job_of(store.request_cancel(job_id), store, volume)
-
-
 def validate(document: dict[str, Any], settings: Settings) -> Validation:
     """What ``submit`` would make of a spec, with the same refusals, and nothing made."""
     found = normalise(document, settings.volume, settings)
@@ -122,15 +118,13 @@ def validate(document: dict[str, Any], settings: Settings) -> Validation:
 
 def job_of(record: Record, store: Store, volume: Volume) -> Job:
     """A record and the spec that lies on the volume."""
-    return _with_spec(record, store.now_ms(), volume)
+    spec = volume.job(record.id).spec
+    document = read_json(spec) if spec.is_file() else None
+    return Job.model_validate({**record.public(store.now_ms()), "spec": document})
 
 
 def submitted_job(record: Record, volume: Volume) -> Job:
     """The job as it was when it was submitted, however far it has come since."""
-    return _with_spec(record.as_submitted(), record.created_at, volume)
-
-
-def _with_spec(record: Record, now_ms: int, volume: Volume) -> Job:
-    spec = volume.job(record.id).spec
-    document = read_json(spec) if spec.is_file() else None
-    return Job.model_validate({**record.public(now_ms), "spec": document})
+    spec = submitted_spec(volume.job(record.id))
+    shown = record.as_submitted().public(record.created_at) | {"spec": spec}
+    return Job.model_validate(shown | ({"fingerprint": spec["fingerprint"]} if spec else {}))

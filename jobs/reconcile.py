@@ -30,8 +30,9 @@ def reconcile(store: Store, queue: TokenQueue, settings: Settings) -> None:
 
 def close_journal(store: Store, settings: Settings, job_id: str) -> None:
     """Bring an ended job's last events to the volume and drop their stream."""
-    journal(store, settings.volume.job(job_id), job_id)
-    store.note_journaled(job_id)
+    run = settings.volume.job(job_id)
+    last = journal(store, run, job_id)
+    store.note_journaled(job_id, last if run.path.is_dir() else None)
 
 
 def _expire_leases(store: Store, queue: TokenQueue, settings: Settings) -> None:

@@ -63,6 +63,10 @@ class Record(BaseModel):
     seq: int = 0
     """Sequence number of the job's newest event."""
     cancel_requested: bool = False
+    cancel_saves: bool = False
+    """The trainer may save a checkpoint before it leaves."""
+    pause_requested: bool = False
+    """It runs, and will pause once its trainer has saved and left."""
     dataset: str
     fingerprint: str
     worker: str | None = None
@@ -140,6 +144,7 @@ class Record(BaseModel):
             "detail": self.detail,
             "attempt": self.attempt,
             "cancel_requested": self.cancel_requested,
+            "pause_requested": self.pause_requested,
             "progress": self.progress,
             "losses": self.losses,
             "metrics": self.metrics,

@@ -13,7 +13,7 @@ a request's stands for (jobs/idempotency.py).
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -40,6 +40,10 @@ class Hold(StrEnum):
     HELD = "held"
     CANCEL = "cancel"
     """Held, and somebody has asked for the job's end."""
+    CANCEL_SAVING = "cancel_saving"
+    """The same, but a checkpoint may be saved first."""
+    PAUSE = "pause"
+    """Held, and somebody has asked for a pause."""
     LOST = "lost"
     """Not one's attempt any more: its trainer must go at once."""
 
@@ -165,22 +169,53 @@ class Store:
         With the ``claim`` of a key (jobs/idempotency.py), that stands for the job from then on;
         Conflict where the request has lost it.
         """
-        deleting = f"cj:dataset:{record.dataset}:deleting"
+        ask = {"id": record.id, "fields": record.to_hash()} | ({"claim": claim} if claim else {})
+        made = self._queue("create", ask, record.dataset, check, push_token)
+        if made is None:
+            raise Conflict("another request has taken this one's Idempotency-Key meanwhile")
+        return made
+
+    def retry(
+        self,
+        record: Record,
+        detail: str,
+        *,
+        fields: Mapping[str, Any],
+        check: Callable[[], None],
+        push_token: Callable[[Pipeline], None],
+    ) -> Record:
+        """failed -> queued, with a token, if the job still is in the record's attempt; else Refused.
+
+        ``check`` as for ``create``: the data set is needed again.
+        """
+        ask = {"id": record.id, "attempt": record.attempt, "detail": detail, "fields": hash_fields(fields)}
+        queued = self._queue("retry", ask, record.dataset, check, push_token)
+        if queued is None:
+            raise Refused(f"{record.id} is no longer failed in attempt {record.attempt}")
+        return queued
+
+    def _queue(
+        self,
+        script: str,
+        ask: Mapping[str, Any],
+        dataset: str,
+        check: Callable[[], None],
+        push_token: Callable[[Pipeline], None],
+    ) -> Record | None:
+        """A script that has a job need a data set, and the job's token, in one MULTI."""
+        deleting = f"cj:dataset:{dataset}:deleting"
         with reaching_redis(), self.client.pipeline() as pipe:
             pipe.watch(deleting)  # type: ignore[no-untyped-call]
             if pipe.exists(deleting):
-                raise Conflict(f"data set {record.dataset!r} is being deleted")
+                raise Conflict(f"data set {dataset!r} is being deleted")
             check()
             push_token(pipe)
-            ask = {"id": record.id, "fields": record.to_hash()}
-            self.run("create", ask | ({"claim": claim} if claim else {}), pipe)
+            self.run(script, ask, pipe)
             try:
                 flat = pipe.execute()[-1]
             except WatchError:
-                raise Conflict(f"data set {record.dataset!r} is being deleted") from None
-        if not flat:
-            raise Conflict("another request has taken this one's Idempotency-Key meanwhile")
-        return Record.from_hash(_pairs(flat))
+                raise Conflict(f"data set {dataset!r} is being deleted") from None
+        return Record.from_hash(_pairs(flat)) if flat else None
 
     @contextmanager
     def deleting_dataset(self, dataset_id: str) -> Iterator[None]:
@@ -278,11 +313,13 @@ class Store:
     ) -> Record:
         """Move a job on, if it still is in the record's state and attempt; else Refused.
 
-        A job with a cancel request that would be queued again is cancelled instead: look at
-        the state of the record that comes back. ``only_expired``: only with its lease run out.
+        A job that would be queued again is cancelled or paused instead where somebody asked for
+        that, and one that would be paused is queued where that was called off: look at the state
+        of the record that comes back. ``only_expired``: only with its lease run out.
         """
-        # Only ``claim`` leads to running: a lease comes with it.
-        if target is State.RUNNING or not allowed(record.state, target, reason):
+        # Only ``claim`` leads to running: a lease comes with it. Only ``retry`` leads out of failed.
+        elsewhere = target is State.RUNNING or record.state is State.FAILED
+        if elsewhere or not allowed(record.state, target, reason):
             raise ValueError(f"{record.state} -> {target} ({reason}) is no transition of this method")
         changed = self._change(
             "transition",
@@ -300,12 +337,29 @@ class Store:
             raise Refused(f"{record.id} is no longer {record.state} in attempt {record.attempt}")
         return changed
 
-    def request_cancel(self, job_id: str) -> Record:
-        """Ask for a job's end. Asking again changes nothing; Conflict once it ended otherwise."""
-        record = self._change("cancel", id=job_id)
+    def request_cancel(self, job_id: str, *, save: bool = False) -> Record:
+        """Ask for a job's end, at once or (``save``) after a last checkpoint.
+
+        Asking again changes nothing, but that "at once" wins; Conflict once it ended otherwise.
+        """
+        return self._steer("cancel", job_id, TERMINAL - {State.CANCELLED}, save=save)
+
+    def request_pause(self, job_id: str) -> Record:
+        """Ask for a pause. Asking again changes nothing; Conflict once the job has ended."""
+        return self._steer("pause", job_id, TERMINAL)
+
+    def request_resume(self, job_id: str) -> Record:
+        """End a pause, or call one off. Asking again changes nothing; Conflict once the job has ended.
+
+        A job that is queued by this has no token yet.
+        """
+        return self._steer("resume", job_id, TERMINAL)
+
+    def _steer(self, script: str, job_id: str, too_late: Collection[State], **ask: Any) -> Record:
+        record = self._change(script, id=job_id, **ask)
         if record is None:
             raise NotFound(f"there is no job {job_id!r}")
-        if record.state in TERMINAL - {State.CANCELLED}:
+        if record.state in too_late:
             raise Conflict(f"job {job_id} has already ended: it {_ENDED[record.state]}")
         return record
 
@@ -354,12 +408,13 @@ class Store:
         with reaching_redis():
             return sorted(cast(set[str], self.client.smembers("cj:unjournaled")))
 
-    def note_journaled(self, job_id: str) -> None:
-        """All events of an ended job are on the volume: its stream goes."""
-        with reaching_redis(), self.client.pipeline() as pipe:
-            pipe.delete(f"cj:events:{job_id}")
-            pipe.srem("cj:unjournaled", job_id)
-            pipe.execute()
+    def note_journaled(self, job_id: str, up_to: int | None) -> None:
+        """An ended job's events are on the volume up to that number: its stream goes, if that is all.
+
+        None where there is no run directory: then nothing can be kept.
+        """
+        with reaching_redis():
+            self.run("journaled", {"id": job_id} | ({} if up_to is None else {"seq": up_to}))
 
     def _change(self, script: str, **ask: Any) -> Record | None:
         with reaching_redis():
@@ -371,7 +426,7 @@ class Store:
         return self._scripts[script](args=[json.dumps(ask)], client=client)
 
 
-_ENDED = {State.SUCCEEDED: "succeeded", State.FAILED: "failed"}
+_ENDED = {State.SUCCEEDED: "succeeded", State.FAILED: "failed", State.CANCELLED: "was cancelled"}
 
 
 def _pairs(flat: Sequence[str]) -> dict[str, str]:

@@ -59,6 +59,9 @@ class AttemptDirectory:
         """What the trainer reports, one JSON object a line; written by the trainer alone."""
         self.process = path / "process.json"
         """pid, start time and process group of the trainer; written by the worker."""
+        self.result = path / "result.json"
+        self.spec = path / "spec.json"
+        """The job's result and spec up to this attempt, where a retry put others in their place."""
 
 
 class CheckpointDirectory:

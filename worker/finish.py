@@ -28,6 +28,10 @@ class Ending:
     """Exit status of the trainer, negative for a signal; None where it never ran."""
     cancelled: bool = False
     """Somebody asked for the job's end."""
+    paused: bool = False
+    """Somebody asked for a pause."""
+    told: bool = False
+    """The trainer was told to save and leave, for whatever reason."""
     stopping: bool = False
     """The worker was asked to leave."""
     trouble: str = ""
@@ -60,10 +64,14 @@ def decide(record: Record, run: RunDirectory, ending: Ending, crash_limit: int) 
             reason = _reason(result, State.SUCCEEDED, Reason.COMPLETED)
             return Outcome(State.SUCCEEDED, reason, result["detail"], _gains(record, run, result))
         case Ending(cancelled=True):
-            return Outcome(State.CANCELLED, Reason.CANCEL_REQUESTED)
+            return Outcome(State.CANCELLED, Reason.CANCEL_REQUESTED, fields=_counted(run))
         case Ending(result=dict(result)):
             reason = _reason(result, State.FAILED, Reason.TRAINER_ERROR)
             return Outcome(State.FAILED, reason, result["detail"], _gains(record, run, result))
+        case Ending(paused=True):
+            return Outcome(State.PAUSED, Reason.PAUSE_REQUESTED, fields=_counted(run))
+        case Ending(stopping=False, told=True):
+            return Outcome(State.QUEUED, Reason.RESUMED)
         case Ending(status=status, stopping=stopping) if stopping or status == STOPPED_STATUS:
             return Outcome(State.QUEUED, Reason.WORKER_STOPPED)
         case _:
@@ -77,13 +85,17 @@ def _reason(result: dict[str, Any], target: State, otherwise: Reason) -> Reason:
     return next((reason for reason in known if reason == result["reason"]), otherwise)
 
 
+def _counted(run: RunDirectory) -> dict[str, Any]:
+    return {"checkpoints": len(run.published_checkpoints())}
+
+
 def _gains(record: Record, run: RunDirectory, result: dict[str, Any]) -> dict[str, Any]:
     elsewhere = {"outcome", "reason", "detail", "losses", "metrics"}
     return {
         "result": {name: value for name, value in result.items() if name not in elsewhere},
         "losses": {**record.losses, **result["losses"]},
         "metrics": {**record.metrics, **result["metrics"]},
-        "checkpoints": len(run.published_checkpoints()),
+        **_counted(run),
     }
 
 

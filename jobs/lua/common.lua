@@ -55,9 +55,13 @@ local function enter(state)
   redis.call('ZADD', 'cj:jobs:' .. kind() .. ':' .. state, 0, ask.id)
   if state == 'queued' then
     redis.call('ZADD', 'cj:waiting', whole(now), ask.id)
+    -- It may have been at its end before: somebody asked for another attempt.
+    redis.call('HDEL', job, 'finished_at')
+    redis.call('SADD', 'cj:dataset:' .. get('dataset') .. ':live', ask.id)
+    redis.call('SREM', 'cj:unjournaled', ask.id)
   elseif state == 'running' then
     redis.call('ZADD', 'cj:leases', whole(now + ask.lease_ms), ask.id)
-  else
+  elseif state ~= 'paused' then
     redis.call('HSET', job, 'finished_at', whole(now))
     redis.call('SREM', 'cj:dataset:' .. get('dataset') .. ':live', ask.id)
     redis.call('SADD', 'cj:unjournaled', ask.id)
@@ -75,6 +79,7 @@ end
 local function move(state, reason, detail)
   end_phase()
   leave(get('state'))
+  redis.call('HDEL', job, 'pause_requested')
   redis.call('HSET', job, 'state', state, 'reason', reason, 'detail', detail)
   enter(state)
   emit(now, get('attempt') or '0', cjson.encode({ type = state, reason = reason, detail = detail }))
