@@ -80,6 +80,10 @@ class Record(BaseModel):
     result: dict[str, Any] | None = None
     crashes: int = 0
     """Crashed attempts in a row that published no new checkpoint."""
+    losses_in_a_row: int = 0
+    """The same of attempts that lost their worker or their volume."""
+    not_before: int | None = None
+    """Queued, but not to be claimed before then."""
     crash_samples: int = 0
     """Newest checkpoint at the last crash: a later crash beyond it starts the count afresh."""
     facts_attempt: int = 0
@@ -112,6 +116,11 @@ class Record(BaseModel):
     @property
     def ended(self) -> bool:
         return self.state in TERMINAL
+
+    @property
+    def claimable(self) -> bool:
+        """Whether a worker may take it now: it needs a token."""
+        return self.state is State.QUEUED and self.not_before is None
 
     def as_submitted(self) -> Record:
         """The record as its submission was answered: queued, before anything happened to it."""

@@ -37,6 +37,8 @@ class Reason(StrEnum):
     """Queued again: the lease ran out, nobody renewed it."""
     CRASHED = "crashed"
     """The trainer ended without a result: queued again, or failed at the crash limit."""
+    VOLUME_UNUSABLE = "volume_unusable"
+    """Queued again: the volume was full, read-only or out of reach; the detail says which."""
     RESUMED = "resumed"
     """Queued again: a pause is over, or was called off while the trainer was leaving."""
     RETRIED = "retried"
@@ -107,7 +109,7 @@ TRANSITIONS = (
     Transition(
         State.RUNNING,
         State.QUEUED,
-        (Reason.WORKER_STOPPED, Reason.WORKER_LOST, Reason.CRASHED, Reason.RESUMED),
+        (Reason.WORKER_STOPPED, Reason.WORKER_LOST, Reason.CRASHED, Reason.VOLUME_UNUSABLE, Reason.RESUMED),
         "the attempt ended without a result and another one may succeed",
     ),
     Transition(

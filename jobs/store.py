@@ -2,7 +2,8 @@
 
 Keys: ``cj:job:<id>`` hash; ``cj:jobs`` and ``cj:jobs:<state>`` sorted sets by id, and the same
 of each kind of job, ``cj:jobs:<kind>`` and ``cj:jobs:<kind>:<state>``;
-``cj:waiting`` queued jobs by the time of their token; ``cj:leases`` running jobs by the
+``cj:waiting`` queued jobs by the time of their token; ``cj:delayed`` those that must wait before
+their next attempt, by its time; ``cj:leases`` running jobs by the
 end of their lease; ``cj:events:<id>`` stream of durable events, until the volume has them;
 ``cj:unjournaled`` ended jobs whose stream must still be copied; ``cj:dataset:<id>:live``
 jobs that need a data set; ``cj:dataset:<id>:deleting`` while it is being deleted;
@@ -310,12 +311,14 @@ class Store:
         fields: Mapping[str, Any] | None = None,
         floor: int = 0,
         only_expired: bool = False,
+        delay_s: int = 0,
     ) -> Record:
         """Move a job on, if it still is in the record's state and attempt; else Refused.
 
         A job that would be queued again is cancelled or paused instead where somebody asked for
         that, and one that would be paused is queued where that was called off: look at the state
         of the record that comes back. ``only_expired``: only with its lease run out.
+        ``delay_s``: queued, but not to be claimed for so long.
         """
         # Only ``claim`` leads to running: a lease comes with it. Only ``retry`` leads out of failed.
         elsewhere = target is State.RUNNING or record.state is State.FAILED
@@ -332,6 +335,7 @@ class Store:
             fields=hash_fields(fields or {}),
             floor=floor,
             expired=only_expired,
+            delay_ms=delay_s * 1000,
         )
         if changed is None:
             raise Refused(f"{record.id} is no longer {record.state} in attempt {record.attempt}")
@@ -381,6 +385,17 @@ class Store:
         """Whether the caller is the one to give a waiting job its new token."""
         with reaching_redis():
             return bool(self.run("retoken", {"id": job_id, "seen_ms": seen_ms}))
+
+    def due(self) -> list[str]:
+        """Queued jobs that have waited long enough for their next attempt, and have no token."""
+        now = self.now_ms()
+        with reaching_redis():
+            return cast(list[str], self.client.zrangebyscore("cj:delayed", "-inf", now))
+
+    def note_due(self, job_id: str) -> bool:
+        """Let a job that has waited be claimed; whether the caller is the one to give it a token."""
+        with reaching_redis():
+            return bool(self.run("due", {"id": job_id}))
 
     # The stream of durable events
 

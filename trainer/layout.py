@@ -4,6 +4,7 @@ Runs on CPython 3.6 and on the modern side alike; standard library only. Whole f
 appear by temporary write, fsync and rename; facts are appended lines.
 """
 
+import errno
 import json
 import os
 import tempfile
@@ -46,6 +47,20 @@ def write_json(path: Path, value: Any) -> None:
 def read_json(path: Path) -> Any:
     """The JSON document at ``path``."""
     return json.loads(path.read_text(encoding="utf-8"))
+
+
+VOLUME_FAULTS = frozenset(
+    [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT]
+)
+"""What a full, read-only, broken or absent volume answers with. It says nothing of the job."""
+
+
+def is_volume_fault(error: Optional[BaseException]) -> bool:
+    """Whether an error is the volume's. CNTK tells of one by its words alone, in a RuntimeError."""
+    if isinstance(error, OSError):
+        return error.errno in VOLUME_FAULTS
+    words = (os.strerror(number) for number in VOLUME_FAULTS)
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
 
 
 class AttemptDirectory:

@@ -103,21 +103,21 @@ class Attempt:
             self._insist(lambda: self._move(Outcome(State.FAILED, Reason.INCOMPLETE, detail)))
             return
         ring_on_message(self._bell, self._settings.effective_redis_url, f"cj:wake:{self._job_id}")
-        self._files.path.mkdir(parents=True, exist_ok=True)
         ending = self._train()
         if self._hold is not Hold.LOST:
             self._conclude(ending)
 
     def _train(self) -> Ending:
         """Run the trainer to its end, unless the job has come to its own end before."""
-        process, trouble, told = None, "", False
-        with self._locked_run() as lock:
-            if lock is not None and read_result(self._run) is None and self._way() is _Way.STAY:
-                try:
+        process, trouble, told = None, None, False
+        try:
+            self._files.path.mkdir(parents=True, exist_ok=True)
+            with self._locked_run() as lock:
+                if lock is not None and read_result(self._run) is None and self._way() is _Way.STAY:
                     trainer = trainer_environment(self._settings)
                     process = launch(self._run, self._files, self._dataset, trainer, lock)
-                except OSError as error:
-                    trouble = f"the trainer cannot be started: {error}"
+        except OSError as error:
+            trouble = error
         # Now the trainer alone holds the lock: were this process to hang, the next attempt
         # could still put an end to the trainer and go on.
         if process is not None:
@@ -203,7 +203,7 @@ class Attempt:
     def _conclude(self, ending: Ending) -> None:
         """Pass on the last facts and move the job on, however long Redis is away."""
         if self._insist(self._relay.forward):
-            outcome = decide(self._relay.record, self._run, ending, self._settings.crash_limit)
+            outcome = decide(self._relay.record, self._run, ending, self._settings)
             if outcome.target in TERMINAL:
                 self._leave_pictures()
             self._insist(lambda: self._move(outcome))
@@ -256,11 +256,12 @@ class Attempt:
             outcome.detail,
             fields=outcome.fields,
             floor=self._relay.journaled,
+            delay_s=outcome.delay_s,
         )
         if moved.ended:
             close_journal(self._store, self._settings, self._job_id)
             return
-        if moved.state is State.QUEUED:
+        if moved.claimable:
             TokenQueue(self._store.client).push(self._job_id)
         self._relay.journal()
 

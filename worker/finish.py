@@ -9,11 +9,14 @@ from typing import Any
 
 from jobs.crash import after_crash
 from jobs.record import Record
+from jobs.settings import Settings
 from jobs.states import TRANSITIONS, Reason, State
-from trainer.layout import AttemptDirectory, RunDirectory, read_json
+from trainer.layout import AttemptDirectory, RunDirectory, is_volume_fault, read_json
 
 STOPPED_STATUS = 75
 """The trainer's exit status (EX_TEMPFAIL) after it saved and left because it was asked to."""
+VOLUME_STATUS = 74
+"""The trainer's exit status (EX_IOERR) where the volume is full, read-only or out of reach."""
 _TAIL_LINES = 12
 _TAIL_BYTES = 8192
 
@@ -34,7 +37,7 @@ class Ending:
     """The trainer was told to save and leave, for whatever reason."""
     stopping: bool = False
     """The worker was asked to leave."""
-    trouble: str = ""
+    trouble: OSError | None = None
     """Why the trainer could not be started."""
 
 
@@ -46,6 +49,8 @@ class Outcome:
     reason: Reason
     detail: str = ""
     fields: dict[str, Any] = field(default_factory=dict)
+    delay_s: int = 0
+    """How long it waits before its next attempt."""
 
 
 def read_result(run: RunDirectory) -> dict[str, Any] | None:
@@ -57,7 +62,7 @@ def read_result(run: RunDirectory) -> dict[str, Any] | None:
     return result
 
 
-def decide(record: Record, run: RunDirectory, ending: Ending, crash_limit: int) -> Outcome:
+def decide(record: Record, run: RunDirectory, ending: Ending, settings: Settings) -> Outcome:
     """The outcome of the record's present attempt."""
     match ending:
         case Ending(result=dict(result)) if result["outcome"] == "succeeded":
@@ -76,8 +81,15 @@ def decide(record: Record, run: RunDirectory, ending: Ending, crash_limit: int) 
             return Outcome(State.QUEUED, Reason.WORKER_STOPPED)
         case _:
             detail = _obituary(run.attempt(record.attempt), ending)
-            verdict = after_crash(record, run, Reason.CRASHED, detail, crash_limit)
-            return Outcome(verdict.target, verdict.reason, verdict.detail, dict(verdict.fields))
+            verdict = after_crash(record, run, _cause(ending), detail, settings)
+            fields: dict[str, Any] = dict(verdict.fields)
+            return Outcome(verdict.target, verdict.reason, verdict.detail, fields, verdict.delay_s)
+
+
+def _cause(ending: Ending) -> Reason:
+    """Whose fault it is that an attempt ended without a result: the volume's, or its own."""
+    of_the_volume = ending.status == VOLUME_STATUS or is_volume_fault(ending.trouble)
+    return Reason.VOLUME_UNUSABLE if of_the_volume else Reason.CRASHED
 
 
 def _reason(result: dict[str, Any], target: State, otherwise: Reason) -> Reason:
@@ -102,7 +114,7 @@ def _gains(record: Record, run: RunDirectory, result: dict[str, Any]) -> dict[st
 def _obituary(attempt: AttemptDirectory, ending: Ending) -> str:
     """How the trainer died, and its last words."""
     if ending.status is None:
-        return ending.trouble
+        return f"the trainer cannot be started: {ending.trouble}"
     if ending.status < 0:
         how = f"the trainer was killed by {signal.Signals(-ending.status).name}"
     else:

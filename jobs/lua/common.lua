@@ -54,7 +54,12 @@ local function enter(state)
   redis.call('ZADD', 'cj:jobs:' .. state, 0, ask.id)
   redis.call('ZADD', 'cj:jobs:' .. kind() .. ':' .. state, 0, ask.id)
   if state == 'queued' then
-    redis.call('ZADD', 'cj:waiting', whole(now), ask.id)
+    if ask.delay_ms and ask.delay_ms > 0 then
+      redis.call('HSET', job, 'not_before', whole(now + ask.delay_ms))
+      redis.call('ZADD', 'cj:delayed', whole(now + ask.delay_ms), ask.id)
+    else
+      redis.call('ZADD', 'cj:waiting', whole(now), ask.id)
+    end
     -- It may have been at its end before: somebody asked for another attempt.
     redis.call('HDEL', job, 'finished_at')
     redis.call('SADD', 'cj:dataset:' .. get('dataset') .. ':live', ask.id)
@@ -72,6 +77,8 @@ local function leave(state)
   redis.call('ZREM', 'cj:jobs:' .. state, ask.id)
   redis.call('ZREM', 'cj:jobs:' .. kind() .. ':' .. state, ask.id)
   redis.call('ZREM', 'cj:waiting', ask.id)
+  redis.call('ZREM', 'cj:delayed', ask.id)
+  redis.call('HDEL', job, 'not_before')
   redis.call('ZREM', 'cj:leases', ask.id)
 end
 

@@ -1,4 +1,4 @@
--- A guarded change of state. {id, from, attempt, to, reason, detail, fields, floor, expired}
+-- A guarded change of state. {id, from, attempt, to, reason, detail, fields, floor, expired, delay_ms}
 -- With `expired`, only where the lease has run out as well.
 if not is(ask.from, ask.attempt) then
   return {}
@@ -19,6 +19,7 @@ set(ask.fields)
 if goes_on and get('pause_requested') == '1' then
   move('paused', 'pause_requested', ask.detail)
 elseif ask.from == 'running' and ask.to == 'paused' then
+  ask.delay_ms = 0
   move('queued', 'resumed', '')
 else
   move(ask.to, ask.reason, ask.detail)
