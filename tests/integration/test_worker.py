@@ -222,6 +222,19 @@ def test_a_job_that_gets_nowhere_fails_at_the_crash_limit(place: Workplace) -> N
     assert "CALL STACK" not in record.detail
 
 
+def test_a_volume_that_cannot_be_used_is_waited_for(tmp_path: Path, valkey: ValkeyServer) -> None:
+    with Workplace(tmp_path, valkey.url, crash_limit=1) as place:
+        place.start_worker()
+        job_id = place.submit(volume_back=4).id
+        place.wait_until(lambda: place.store.get(job_id).reason is Reason.VOLUME_UNUSABLE)
+        record = place.wait_for(job_id, State.SUCCEEDED)
+        assert (record.attempt, record.crashes) == (4, 0)
+        assert_trained_once(place, job_id, 4)
+        ends = [event for event in read_events(place.run(job_id)) if event.get("reason") == "volume_unusable"]
+        assert len(ends) == 3
+        assert "Read-only file system: 'model.dnn'" in ends[0]["detail"]
+
+
 def test_a_trainer_that_cannot_start_fails_the_job(place: Workplace) -> None:
     (place.settings.trainer_env / "practice").unlink()
     place.start_worker()
