@@ -97,6 +97,8 @@ def _field(
         tokens=column.tokens,
         hashed=None if hashing is None else HashSchema(dimension=hashing.hash, seed=hashing.seed),
         standardized=column.standardized,
+        boxes=column.boxes,
+        proposals=column.proposals,
         **described,
     )
 

@@ -117,7 +117,7 @@ def _take_images(
         else:
             size = None
             if entry.width is not None and entry.height is not None:
-                size = entry.width, entry.height
+                size = entry.height, entry.width
             by_id[entry.id] = found[image] = AnnotatedImage(image, split, name, size)
     return by_id
 

@@ -129,7 +129,7 @@ def _annotate(image: AnnotatedImage, name: str, files: Files, faults: FaultList)
     declared = finite([root.findtext("size/width"), root.findtext("size/height")])
     if declared is not None and min(declared) > 0:
         # Tools that do not know the size write 0.
-        image.size = (int(declared[0]), int(declared[1]))
+        image.size = (int(declared[1]), int(declared[0]))
     elif declared is None and root.find("size") is not None:
         problem = f"{name}: <size> has no <width> and <height> that are numbers"
         faults.add(files.at(name, "size"), "malformed_annotation", problem)
