@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -24,7 +24,7 @@ class Files(Protocol):
     """The files of an upload, by their paths in its archive."""
 
     @property
-    def names(self) -> Sequence[str]:
+    def names(self) -> Collection[str]:
         """Every file, images among them."""
 
     def read(self, name: str, limit: int) -> bytes:
@@ -61,7 +61,7 @@ class AnnotatedImage:
 
 
 @dataclass
-class Annotations:
+class AnnotatedImages:
     """All images of an upload."""
 
     images: list[AnnotatedImage]

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 import pytest
 
-from ingest.annotations.boxes import Annotations, clipped, refused
+from ingest.annotations.boxes import AnnotatedImages, clipped, refused
 from ingest.annotations.coco import read_coco
 from ingest.annotations.given import Given, read_given
 from ingest.annotations.rois import read_rois
@@ -17,7 +17,7 @@ from ingest.annotations.voc import read_voc
 from ingest.faults import FaultList, file_pointer
 from jobs.errors import Fault, InvalidInput, TooLarge
 
-Reader = Callable[..., Annotations]
+Reader = Callable[..., AnnotatedImages]
 Found = TypeVar("Found")
 
 

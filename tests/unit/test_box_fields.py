@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ingest.annotations.boxes import AnnotatedImage, Annotations, Box, Corners
+from ingest.annotations.boxes import AnnotatedImage, AnnotatedImages, Box, Corners
 from ingest.annotations.classes import settle_classes
 from ingest.annotations.placing import BoxFields, Outside
 from ingest.columns import Column
@@ -130,7 +130,7 @@ def settled(
 ) -> list[str]:
     faults = FaultList()
     rest: Any = "train" if fitted is None else "test"
-    classes = settle_classes(Annotations(list(images), declared), fitted, rest, Archive({}), faults)
+    classes = settle_classes(AnnotatedImages(list(images), declared), fitted, rest, "correct it", Archive({}), faults)
     faults.raise_if_any()
     return classes
 
@@ -155,9 +155,8 @@ def test_classes_that_training_does_not_know() -> None:
         settled(*images)
     [fault] = caught.value.faults
     assert (fault.pointer, fault.code) == ("/file/a.zip/a.xml/object 1", "unknown_class")
-    assert "'dgo' in split 'test'" in fault.detail
-    assert "did you mean 'dog'?" in fault.detail
-    with pytest.raises(InvalidInput, match="/options/like has no such class"):
+    assert "'dgo' in split 'test' is no class of the training images; correct it; did you mean 'dog'?" in fault.detail
+    with pytest.raises(InvalidInput, match="is no class; correct it"):
         settled(*images, fitted=["cat", "dog"])
 
 
