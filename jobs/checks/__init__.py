@@ -28,6 +28,7 @@ def check(spec: dict[str, Any], schema: DatasetSchema) -> tuple[Plan, list[Fault
         target = losses[term["type"]].facts["target"]
         comparisons.comparison(draft, f"/objective/{position}", term, target, planned)
         comparisons.class_weights(draft, f"/objective/{position}/class_weights", term)
+        comparisons.element_weight(draft, f"/objective/{position}/element_weight", term, planned)
     for position, metric in enumerate(spec["metrics"]):
         target = metrics[metric["type"]].facts["target"]
         comparisons.comparison(draft, f"/metrics/{position}", metric, target, planned)
