@@ -1,4 +1,8 @@
-"""Columns of an ingested data set, memory-mapped, and their rows as CNTK takes them."""
+"""Columns of an ingested data set, memory-mapped, and their rows as CNTK takes them.
+
+Every column has ``read(rows, epoch=None)``: what it holds for these rows when they are trained in that
+epoch, a pure function of the two; without an epoch, for evaluation. Most columns hold the same always.
+"""
 
 import numpy as np
 
@@ -15,7 +19,7 @@ class DenseColumn:
         self.shape = tuple(schema["shape"])
         self.values = np.load(str(folder.file(schema["files"]["values"])), mmap_mode="r")
 
-    def read(self, rows):
+    def read(self, rows, epoch=None):
         """Float32 array (len(rows), *shape)."""
         return np.ascontiguousarray(self.values[rows], dtype=np.float32).reshape((len(rows),) + self.shape)
 
@@ -31,7 +35,7 @@ class CategoricalColumn:
         self.codes = np.load(str(folder.file(schema["files"]["values"])), mmap_mode="r")
         self.one_hot = np.eye(self.shape[0], dtype=np.float32)
 
-    def read(self, rows):
+    def read(self, rows, epoch=None):
         """Float32 array (len(rows), classes)."""
         return self.one_hot[self.codes[rows]]
 
@@ -49,7 +53,7 @@ class SparseColumn:
             for role in ("values", "indices", "indptr")
         )
 
-    def read(self, rows):
+    def read(self, rows, epoch=None):
         """scipy.sparse.csr_matrix (len(rows), dimension), float32."""
         from scipy.sparse import csr_matrix
 
@@ -73,7 +77,7 @@ class CodeColumn:
     def __init__(self, folder, schema):
         self.codes = np.load(str(folder.file(schema["files"]["values"])), mmap_mode="r")
 
-    def read(self, rows):
+    def read(self, rows, epoch=None):
         """Float32 array (len(rows),): exact below 2^24, which is more classes than a field may have."""
         return self.codes[rows].astype(np.float32)
 
@@ -107,7 +111,7 @@ class SequenceColumn:
         firsts = np.repeat(self.offsets[rows] - (np.cumsum(lengths) - lengths), lengths)
         return self.steps.read(firsts + np.arange(lengths.sum()))
 
-    def read(self, rows):
+    def read(self, rows, epoch=None):
         """Padded; values are (len(rows), longest, *shape), or for a sparse column a csr_matrix of as many
         rows."""
         lengths = self.lengths(rows)
@@ -139,7 +143,7 @@ class AbsentColumn:
         self.shape = tuple(schema["shape"])
         self.axis = schema.get("axis")
 
-    def read(self, rows):
+    def read(self, rows, epoch=None):
         """Zeros (len(rows), *shape)."""
         return np.zeros((len(rows),) + self.shape, dtype=np.float32)
 

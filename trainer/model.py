@@ -80,14 +80,18 @@ class Model:
             self.learner.reset_learning_rate(C.learning_parameter_schedule(rate, minibatch_size=IGNORE))
             self.rate = rate
 
-    def values(self, rows, variables):
-        """Values of input variables, and the arrays whose memory they borrow."""
-        read = OrderedDict((variable, self.network.columns[variable].read(rows)) for variable in variables)
+    def values(self, rows, variables, epoch=None):
+        """Values of input variables, and the arrays whose memory they borrow.
+
+        ``epoch`` says in which the rows are trained; None: they are evaluated, and read as they are.
+        """
+        columns = self.network.columns
+        read = OrderedDict((variable, columns[variable].read(rows, epoch)) for variable in variables)
         return {variable: value(found, self.device) for variable, found in read.items()}, read
 
-    def train(self, rows):
-        """One step on one minibatch; its loss, and the sums of every reported number over its rows."""
-        values, _borrowed = self.values(rows, self.trained_on)
+    def train(self, rows, epoch):
+        """One step on a minibatch of an epoch; its loss, and every reported number summed over its rows."""
+        values, _borrowed = self.values(rows, self.trained_on, epoch)
         wanted = {self.report_output: None}
         C.cntk_py.Trainer.train_minibatch(self.trainer, values, False, wanted, self.device)
         report = wanted[self.report_output].data().to_ndarray()

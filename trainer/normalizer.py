@@ -25,7 +25,7 @@ class Normalizer:
         self.class_weights = class_weights
         self.target = target
 
-    def read(self, rows):
+    def read(self, rows, epoch=None):
         """Float32 array (len(rows), 1)."""
         total = self.total(rows)
         # Where nothing has any weight the sum is zero, whatever it is multiplied by.
