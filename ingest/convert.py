@@ -16,7 +16,7 @@ from ingest.faults import FaultList
 from ingest.fields import FieldPlan, Upload
 from ingest.options import Options, Split
 from ingest.splits import split_rows
-from ingest.statistics import axes_of, statistics
+from ingest.statistics import axes_of, shortest, statistics
 from jobs.dataset import DatasetSchema, FieldSchema, HashSchema, SourceFile, SplitSchema
 
 
@@ -71,7 +71,7 @@ def _field(
     plan: FieldPlan, column: Column, stem: str, folder: Path, train: Array, axis: str | None
 ) -> FieldSchema:
     """Describe a column and give its files their final names."""
-    described = statistics(column, train)
+    described, least = statistics(column, train), shortest(column)
     if plan.fitted is not None:
         described |= {key: getattr(plan.fitted, key) for key in ("mean", "std", "histogram")}
     hashing = plan.options.hashing
@@ -88,6 +88,7 @@ def _field(
         columns=column.elements,
         count=column.count,
         classes=column.classes,
+        min_length=least,
         max_length=column.max_length,
         axis=axis,
         sources=column.sources,

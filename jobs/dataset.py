@@ -115,6 +115,9 @@ class FieldSchema(_Strict):
     classes: list[str] | None = None
     histogram: list[int] | None = None
     """Training-split examples per class, in the order of ``classes``."""
+    min_length: int | None = None
+    """Shortest sequence, in steps. Where it is 0, a network cannot take the steps in: CNTK knows no
+    sequence without one."""
     max_length: int | None = None
     """Longest sequence, in steps."""
     axis: str | None = None

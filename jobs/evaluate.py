@@ -169,6 +169,9 @@ def _field_differences(name: str, here: FieldSchema | None, there: FieldSchema) 
     found = _meaning(here)
     # Of fields of another kind the rest differs by itself. A field need not tell of its columns.
     compared = known if here.kind == there.kind else ("kind",)
+    if here.min_length == 0 and there.min_length != 0:
+        # The network reads at least one step of each row.
+        return [{"pointer": f"{at}/min_length", "here": 0, "there": there.min_length}]
     return [
         {"pointer": f"{at}/{key}", "here": found[key], "there": known[key]}
         for key in compared

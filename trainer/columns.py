@@ -9,6 +9,15 @@ import numpy as np
 from trainer.layout import read_json
 
 
+def stored(folder, schema, role="values"):
+    """The array of a field's file, memory-mapped; one without an entry is read, as nothing can be mapped."""
+    path = str(folder.file(schema["files"][role]))
+    with open(path, "rb") as stream:
+        np.lib.format.read_magic(stream)
+        shape, _, _ = np.lib.format.read_array_header_1_0(stream)
+    return np.load(path, mmap_mode="r" if 0 not in shape else None)
+
+
 class DenseColumn:
     """(rows, *shape) numbers."""
 
@@ -17,7 +26,7 @@ class DenseColumn:
 
     def __init__(self, folder, schema):
         self.shape = tuple(schema["shape"])
-        self.values = np.load(str(folder.file(schema["files"]["values"])), mmap_mode="r")
+        self.values = stored(folder, schema)
 
     def read(self, rows, epoch=None):
         """Float32 array (len(rows), *shape)."""
@@ -32,7 +41,7 @@ class CategoricalColumn:
 
     def __init__(self, folder, schema):
         self.shape = tuple(schema["shape"])
-        self.codes = np.load(str(folder.file(schema["files"]["values"])), mmap_mode="r")
+        self.codes = stored(folder, schema)
         self.one_hot = np.eye(self.shape[0], dtype=np.float32)
 
     def read(self, rows, epoch=None):
@@ -49,8 +58,7 @@ class SparseColumn:
     def __init__(self, folder, schema):
         self.shape = tuple(schema["shape"])
         self.values, self.indices, self.indptr = (
-            np.load(str(folder.file(schema["files"][role])), mmap_mode="r")
-            for role in ("values", "indices", "indptr")
+            stored(folder, schema, role) for role in ("values", "indices", "indptr")
         )
 
     def read(self, rows, epoch=None):
@@ -75,7 +83,7 @@ class CodeColumn:
     shape = ()
 
     def __init__(self, folder, schema):
-        self.codes = np.load(str(folder.file(schema["files"]["values"])), mmap_mode="r")
+        self.codes = stored(folder, schema)
 
     def read(self, rows, epoch=None):
         """Float32 array (len(rows),): exact below 2^24, which is more classes than a field may have."""
@@ -98,7 +106,7 @@ class SequenceColumn:
         self.axis = schema["axis"]
         self.shape = steps.shape
         self.sparse = steps.sparse
-        self.offsets = np.load(str(folder.file(schema["files"]["offsets"])), mmap_mode="r")
+        self.offsets = stored(folder, schema, "offsets")
 
     def lengths(self, rows):
         """How many steps each row has."""
