@@ -12,7 +12,7 @@ import numpy as np
 from trainer.bundle import write_bundle
 from trainer.callbacks import BestAndPatience, Evaluation, LossSeries, Progress, Saving
 from trainer.checkpoints import BrokenCheckpoint, Checkpoints, verify
-from trainer.columns import Dataset
+from trainer.detection.regions import opened
 from trainer.engine import C, take_a_first_step, use_threads
 from trainer.evaluation import Stopped, evaluate, held_out, settle_thresholds, write_report
 from trainer.facts import Facts, jsonable
@@ -54,7 +54,7 @@ def run(folder, attempt, dataset_folder):
     attempt_it = attempt_evaluation if spec.get("evaluation") else attempt_training
     try:
         fitted = folder.schema if folder.schema.exists() else None
-        dataset = Dataset(dataset_folder, fitted)
+        dataset = opened(spec, dataset_folder, fitted)
         summary = attempt_it(folder, spec, dataset, state, found, facts, stop)
     except Stopped:
         return STOPPED

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobs.checks import comparisons, decisions, keeping, learning, nodes
+from jobs.checks import comparisons, decisions, keeping, learning, nodes, regions
 from jobs.checks.draft import Draft
 from jobs.dataset import DatasetSchema
 from jobs.errors import Fault
@@ -22,6 +22,7 @@ def check(spec: dict[str, Any], schema: DatasetSchema) -> tuple[Plan, list[Fault
     draft = Draft(spec, schema)
     if "train" not in schema.splits:
         draft.fault("/dataset", "no_training_split", f"data set {schema.id} has no training split")
+    regions.declared(draft)
     nodes.names(draft)
     planned = plan(nodes.inputs(draft), spec["network"], draft.faults)
     for position, term in enumerate(spec["objective"]):

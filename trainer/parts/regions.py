@@ -1,6 +1,7 @@
 """Layers over the regions of an image, which are the steps of a sequence: one box each."""
 
-from typing import List
+from collections import OrderedDict
+from typing import Any, Dict, List
 
 import numpy as np
 
@@ -9,6 +10,30 @@ from trainer.parts.layers import layers, written
 from trainer.parts.registry import Param, Plan, PlanError
 
 REGIONS = "regions"
+AXIS = "rois"
+BACKGROUND_CLASS = "background"
+NAMES = ("rois", "region_class", "region_targets", "region_weights")
+
+
+def fields_of(classes: List[str], count: int) -> Dict[str, Any]:
+    """The fields that a spec's regions make, as a schema describes fields; ``count`` is of all steps."""
+    known = [BACKGROUND_CLASS] + list(classes)
+    common = {
+        "kind": "dense",
+        "dtype": "float32",
+        "sequence": True,
+        "axis": AXIS,
+        "files": {},
+        "count": count,
+    }
+    return OrderedDict(
+        [
+            ("rois", dict(common, shape=[4])),
+            ("region_class", dict(common, kind="categorical", shape=[len(known)], classes=known)),
+            ("region_targets", dict(common, shape=[4 * len(known)])),
+            ("region_weights", dict(common, shape=[4 * len(known)], min=0.0, max=1.0)),
+        ]
+    )
 
 
 @layers.part("roi_pooling", sequence=REGIONS)
