@@ -1,4 +1,4 @@
-"""Which candidates are trained on: thresholds, shares, and a choice that depends on seed, epoch and row alone."""
+"""Which candidates are trained on: thresholds, shares, and a choice by seed, epoch and row alone."""
 
 from __future__ import annotations
 
