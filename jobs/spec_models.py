@@ -91,6 +91,14 @@ class Training(Strict):
     shuffle: bool = True
     threads: int | None = Field(default=None, ge=1, le=256, description="CPU threads; the bits depend on it")
     early_stopping: EarlyStopping | None = None
+    rate_factors: dict[str, Annotated[float, Field(gt=0)]] | None = Field(
+        default=None, description="layer to what the learner's rate is multiplied by for it; 1 for the others"
+    )
+    bias_rate_factor: float | None = Field(
+        default=None,
+        gt=0,
+        description="what the rate of each bias is multiplied by, beside its layer's factor",
+    )
 
 
 class CheckpointRules(Strict):

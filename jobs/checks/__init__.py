@@ -46,5 +46,6 @@ def check(spec: dict[str, Any], schema: DatasetSchema) -> tuple[Plan, list[Fault
     learning.watch(draft)
     learning.schedules(draft)
     learning.learner(draft)
+    learning.rates(draft, planned)
     nodes.sparse(draft)
     return planned, draft.faults
