@@ -146,8 +146,9 @@ def _fields(spec: Mapping[str, Any], fitted: DatasetSchema) -> list[str]:
     """The fields that inputs, targets and weights name, each once."""
     layers = {layer["name"] for layer in spec["network"]}
     compared = [name for item in spec["objective"] + spec["metrics"] for name in targets(item)]
-    weights = [spec["example_weight"], *(term.get("example_weight") for term in spec["objective"])]
-    named = [*spec["inputs"], *compared, *weights]
+    keys = ("example_weight", "element_weight")
+    weights = [spec["example_weight"], *(term.get(key) for term in spec["objective"] for key in keys)]
+    named = [*spec["inputs"], *compared, *filter(None, weights)]
     fields = [spec["inputs"].get(name, {}).get("field", name) for name in named if name not in layers]
     return [name for name in dict.fromkeys(fields) if name in fitted.fields]
 

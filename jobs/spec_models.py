@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from jobs.errors import Fault, InvalidInput
 from jobs.part_models import Strict, discriminated, known_keys, part_models, reference, tags
+from jobs.region_models import Regions
 from trainer.parts import Part, augmentations, layers, learners, losses, metrics, recipes
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
@@ -95,6 +96,14 @@ class Training(Strict):
     shuffle: bool = True
     threads: int | None = Field(default=None, ge=1, le=256, description="CPU threads; the bits depend on it")
     early_stopping: EarlyStopping | None = None
+    rate_factors: dict[str, Annotated[float, Field(gt=0)]] | None = Field(
+        default=None, description="layer to what the learner's rate is multiplied by for it; 1 for the others"
+    )
+    bias_rate_factor: float | None = Field(
+        default=None,
+        gt=0,
+        description="what the rate of each bias is multiplied by, beside its layer's factor",
+    )
 
 
 class CheckpointRules(Strict):
@@ -199,6 +208,7 @@ class JobSpec(Strict):
         description="short for a plain spec, which is what is kept: keys beside it replace what it says",
     )
     inputs: dict[Name, Annotated[InputSpec, BeforeValidator(_input)]] = Field(min_length=1)
+    regions: Regions | None = Field(default=None, description="parts of images, for a detector")
     network: list[Layer] = Field(min_length=1)  # type: ignore[valid-type]  # built from the registry
     objective: list[Loss] = Field(min_length=1)  # type: ignore[valid-type]  # likewise
     example_weight: str | None = None

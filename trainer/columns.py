@@ -108,12 +108,12 @@ class SequenceColumn:
         self.sparse = steps.sparse
         self.offsets = stored(folder, schema, "offsets")
 
-    def lengths(self, rows):
+    def lengths(self, rows, epoch=None):
         """How many steps each row has."""
         rows = np.asarray(rows)
         return self.offsets[rows + 1] - self.offsets[rows]
 
-    def flat(self, rows):
+    def flat(self, rows, epoch=None):
         """All steps of the rows, one after the other, as ``steps`` reads them."""
         lengths = self.lengths(rows)
         firsts = np.repeat(self.offsets[rows] - (np.cumsum(lengths) - lengths), lengths)
@@ -138,6 +138,8 @@ class SequenceColumn:
         shape = (inside.size, flat.shape[1])
         return Padded(csr_matrix((flat.data, flat.indices, indptr), shape=shape), lengths)
 
+
+EVALUATION_MINIBATCH = 256
 
 KINDS = {"dense": DenseColumn, "categorical": CategoricalColumn, "sparse": SparseColumn}
 
@@ -180,6 +182,10 @@ class Dataset:
             return column
         # The network is the same whatever data it is run on, the names of its axes included.
         return SequenceColumn(self.folder, dict(schema, axis=self.fitted[field]["axis"]), column)
+
+    def evaluated_together(self, minibatch_size):
+        """How many rows are evaluated at a time, where so many are trained on."""
+        return max(minibatch_size, EVALUATION_MINIBATCH)
 
     def rows(self, split):
         """Row indices of a split, or None where the data set has no such split."""

@@ -11,6 +11,7 @@ from trainer.network import Network
 from trainer.objective import Objective
 from trainer.parameters import digest
 from trainer.parts import learners, schedules
+from trainer.rates import by_factor
 
 SEQUENCE_BEGIN = 2
 """CNTK's MaskKind: 0 is invalid, 1 valid."""
@@ -61,9 +62,15 @@ class Model:
         self.rate_field = learners[spec["learner"]["type"]].facts["rate"]
         self.rate = None
         call = learners.build(spec["learner"])
-        self.learner = call.make(list(self.network.parameters.values()), self.rate_at(0.0))
+        first = self.rate_at(0.0)
+        self.learners = [
+            (factor, call.make(parameters, first * factor))
+            for factor, parameters in by_factor(self.network.parameters, spec["training"]).items()
+        ]
         self.trainer = C.Trainer(
-            C.combine([self.objective.report]), (self.objective.loss, None), [self.learner]
+            C.combine([self.objective.report]),
+            (self.objective.loss, None),
+            [learner for _, learner in self.learners],
         )
         self.report_output = self.objective.report.output
         self.trained_on = fed_to(self.network.columns, self.objective.loss, self.objective.report)
@@ -77,7 +84,9 @@ class Model:
         """Before each minibatch: the rate is a function of the position, never of a saved schedule."""
         rate = self.rate_at(epoch)
         if rate != self.rate:
-            self.learner.reset_learning_rate(C.learning_parameter_schedule(rate, minibatch_size=IGNORE))
+            for factor, learner in self.learners:
+                schedule = C.learning_parameter_schedule(rate * factor, minibatch_size=IGNORE)
+                learner.reset_learning_rate(schedule)
             self.rate = rate
 
     def values(self, rows, variables, epoch=None):

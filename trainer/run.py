@@ -13,7 +13,7 @@ import numpy as np
 from trainer.bundle import write_bundle
 from trainer.callbacks import BestAndPatience, Evaluation, LossSeries, Progress, Saving
 from trainer.checkpoints import BrokenCheckpoint, Checkpoints, verify
-from trainer.columns import Dataset
+from trainer.detection.regions import opened
 from trainer.engine import C, take_a_first_step, use_threads
 from trainer.evaluation import Stopped, evaluate, held_out, settle_thresholds, write_report
 from trainer.facts import Facts, jsonable
@@ -72,7 +72,8 @@ def run_on(folder, attempt, dataset_folder):
     state = State()
     attempt_it = attempt_evaluation if spec.get("evaluation") else attempt_training
     try:
-        dataset = open_dataset(dataset_folder, folder.schema if folder.schema.exists() else None)
+        fitted = folder.schema if folder.schema.exists() else None
+        dataset = open_dataset(spec, dataset_folder, fitted)
         summary = attempt_it(folder, spec, dataset, state, found, facts, stop)
     except Stopped:
         return STOPPED
@@ -106,10 +107,10 @@ def run_on(folder, attempt, dataset_folder):
     return 0 if result["outcome"] == "succeeded" else 1
 
 
-def open_dataset(folder, fitted):
-    """The data set in ``folder``, preprocessed as ``fitted`` says; BadData where it is not whole."""
+def open_dataset(spec, folder, fitted):
+    """The data set of a job, preprocessed as ``fitted`` says; BadData where it is not whole."""
     try:
-        return Dataset(folder, fitted)
+        return opened(spec, folder, fitted)
     except (OSError, ValueError, KeyError) as error:
         if is_volume_fault(error):
             raise
