@@ -12,6 +12,8 @@ from jobs.errors import NotFound
 from trainer.layout import Volume, read_json
 
 SPLITS = ("train", "valid", "test")
+AnySplit = Literal["train", "valid", "test", "unlabelled"]
+"""``unlabelled``: images without a class, which are in no other split."""
 
 
 class _Strict(BaseModel):
@@ -74,6 +76,30 @@ class HashSchema(_Strict):
 
     dimension: int
     seed: int
+
+
+class BadImage(_Strict):
+    """An image that was left out."""
+
+    archive: str
+    path: str
+    code: str
+    detail: str
+
+
+class ImagesSchema(_Strict):
+    """How the images of an archive became the rows of a dense field (channels, height, width), uint8."""
+
+    channels: Literal["rgb", "gray"]
+    size: tuple[int, int]
+    """Height and width."""
+    fit: Literal["resize", "letterbox", "crop"]
+    names: str
+    """File in the data set's folder: a line a row, the path in the archive as a JSON string."""
+    bad_count: int = 0
+    """Images that could not be read, and are no rows."""
+    bad: list[BadImage] = []
+    """The first 100 of them."""
 
 
 class Scaling(_Strict):
@@ -164,6 +190,7 @@ class FieldSchema(_Strict):
     """Of a field of annotated boxes."""
     proposals: ProposalsSchema | None = None
     """Of a field of proposals."""
+    images: ImagesSchema | None = None
 
 
 class SplitSchema(_Strict):
@@ -190,7 +217,7 @@ class DatasetSchema(_Strict):
     """The data set whose fitted preprocessing was applied; ``mean``, ``std`` and ``histogram``
     are then those of its training split."""
     fields: dict[str, FieldSchema]
-    splits: dict[Literal["train", "valid", "test"], SplitSchema]
+    splits: dict[AnySplit, SplitSchema]
 
 
 def load_schema(volume: Volume, dataset_id: str) -> DatasetSchema:
