@@ -31,6 +31,11 @@ READERS: dict[str, Callable[[Files, Collection[str], FaultList], AnnotatedImages
     "coco": read_coco,
 }
 """By layout."""
+_HOLDS = {
+    "voc": "it is images, and an XML file for each one that has boxes",
+    "rois": "it is train_img_file.txt, train_roi_file.txt and class_map.txt",
+    "coco": "it is a JSON document a split, with images, categories and annotations",
+}
 _COCO = (b'"images"', b'"categories"')
 """What every COCO document holds."""
 
@@ -102,6 +107,9 @@ def list_detection(
         found = AnnotatedImages([AnnotatedImage(path, split_of_folder(path)) for path in images])
     else:
         found = READERS[layout](files, images.keys(), faults)
+        if not found.images and not faults.count:
+            problem = f"the upload has no annotations of the layout {layout!r}; {_HOLDS[layout]}"
+            faults.add("/options/images/layout", "missing_file", problem)
     entries = [Entry(images[image.path], image.path, image.split, image) for image in found.images]
     entries.sort(key=lambda entry: SPLITS.index(entry.split or options.rest))
     return Listing(entries, Boxes(found, layout in READERS, options, files))

@@ -104,7 +104,7 @@ def _listing(archives: Sequence[Archive], options: Options, fitted: Fitted, faul
         found = list_folders(archives, bool(fitted), faults)
     for archive in archives:
         members = [entry for entry in found.entries if entry.archive is archive]
-        if not members and not faults.count:
+        if not members and layout not in READERS and not faults.count:
             some = listing(list(archive.sizes)) or "nothing"
             faults.add(archive.at(), "empty", f"the archive holds no image; it holds {some}")
         for split, names in (options.splits.files or {}).items():
