@@ -17,6 +17,7 @@ from pathlib import Path
 from ingest.faults import FaultList, file_pointer
 from ingest.fields import Upload
 from ingest.images.names import cleaned, path_problem
+from ingest.options import Split
 from jobs.errors import Fault, TooLarge
 
 MAX_MEMBERS = 300_000
@@ -44,6 +45,9 @@ class Unreadable(Exception):
 
 class Archive(ABC):
     """One uploaded archive. ``sizes``: the bytes of its plain files by their paths, in its own order."""
+
+    split: Split | None = None
+    """That of all its images, where the options tell."""
 
     def __init__(self, filename: str) -> None:
         self.filename = filename
