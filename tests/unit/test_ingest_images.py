@@ -251,7 +251,10 @@ def test_broken_map_files(ingestion: Ingestion) -> None:
 
 
 def test_a_map_that_names_a_missing_image(ingestion: Ingestion) -> None:
-    files = {**MAPPED, "train_map.txt": MAPPED["train_map.txt"] + b"/etc/passwd\t0\n../../up.png\t1\n".decode()}
+    files = {
+        **MAPPED,
+        "train_map.txt": MAPPED["train_map.txt"] + b"/etc/passwd\t0\n../../up.png\t1\n".decode(),
+    }
     found = ingestion.add({"m.zip": zipped(files)})
     images = found.schema.fields["image"].images
     assert images is not None
@@ -320,7 +323,7 @@ def test_images_like_others(ingestion: Ingestion) -> None:
         ({"images": {"size": [3]}}, ("/options/images/size", "too-short")),
         ({"images": {"size": 0}}, ("/options/images/size/0", "greater-than-equal")),
         ({"images": {"fit": "stretch"}}, ("/options/images/fit", "literal-error")),
-        ({"fields": {"image": {"standardize": True}}}, ("/options/fields/image/standardize", "not_for_format")),
+        ({"fields": {"image": {"missing": 0}}}, ("/options/fields/image/missing", "not_for_format")),
         ({"fields": {"image": {"shape": [3, 64]}}}, ("/options/fields/image/shape", "not_for_format")),
         ({"fields": {"x": {"columns": ["*"]}}}, ("/options/fields/x/columns", "gathered")),
         ({"splits": {"column": "part"}}, ("/options/splits/column", "not_for_format")),
