@@ -12,6 +12,8 @@ from jobs.errors import NotFound
 from trainer.layout import Volume, read_json
 
 SPLITS = ("train", "valid", "test")
+AnySplit = Literal["train", "valid", "test", "unlabelled"]
+"""``unlabelled``: images without a class, which are in no other split."""
 
 
 class _Strict(BaseModel):
@@ -76,6 +78,30 @@ class HashSchema(_Strict):
     seed: int
 
 
+class BadImage(_Strict):
+    """An image that was left out."""
+
+    archive: str
+    path: str
+    code: str
+    detail: str
+
+
+class ImagesSchema(_Strict):
+    """How the images of an archive became the rows of a dense field (channels, height, width), uint8."""
+
+    channels: Literal["rgb", "gray"]
+    size: tuple[int, int]
+    """Height and width."""
+    fit: Literal["resize", "letterbox", "crop"]
+    names: str
+    """File in the data set's folder: a line a row, the path in the archive as a JSON string."""
+    bad_count: int = 0
+    """Images that could not be read, and are no rows."""
+    bad: list[BadImage] = []
+    """The first 100 of them."""
+
+
 class Scaling(_Strict):
     """Stored is (value - mean) / std, element by element."""
 
@@ -133,6 +159,7 @@ class FieldSchema(_Strict):
     tokens: TokensSchema | None = None
     hashed: HashSchema | None = None
     standardized: Scaling | None = None
+    images: ImagesSchema | None = None
 
 
 class SplitSchema(_Strict):
@@ -159,7 +186,7 @@ class DatasetSchema(_Strict):
     """The data set whose fitted preprocessing was applied; ``mean``, ``std`` and ``histogram``
     are then those of its training split."""
     fields: dict[str, FieldSchema]
-    splits: dict[Literal["train", "valid", "test"], SplitSchema]
+    splits: dict[AnySplit, SplitSchema]
 
 
 def load_schema(volume: Volume, dataset_id: str) -> DatasetSchema:

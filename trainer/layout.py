@@ -4,6 +4,7 @@ Runs on CPython 3.6 and on the modern side alike; standard library only. Whole f
 appear by temporary write, fsync and rename; facts are appended lines.
 """
 
+import errno
 import json
 import os
 import tempfile
@@ -48,6 +49,20 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+VOLUME_FAULTS = frozenset(
+    [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT]
+)
+"""What a full, read-only, broken or absent volume answers with. It says nothing of the job."""
+
+
+def is_volume_fault(error: Optional[BaseException]) -> bool:
+    """Whether an error is the volume's. CNTK tells of one by its words alone, in a RuntimeError."""
+    if isinstance(error, OSError):
+        return error.errno in VOLUME_FAULTS
+    words = (os.strerror(number) for number in VOLUME_FAULTS)
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+
+
 class AttemptDirectory:
     """``attempts/<n>/``: what one attempt's processes wrote."""
 
@@ -59,6 +74,9 @@ class AttemptDirectory:
         """What the trainer reports, one JSON object a line; written by the trainer alone."""
         self.process = path / "process.json"
         """pid, start time and process group of the trainer; written by the worker."""
+        self.result = path / "result.json"
+        self.spec = path / "spec.json"
+        """The job's result and spec up to this attempt, where a retry put others in their place."""
 
 
 class CheckpointDirectory:
@@ -104,6 +122,16 @@ class RunDirectory:
     def checkpoint(self, samples: int) -> CheckpointDirectory:
         return CheckpointDirectory(self.checkpoints / str(samples))
 
+    def unfinished(self) -> List[Path]:
+        """What was begun here and never finished; only while nobody writes is it what a crash left."""
+        folders = [self.path, self.checkpoints, self.artifacts, *self.attempts.glob("*")]
+        return [
+            left
+            for folder in folders
+            for begun in (".writing-*", ".retired-*")
+            for left in folder.glob(begun)
+        ]
+
     def published_checkpoints(self) -> List[int]:
         """Sample counts of the published checkpoints, oldest first.
 
@@ -126,6 +154,21 @@ class DatasetDirectory:
         return self.path / name
 
 
+class ModelDirectory:
+    """``VOLUME/models/<model>/``: a base model that layers of type ``pretrained`` take their nodes from."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.record = path / "model.json"
+        """What is known of the model; written anew when its import has ended."""
+        self.source = path / "source"
+        """What was brought: opened in the sandbox alone."""
+        self.model = path / "model.dnn"
+        """The same network as this service saved it; there before the record says that it is ready."""
+        self.lock = path / "lock"
+        """Exclusively locked (flock) for as long as somebody imports the model."""
+
+
 class Volume:
     """The folder that outlives every process."""
 
@@ -133,6 +176,7 @@ class Volume:
         self.path = path
         self.jobs = path / "jobs"
         self.datasets = path / "datasets"
+        self.models = path / "models"
         self.incoming = path / "incoming"
         """Uploads and conversions under way; anything here may be deleted at start-up."""
 
@@ -141,6 +185,9 @@ class Volume:
 
     def dataset(self, dataset_id: str) -> DatasetDirectory:
         return DatasetDirectory(self.datasets / dataset_id)
+
+    def model(self, model_id: str) -> ModelDirectory:
+        return ModelDirectory(self.models / model_id)
 
 
 def append_line(path: Path, value: Dict[str, Any]) -> None:
