@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from jobs.errors import Fault, InvalidInput
 from jobs.part_models import Strict, discriminated, known_keys, part_models, reference, tags
 from jobs.region_models import Regions
-from trainer.parts import Part, layers, learners, losses, metrics, recipes
+from trainer.parts import Part, augmentations, layers, learners, losses, metrics, recipes
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 Split = Literal["train", "valid"]
@@ -19,16 +19,21 @@ Weight = Annotated[float, Field(ge=0)]
 Model = TypeVar("Model", bound=BaseModel)
 
 
+Augmentation = reference(part_models(augmentations), None, augmentations)
+
+
 class InputSpec(Strict):
     """A field of the data set as the network sees it: ``(value - shift) * scale``.
 
-    ``standardize`` takes mean and deviation of each element from the training split instead.
+    ``standardize`` takes mean and deviation of each element from the training split instead. Images that are
+    trained are changed by ``augment`` before, one augmentation after the other; evaluated ones are not.
     """
 
     field: str
     standardize: bool = False
     shift: float = 0.0
     scale: float = 1.0
+    augment: list[Augmentation] = Field(default=[])  # type: ignore[valid-type]  # built from the registry
 
 
 def _input(value: Any) -> Any:

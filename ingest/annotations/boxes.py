@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -13,6 +13,8 @@ from ingest.options import Split
 OVERSTEP = 1.0
 """Pixels by which a box may leave its image without a word: tools round, and count from 0 or from 1."""
 
+Size = tuple[int, int]
+"""Height and width, in pixels."""
 Corners = tuple[float, float, float, float]
 """x1, y1, x2, y2 in pixels of the original image, the origin at its upper left corner: pixel 0 reaches
 from 0 to 1, so an image's right border is its width."""
@@ -22,7 +24,7 @@ class Files(Protocol):
     """The files of an upload, by their paths in its archive."""
 
     @property
-    def names(self) -> Sequence[str]:
+    def names(self) -> Collection[str]:
         """Every file, images among them."""
 
     def read(self, name: str, limit: int) -> bytes:
@@ -53,13 +55,13 @@ class AnnotatedImage:
     """None: nothing tells."""
     source: str | None = None
     """The file that annotates it."""
-    size: tuple[int, int] | None = None
-    """Width and height, where the annotations declare them."""
+    size: Size | None = None
+    """As the annotations declare it."""
     boxes: list[Box] = field(default_factory=list)
 
 
 @dataclass
-class Annotations:
+class AnnotatedImages:
     """All images of an upload."""
 
     images: list[AnnotatedImage]
@@ -67,12 +69,13 @@ class Annotations:
     """In order, without the background; None: the classes are those of the training boxes."""
 
 
-def refused(box: Box, width: int, height: int) -> tuple[str, str] | None:
-    """Why a box cannot be on an image of this size, as a code and words; None: it can.
+def refused(corners: Corners, size: Size) -> tuple[str, str] | None:
+    """Why no image of this size can have a box, as a code and words; None: it can.
 
     What oversteps the image by ``OVERSTEP`` at most is taken as rounding.
     """
-    x1, y1, x2, y2 = box.corners
+    x1, y1, x2, y2 = corners
+    height, width = size
     shown = f"({x1:g}, {y1:g}) to ({x2:g}, {y2:g})"
     if x2 <= x1 or y2 <= y1:
         return (
@@ -81,14 +84,15 @@ def refused(box: Box, width: int, height: int) -> tuple[str, str] | None:
         )
     if x1 < -OVERSTEP or y1 < -OVERSTEP or x2 > width + OVERSTEP or y2 > height + OVERSTEP:
         return "outside", f"the box {shown} leaves the image, which is {width} wide and {height} high"
-    if clipped(box.corners, width, height) is None:
+    if clipped(corners, size) is None:
         return "outside", f"nothing of the box {shown} lies on the image, {width} wide and {height} high"
     return None
 
 
-def clipped(corners: Corners, width: int, height: int) -> Corners | None:
-    """The part of a box that lies on the image; None where there is none."""
+def clipped(corners: Corners, size: Size) -> Corners | None:
+    """The part of a box that lies on an image of this size; None where there is none."""
     x1, y1, x2, y2 = corners
+    height, width = size
     x1, y1, x2, y2 = max(x1, 0.0), max(y1, 0.0), min(x2, float(width)), min(y2, float(height))
     return (x1, y1, x2, y2) if x1 < x2 and y1 < y2 else None
 

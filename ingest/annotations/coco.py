@@ -12,7 +12,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field, ValidationError
 
-from ingest.annotations.boxes import AnnotatedImage, Annotations, Box, Files, missing_image
+from ingest.annotations.boxes import AnnotatedImage, AnnotatedImages, Box, Files, missing_image
 from ingest.faults import FaultList, listing
 from ingest.options import Split
 from ingest.split_words import split_of_file
@@ -53,7 +53,7 @@ def json_files(names: Collection[str]) -> list[str]:
     return sorted(name for name in names if name.lower().endswith(".json"))
 
 
-def read_coco(files: Files, images: Collection[str], faults: FaultList) -> Annotations:
+def read_coco(files: Files, images: Collection[str], faults: FaultList) -> AnnotatedImages:
     """The images that the documents list. The classes are the training documents' categories, by id."""
     found: dict[str, AnnotatedImage] = {}
     training: dict[str, None] = {}
@@ -71,7 +71,7 @@ def read_coco(files: Files, images: Collection[str], faults: FaultList) -> Annot
         by_id = _take_images(document, name, split, by_name, found, files, faults)
         categories = {entry.id: entry.name for entry in numbered}
         _take_boxes(document, name, by_id, categories, files, faults)
-    return Annotations(list(found.values()), list(training))
+    return AnnotatedImages(list(found.values()), list(training))
 
 
 def _parse(files: Files, name: str, faults: FaultList) -> _Document | None:
@@ -117,7 +117,7 @@ def _take_images(
         else:
             size = None
             if entry.width is not None and entry.height is not None:
-                size = entry.width, entry.height
+                size = entry.height, entry.width
             by_id[entry.id] = found[image] = AnnotatedImage(image, split, name, size)
     return by_id
 

@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterator
 
 from ingest.annotations.boxes import (
     AnnotatedImage,
-    Annotations,
+    AnnotatedImages,
     Box,
     Files,
     finite,
@@ -40,7 +40,7 @@ def image_files(names: Collection[str]) -> Iterator[tuple[str, str, Split]]:
                 yield name, name[: -len(_IMAGES)], split
 
 
-def read_rois(files: Files, images: Collection[str], faults: FaultList) -> Annotations:
+def read_rois(files: Files, images: Collection[str], faults: FaultList) -> AnnotatedImages:
     """The images that the image files list, and those in ``negative`` beside ``train_img_file.txt``.
 
     Boxes of the background class are what lines are padded with, and are left out.
@@ -71,7 +71,7 @@ def read_rois(files: Files, images: Collection[str], faults: FaultList) -> Annot
             for image in sorted(images):
                 if image.startswith(folder) and image not in found:
                     found[image] = AnnotatedImage(image, split)
-    return Annotations(list(found.values()), [name for name in classes.values() if name != BACKGROUND])
+    return AnnotatedImages(list(found.values()), [name for name in classes.values() if name != BACKGROUND])
 
 
 def listed_images(

@@ -15,7 +15,7 @@ from defusedxml.ElementTree import fromstring
 
 from ingest.annotations.boxes import (
     AnnotatedImage,
-    Annotations,
+    AnnotatedImages,
     Box,
     Files,
     finite,
@@ -35,7 +35,7 @@ _LISTS: dict[str, Split] = {"train": "train", "val": "valid", "test": "test", "t
 _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 
-def read_voc(files: Files, images: Collection[str], faults: FaultList) -> Annotations:
+def read_voc(files: Files, images: Collection[str], faults: FaultList) -> AnnotatedImages:
     """Every image of the archive, or those that ImageSets/Main lists.
 
     ``images``: the files that are images. An XML file belongs to the image of its name, in the folder
@@ -45,7 +45,7 @@ def read_voc(files: Files, images: Collection[str], faults: FaultList) -> Annota
     known = set(files.names)
     sources: dict[str, str] = {}
     for name in sorted(known):
-        if not name.lower().endswith(".xml"):
+        if not is_xml(name):
             continue
         image = next((by_stem[stem] for stem in _stems(name) if stem in by_stem), None)
         if image is None:
@@ -64,7 +64,11 @@ def read_voc(files: Files, images: Collection[str], faults: FaultList) -> Annota
         if annotated.source is not None:
             _annotate(annotated, annotated.source, files, faults)
         found.append(annotated)
-    return Annotations(found)
+    return AnnotatedImages(found)
+
+
+def is_xml(name: str) -> bool:
+    return name.lower().endswith(".xml")
 
 
 def _stem(name: str) -> str:
@@ -129,7 +133,7 @@ def _annotate(image: AnnotatedImage, name: str, files: Files, faults: FaultList)
     declared = finite([root.findtext("size/width"), root.findtext("size/height")])
     if declared is not None and min(declared) > 0:
         # Tools that do not know the size write 0.
-        image.size = (int(declared[0]), int(declared[1]))
+        image.size = (int(declared[1]), int(declared[0]))
     elif declared is None and root.find("size") is not None:
         problem = f"{name}: <size> has no <width> and <height> that are numbers"
         faults.add(files.at(name, "size"), "malformed_annotation", problem)

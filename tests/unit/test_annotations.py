@@ -5,17 +5,20 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import pytest
 
-from ingest.annotations.boxes import Annotations, Box, clipped, refused
+from ingest.annotations.boxes import AnnotatedImages, clipped, refused
 from ingest.annotations.coco import read_coco
+from ingest.annotations.given import Given, read_given
 from ingest.annotations.rois import read_rois
 from ingest.annotations.voc import read_voc
 from ingest.faults import FaultList, file_pointer
 from jobs.errors import Fault, InvalidInput, TooLarge
 
-Reader = Callable[..., Annotations]
+Reader = Callable[..., AnnotatedImages]
+Found = TypeVar("Found")
 
 
 class Archive:
@@ -39,7 +42,7 @@ class Archive:
         return file_pointer("a.zip", name, *steps)
 
 
-def read(reader: Reader, files: Mapping[str, str | bytes]) -> Annotations:
+def read(reader: Callable[..., Found], files: Mapping[str, str | bytes]) -> Found:
     faults = FaultList()
     images = [name for name in files if name.endswith((".jpg", ".png"))]
     found = reader(Archive(files), images, faults)
@@ -82,9 +85,9 @@ def test_voc_by_its_lists() -> None:
     found = read(read_voc, VOC)
     assert [(image.path[-5:], image.split, image.size) for image in found.images] == [
         ("3.jpg", "train", None),
-        ("1.jpg", "train", (8, 6)),
+        ("1.jpg", "train", (6, 8)),
         ("4.jpg", "test", None),
-        ("2.jpg", "train", (8, 6)),
+        ("2.jpg", "train", (6, 8)),
     ]
     boxes = [(box.name, box.corners, box.difficult) for box in found.images[1].boxes]
     # Counted from 1, both corners within: the first box is the whole image.
@@ -290,8 +293,8 @@ def test_coco() -> None:
     found = read(read_coco, COCO)
     assert found.classes == ["cat", "dog"]
     assert [(image.path, image.split, image.size) for image in found.images] == [
-        ("train2017/a.jpg", "train", (8, 6)),
-        ("train2017/b.jpg", "train", (8, 6)),
+        ("train2017/a.jpg", "train", (6, 8)),
+        ("train2017/b.jpg", "train", (6, 8)),
         ("val2017/a.jpg", "valid", None),
         ("test/c.png", "test", None),
     ]
@@ -350,10 +353,60 @@ def test_coco_names_that_may_be_several_images() -> None:
     ],
 )
 def test_boxes_that_no_image_can_have(corners: tuple[float, float, float, float], code: str | None) -> None:
-    found = refused(Box("cat", corners, False, "object 1"), 8, 6)
+    found = refused(corners, (6, 8))
     assert (found[0] if found else None) == code
 
 
 def test_clipping() -> None:
-    assert clipped((-2, 1, 9, 7), 8, 6) == (0, 1, 8, 6)
-    assert clipped((8, 0, 9, 6), 8, 6) is None
+    assert clipped((-2, 1, 9, 7), (6, 8)) == (0, 1, 8, 6)
+    assert clipped((8, 0, 9, 6), (6, 8)) is None
+
+
+GIVEN: dict[str, str | bytes] = {
+    **ROIS,
+    "train_proposals.txt": "0 |proposals 0 0 3 3 1 1 2 5\n1 |proposals\n",
+    "other/rest-proposals.txt": "../testImages/c.jpg\t0.5 0 4 4\n",
+}
+
+
+def given(files: Mapping[str, str | bytes], named: Sequence[str] = ()) -> dict[str, Given]:
+    def reader(archive: Archive, images: Sequence[str], faults: FaultList) -> dict[str, Given]:
+        return read_given(archive, named, images, faults)
+
+    return read(reader, files)
+
+
+def test_given_proposals() -> None:
+    found = given(GIVEN)
+    assert {image: proposals.boxes.tolist() for image, proposals in found.items()} == {
+        "positive/a.jpg": [[0, 0, 4, 4], [1, 1, 3, 6]],
+        "positive/b.jpg": [],
+        "testImages/c.jpg": [[0.5, 0, 4, 4]],
+    }
+    assert list(given(GIVEN, ["other/rest-proposals.txt"])) == ["testImages/c.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "named", "place", "code"),
+    [
+        ({}, ["prop.txt"], "/options/images/proposals/files/0", "missing_file"),
+        ({"train_proposals.txt": "0 |proposals 1 2"}, (), "/file/a.zip/train_proposals.txt/line 1", BROKEN),
+        ({"train_proposals.txt": "5 |proposals"}, (), "/file/a.zip/train_proposals.txt/line 1", BROKEN),
+        ({"val_proposals.txt": "0 |proposals"}, (), "/file/a.zip/val_proposals.txt", "missing_file"),
+        ({"z_proposals.txt": "a.jpg 1 2 3 4"}, (), "/file/a.zip/z_proposals.txt/line 1", BROKEN),
+        ({"z_proposals.txt": "a.jpg\t1 2 3 4"}, (), "/file/a.zip/z_proposals.txt/line 1", "missing_image"),
+        ({"z_proposals.txt": "a.jpg\t1 2 3"}, (), "/file/a.zip/z_proposals.txt/line 1", BROKEN),
+        ({"z_proposals.txt": "positive/a.jpg\t"}, (), "/file/a.zip/z_proposals.txt/line 1", "duplicate"),
+    ],
+)
+def test_given_proposal_faults(
+    changes: dict[str, str | bytes], named: Sequence[str], place: str, code: str
+) -> None:
+    with pytest.raises(InvalidInput) as caught:
+        given({**GIVEN, **changes}, named)
+    assert [(fault.pointer, fault.code) for fault in caught.value.faults] == [(place, code)]
+
+
+def test_no_file_of_proposals() -> None:
+    with pytest.raises(InvalidInput, match=r"proposals\.txt"):
+        given(ROIS)
