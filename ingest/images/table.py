@@ -14,6 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
+from ingest.annotations.detection import READERS, is_detection, layout_of, list_detection
 from ingest.arrays import GrowingArray
 from ingest.columns import Column
 from ingest.faults import FaultList, listing, pointer
@@ -61,7 +62,7 @@ def read(
             if archive is not None:
                 archives.append(opened.enter_context(closing(archive)))
         faults.raise_if_any()
-        found = _listing(archives, options, bool(fitted), faults)
+        found = _listing(archives, options, fitted, faults)
         plans = _plans(found, options, fitted, faults)
         by_column = {plan.columns[0]: plan for plan in plans}
         found.annotations.check(found.entries, by_column, faults)
@@ -72,7 +73,7 @@ def read(
     _report(bad, len(rows), options.images, faults)
     faults.raise_if_any()
     _write_names(rows, len(archives) > 1, folder / NAMES)
-    columns = {IMAGE: pixels, **found.annotations.write(rows, by_column, folder, faults)}
+    columns = {IMAGE: pixels, **found.annotations.write(rows, pixels, by_column, folder, faults)}
     kept = Counter(row.entry.archive.filename for row in rows)
     return Table(
         [(plan, [columns[plan.columns[0]]]) for plan in plans],
@@ -94,11 +95,16 @@ def read(
     )
 
 
-def _listing(archives: Sequence[Archive], options: Options, predicted: bool, faults: FaultList) -> Listing:
-    found = list_folders(archives, predicted, faults)
+def _listing(archives: Sequence[Archive], options: Options, fitted: Fitted, faults: FaultList) -> Listing:
+    assert options.images is not None
+    layout = options.images.layout or layout_of(archives)
+    if layout in READERS or is_detection(fitted):
+        found = list_detection(archives, layout, options, faults)
+    else:
+        found = list_folders(archives, bool(fitted), faults)
     for archive in archives:
         members = [entry for entry in found.entries if entry.archive is archive]
-        if not members and not faults.count:
+        if not members and layout not in READERS and not faults.count:
             some = listing(list(archive.sizes)) or "nothing"
             faults.add(archive.at(), "empty", f"the archive holds no image; it holds {some}")
         for split, names in (options.splits.files or {}).items():
