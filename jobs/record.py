@@ -169,6 +169,7 @@ class Record(BaseModel):
             "started_at": rfc3339(self.started_at),
             "first_minibatch_at": rfc3339(self.first_minibatch_at),
             "finished_at": rfc3339(self.finished_at),
+            "not_before": rfc3339(self.not_before),
         }
 
 

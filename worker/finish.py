@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ STOPPED_STATUS = 75
 """The trainer's exit status (EX_TEMPFAIL) after it saved and left because it was asked to."""
 VOLUME_STATUS = 74
 """The trainer's exit status (EX_IOERR) where the volume is full, read-only or out of reach."""
+_FULL_BYTES = 1 << 20
 _TAIL_LINES = 12
 _TAIL_BYTES = 8192
 
@@ -81,14 +83,20 @@ def decide(record: Record, run: RunDirectory, ending: Ending, settings: Settings
             return Outcome(State.QUEUED, Reason.WORKER_STOPPED)
         case _:
             detail = _obituary(run.attempt(record.attempt), ending)
-            verdict = after_crash(record, run, _cause(ending), detail, settings)
+            verdict = after_crash(record, run, _cause(run, ending), detail, settings)
             fields: dict[str, Any] = dict(verdict.fields)
             return Outcome(verdict.target, verdict.reason, verdict.detail, fields, verdict.delay_s)
 
 
-def _cause(ending: Ending) -> Reason:
+def _is_full(run: RunDirectory) -> bool:
+    """Whether the volume has no room: somebody filled it while the trainer was writing, which CNTK may not
+    survive, nor tell."""
+    return shutil.disk_usage(run.path).free < _FULL_BYTES
+
+
+def _cause(run: RunDirectory, ending: Ending) -> Reason:
     """Whose fault it is that an attempt ended without a result: the volume's, or its own."""
-    of_the_volume = ending.status == VOLUME_STATUS or is_volume_fault(ending.trouble)
+    of_the_volume = ending.status == VOLUME_STATUS or is_volume_fault(ending.trouble) or _is_full(run)
     return Reason.VOLUME_UNUSABLE if of_the_volume else Reason.CRASHED
 
 
