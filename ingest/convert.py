@@ -13,11 +13,12 @@ from ingest.arrays import Array, sync
 from ingest.assemble import assemble
 from ingest.columns import Column
 from ingest.faults import FaultList
-from ingest.fields import FieldPlan, Upload
-from ingest.options import Options, Split
+from ingest.fields import NO_SPLIT, FieldPlan, Table, Upload
+from ingest.images import table as images
+from ingest.options import Options
 from ingest.splits import split_rows
-from ingest.statistics import axes_of, statistics
-from jobs.dataset import DatasetSchema, FieldSchema, HashSchema, SourceFile, SplitSchema
+from ingest.statistics import axes_of, shortest, statistics
+from jobs.dataset import AnySplit, DatasetSchema, FieldSchema, HashSchema, SourceFile, SplitSchema
 
 
 def convert(
@@ -38,7 +39,7 @@ def convert(
     assert options.format is not None
     faults = FaultList()
     filenames = [upload.filename for upload in uploads]
-    read = {"npz": npz.read, "ctf": ctf.read}.get(options.format, tabular.read)
+    read = {"npz": npz.read, "ctf": ctf.read, "images": images.read}.get(options.format, tabular.read)
     table = read(uploads, options, like.fields if like else {}, folder, faults, unpacked_limit)
     faults.raise_if_any()
     rows = split_rows(table, filenames, options, faults)
@@ -50,7 +51,13 @@ def convert(
         plan.name: _field(plan, column, f"field-{number}", folder, train, axes.get(plan.name))
         for number, (plan, column) in enumerate(columns)
     }
-    splits = {split: _write_split(split, found, folder) for split, found in rows.items()}
+    for plan, _ in columns:
+        if table.images is not None and plan.columns == (images.IMAGE,):
+            fields[plan.name] = fields[plan.name].model_copy(update={"images": table.images})
+    rows_of: dict[AnySplit, Array] = dict(rows.items())
+    if len(unlabelled := _unlabelled(table)):
+        rows_of["unlabelled"] = unlabelled
+    splits = {split: _write_split(split, found, folder) for split, found in rows_of.items()}
     sync(folder)
     return DatasetSchema(
         id=dataset_id,
@@ -71,7 +78,7 @@ def _field(
     plan: FieldPlan, column: Column, stem: str, folder: Path, train: Array, axis: str | None
 ) -> FieldSchema:
     """Describe a column and give its files their final names."""
-    described = statistics(column, train)
+    described, least = statistics(column, train), shortest(column)
     if plan.fitted is not None:
         described |= {key: getattr(plan.fitted, key) for key in ("mean", "std", "histogram")}
     hashing = plan.options.hashing
@@ -88,6 +95,7 @@ def _field(
         columns=column.elements,
         count=column.count,
         classes=column.classes,
+        min_length=least,
         max_length=column.max_length,
         axis=axis,
         sources=column.sources,
@@ -96,11 +104,19 @@ def _field(
         tokens=column.tokens,
         hashed=None if hashing is None else HashSchema(dimension=hashing.hash, seed=hashing.seed),
         standardized=column.standardized,
+        boxes=column.boxes,
+        proposals=column.proposals,
         **described,
     )
 
 
-def _write_split(split: Split, rows: Array, folder: Path) -> SplitSchema:
+def _unlabelled(table: Table) -> Array:
+    """The rows that are in no split."""
+    codes = np.frombuffer(table.split_codes or b"", dtype=np.uint8)
+    return np.flatnonzero(codes == NO_SPLIT).astype(np.int64)
+
+
+def _write_split(split: AnySplit, rows: Array, folder: Path) -> SplitSchema:
     name = f"split-{split}.npy"
     np.save(folder / name, rows)
     return SplitSchema(rows=len(rows), file=name)

@@ -12,9 +12,11 @@ from ingest.faults import FaultList, listing, nearest, pointer
 from ingest.field_options import FieldOptions
 from ingest.like import options_like
 from ingest.options import Options
-from jobs.dataset import ColumnSchema, FieldSchema
+from jobs.dataset import ColumnSchema, FieldSchema, ImagesSchema
 
 MAX_FIELDS = 4096
+NO_SPLIT = 255
+"""The split code of a row that none has: nothing is trained or judged on it."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +64,9 @@ class Table:
     file_rows: list[int]
     """Rows of each file, in the order of the upload."""
     split_codes: bytes | None = None
-    """Where a column tells the split: the place of each row's word in ingest.options.SPLITS."""
+    """Where something tells the split of each row: its place in ingest.options.SPLITS, or NO_SPLIT."""
+    images: ImagesSchema | None = None
+    """Of the column ``image``, where there is one."""
 
     @property
     def rows(self) -> int:

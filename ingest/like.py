@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ingest.field_options import FieldOptions, HashOptions, TokenOptions
+from ingest.images.options import ImageOptions
 from jobs.dataset import DatasetSchema, FieldSchema, load_schema
 from jobs.errors import Fault, InvalidInput, NotFound
 from trainer.layout import Volume
@@ -43,3 +44,13 @@ def options_like(field: FieldSchema) -> FieldOptions:
         encode=None if hashed is None else HashOptions(hash=hashed.dimension, seed=hashed.seed),
         standardize=field.standardized is not None,
     )
+
+
+def images_like(options: ImageOptions, like: DatasetSchema | None) -> ImageOptions:
+    """The options with size, fit and channels of the other data set's images."""
+    for field in like.fields.values() if like is not None else ():
+        if field.images is not None:
+            there = field.images
+            told = {"size": list(there.size), "fit": there.fit, "channels": there.channels}
+            return options.model_copy(update=told)
+    return options

@@ -8,6 +8,8 @@ from typing import Any
 
 from ingest.faults import listing, nearest, pointer
 from ingest.field_options import TokenOptions
+from ingest.images.options import ImageOptions
+from ingest.like import images_like
 from ingest.options import CSV_ONLY, FORMATS, TABLES, Format, Options
 from jobs.dataset import DatasetSchema
 from jobs.errors import Fault, InvalidInput
@@ -33,9 +35,12 @@ def normalise(options: Options, filenames: Sequence[str], like: DatasetSchema | 
         faults += _like_faults(options, filenames, like)
     if faults:
         raise InvalidInput.of(faults)
-    first = PurePosixPath(filenames[0])
-    format_ = _format(options, filenames[0])
-    filled: dict[str, Any] = {"name": options.name or first.stem or filenames[0], "format": format_}
+    first = filenames[0]
+    format_ = _format(options, first)
+    stem = first[: len(first) - len(_extension(first))]
+    filled: dict[str, Any] = {"name": options.name or stem or first, "format": format_}
+    if format_ == "images":
+        filled["images"] = images_like(options.images or ImageOptions(), like)
     if format_ == "csv":
         told: dict[str, Any] = {key: getattr(options, key) for key in CSV_ONLY}
         if like is not None and like.format == "csv":
@@ -45,7 +50,7 @@ def normalise(options: Options, filenames: Sequence[str], like: DatasetSchema | 
                 if told[key] is None and key not in skipped:
                     told[key] = like.options.get(key)
         filled["columns"] = told["columns"]
-        filled["delimiter"] = told["delimiter"] or ("\t" if first.suffix.lower() == ".tsv" else ",")
+        filled["delimiter"] = told["delimiter"] or ("\t" if _extension(first) == ".tsv" else ",")
         filled["quote"] = '"' if told["quote"] is None else told["quote"]
         filled["header"] = told["columns"] is None if told["header"] is None else told["header"]
         filled["surplus"] = told["surplus"] or "error"
@@ -72,14 +77,20 @@ def companions(options: Options) -> dict[str, str]:
 
 
 def _format(options: Options, filename: str) -> Format | None:
-    return options.format or FORMATS.get(PurePosixPath(filename).suffix.lower())
+    return options.format or FORMATS.get(_extension(filename))
+
+
+def _extension(filename: str) -> str:
+    """The known extension that the name ends in, the longest one (.tar.gz), else what is behind its dot."""
+    known = [extension for extension in FORMATS if filename.lower().endswith(extension)]
+    return max(known, key=len, default=PurePosixPath(filename).suffix.lower())
 
 
 def _format_faults(options: Options, filenames: Sequence[str]) -> Iterator[Fault]:
     formats = {found for filename in filenames if (found := _format(options, filename))}
     for filename in filenames:
         if _format(options, filename) is None:
-            suffix = PurePosixPath(filename).suffix.lower()
+            suffix = _extension(filename)
             known = ", ".join(sorted(set(FORMATS.values())))
             problem = f"its extension {suffix!r} tells no format: say so in /options/format ({known})"
             if suffix == ".xml":
@@ -92,11 +103,26 @@ def _format_faults(options: Options, filenames: Sequence[str]) -> Iterator[Fault
         for key in CSV_ONLY:
             if getattr(options, key) is not None:
                 yield Fault(pointer("options", key), "not_for_format", f"{key!r} is for CSV only")
-    if formats and not formats & set(TABLES):
+    if formats and "images" not in formats and options.images is not None:
+        yield Fault("/options/images", "not_for_format", "'images' is for archives of images only")
+    if formats == {"images"}:
+        yield from _image_faults(options)
+    elif formats and not formats & set(TABLES):
         for name, field in options.fields.items():
             for key, problem in NEEDS_TEXT.items():
                 if getattr(field, key):
                     yield Fault(pointer("options", "fields", name, key), "not_for_format", problem)
+
+
+def _image_faults(options: Options) -> Iterator[Fault]:
+    """Of a field made of an archive only its column and its classes can be told."""
+    if options.splits.column is not None:
+        problem = "an archive of images tells splits by folders or map files"
+        yield Fault("/options/splits/column", "not_for_format", problem)
+    for name, field in options.fields.items():
+        for key in sorted(field.model_fields_set - {"columns", "classes"}):
+            problem = f"{key!r} is not for archives of images; a field of one has 'columns' and 'classes'"
+            yield Fault(pointer("options", "fields", name, key), "not_for_format", problem)
 
 
 def _file_faults(options: Options, filenames: Sequence[str]) -> list[Fault]:
@@ -141,6 +167,10 @@ def _like_faults(options: Options, filenames: Sequence[str], like: DatasetSchema
         if key in options.model_fields_set:
             problem = f"{key!r} is as in {like.id}: next to 'like' it is not given"
             yield Fault(pointer("options", key), "conflict", problem)
+    said = options.images.model_fields_set if options.images is not None else set()
+    for key in sorted({"size", "fit", "channels"} & said):
+        problem = f"{key!r} is as in {like.id}: next to 'like' it is not given"
+        yield Fault(pointer("options", "images", key), "conflict", problem)
     if not all(field.sources for field in like.fields.values()):
         problem = f"{like.id} was ingested before its preprocessing was stored; upload its files again"
         yield Fault("/options/like", "not_fitted", problem)

@@ -10,9 +10,10 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from ingest.faults import nearest, pointer
 from ingest.field_options import FieldOptions, Name, Strict, TokenOptions, Word
+from ingest.images.options import ImageOptions
 from jobs.errors import Fault, InvalidInput
 
-Format = Literal["csv", "jsonl", "parquet", "npz", "ctf", "arff"]
+Format = Literal["csv", "jsonl", "parquet", "npz", "ctf", "arff", "images"]
 Split = Literal["train", "valid", "test"]
 SPLITS: tuple[Split, ...] = get_args(Split)
 
@@ -25,6 +26,10 @@ FORMATS: dict[str, Format] = {
     ".npz": "npz",
     ".ctf": "ctf",
     ".arff": "arff",
+    ".zip": "images",
+    ".tar": "images",
+    ".tar.gz": "images",
+    ".tgz": "images",
 }
 """The format that a file's extension stands for."""
 CSV_ONLY = ("columns", "delimiter", "quote", "header", "surplus")
@@ -74,6 +79,8 @@ class Options(Strict):
     fields: dict[Name, FieldOptions] = Field(default_factory=dict)
     exclude: list[Word] = Field(default_factory=list)
     """Columns, or globs of them, that become no field."""
+    images: ImageOptions | None = None
+    """How the images of archives become rows."""
     splits: SplitOptions = Field(default_factory=SplitOptions)
     like: Annotated[str, Field(pattern="^ds_[0-9a-f]{24}$")] | None = None
     """A data set whose fields these files shall have: nothing is fitted anew. Its rows are for test."""
@@ -119,7 +126,11 @@ def _fault(found: ErrorDetails) -> Fault:
 
 def _known(steps: Sequence[int | str]) -> list[str]:
     """The options that exist where an unknown one was found."""
-    models: dict[int | str, type[BaseModel]] = {"fields": FieldOptions, "splits": SplitOptions}
+    models: dict[int | str, type[BaseModel]] = {
+        "fields": FieldOptions,
+        "splits": SplitOptions,
+        "images": ImageOptions,
+    }
     model = models.get(steps[0], Options) if len(steps) > 1 else Options
     if model is FieldOptions and len(steps) > 3:
         model = TokenOptions if steps[2] == "tokens" else FieldOptions

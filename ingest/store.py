@@ -179,6 +179,8 @@ def _identity(sources: Sequence[SourceFile], options: Options) -> str:
     split_of = {name: split for split, names in (options.splits.files or {}).items() for name in names}
     labels = companions(options)
     said = options.model_dump(mode="json", exclude={"name": True, "splits": {"files": True}})
+    if options.images is None:
+        del said["images"]
     for field in said["fields"].values():
         field["columns_from"] = field["columns_from"] is not None
     document = {

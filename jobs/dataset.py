@@ -12,6 +12,8 @@ from jobs.errors import NotFound
 from trainer.layout import Volume, read_json
 
 SPLITS = ("train", "valid", "test")
+AnySplit = Literal["train", "valid", "test", "unlabelled"]
+"""``unlabelled``: images without a class, which are in no other split."""
 
 
 class _Strict(BaseModel):
@@ -76,12 +78,60 @@ class HashSchema(_Strict):
     seed: int
 
 
+class BadImage(_Strict):
+    """An image that was left out."""
+
+    archive: str
+    path: str
+    code: str
+    detail: str
+
+
+class ImagesSchema(_Strict):
+    """How the images of an archive became the rows of a dense field (channels, height, width), uint8."""
+
+    channels: Literal["rgb", "gray"]
+    size: tuple[int, int]
+    """Height and width."""
+    fit: Literal["resize", "letterbox", "crop"]
+    names: str
+    """File in the data set's folder: a line a row, the path in the archive as a JSON string."""
+    bad_count: int = 0
+    """Images that could not be read, and are no rows."""
+    bad: list[BadImage] = []
+    """The first 100 of them."""
+
+
 class Scaling(_Strict):
     """Stored is (value - mean) / std, element by element."""
 
     mean: list[float]
     std: list[float]
     """1 where the training rows hold one value only. One-hot elements keep mean 0 and std 1."""
+
+
+class BoxesSchema(_Strict):
+    """What became of annotated boxes that no image can have (``outside`` clip), or that a crop cut."""
+
+    outside: Literal["refuse", "clip"]
+    clipped: int
+    """Boxes cut to what of them lies on the image."""
+    dropped: int
+    """Boxes of which nothing was left, empty and inverted ones among them."""
+    named: list[str]
+    """The first of both, in words."""
+
+
+class ProposalsSchema(_Strict):
+    """Where the regions that a detector looks at come from, and how much of the annotations they reach."""
+
+    method: Literal["selective_search+grid", "selective_search", "grid", "given"]
+    settings: dict[str, object]
+    images_without: int
+    """Images with no proposal at all."""
+    recall: dict[Literal["train", "valid", "test"], dict[str, float | None]]
+    """For each split: the share of its annotated boxes that some proposal of their image overlaps by
+    0.5 and by 0.7 (intersection over union); None where it has no box."""
 
 
 class FieldSchema(_Strict):
@@ -115,6 +165,9 @@ class FieldSchema(_Strict):
     classes: list[str] | None = None
     histogram: list[int] | None = None
     """Training-split examples per class, in the order of ``classes``."""
+    min_length: int | None = None
+    """Shortest sequence, in steps. Where it is 0, a network cannot take the steps in: CNTK knows no
+    sequence without one."""
     max_length: int | None = None
     """Longest sequence, in steps."""
     axis: str | None = None
@@ -133,6 +186,11 @@ class FieldSchema(_Strict):
     tokens: TokensSchema | None = None
     hashed: HashSchema | None = None
     standardized: Scaling | None = None
+    images: ImagesSchema | None = None
+    boxes: BoxesSchema | None = None
+    """Of a field of annotated boxes."""
+    proposals: ProposalsSchema | None = None
+    """Of a field of proposals."""
 
 
 class SplitSchema(_Strict):
@@ -159,7 +217,7 @@ class DatasetSchema(_Strict):
     """The data set whose fitted preprocessing was applied; ``mean``, ``std`` and ``histogram``
     are then those of its training split."""
     fields: dict[str, FieldSchema]
-    splits: dict[Literal["train", "valid", "test"], SplitSchema]
+    splits: dict[AnySplit, SplitSchema]
 
 
 def load_schema(volume: Volume, dataset_id: str) -> DatasetSchema:

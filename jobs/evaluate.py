@@ -148,8 +148,9 @@ def _fields(spec: Mapping[str, Any], fitted: DatasetSchema) -> list[str]:
     """The fields that inputs, targets and weights name, each once."""
     layers = {layer["name"] for layer in spec["network"]}
     compared = [name for item in spec["objective"] + spec["metrics"] for name in targets(item)]
-    weights = [spec["example_weight"], *(term.get("example_weight") for term in spec["objective"])]
-    named = [*spec["inputs"], *compared, *weights]
+    keys = ("example_weight", "element_weight")
+    weights = [spec["example_weight"], *(term.get(key) for term in spec["objective"] for key in keys)]
+    named = [*spec["inputs"], *compared, *filter(None, weights)]
     fields = [spec["inputs"].get(name, {}).get("field", name) for name in named if name not in layers]
     return [name for name in dict.fromkeys(fields) if name in fitted.fields]
 
@@ -177,6 +178,9 @@ def _field_differences(name: str, here: FieldSchema | None, there: FieldSchema) 
     found = _meaning(here)
     # Of fields of another kind the rest differs by itself. A field need not tell of its columns.
     compared = known if here.kind == there.kind else ("kind",)
+    if here.min_length == 0 and there.min_length != 0:
+        # The network reads at least one step of each row.
+        return [{"pointer": f"{at}/min_length", "here": 0, "there": there.min_length}]
     return [
         {"pointer": f"{at}/{key}", "here": found[key], "there": known[key]}
         for key in compared

@@ -74,6 +74,7 @@ class Ingestion:
         found = Ingested(schema, self.volume.dataset(schema.id).path)
         named = {name for field in schema.fields.values() for name in field.files.values()}
         named |= {split.file for split in schema.splits.values()} | {"schema.json"}
+        named |= {field.images.names for field in schema.fields.values() if field.images is not None}
         assert {path.name for path in found.folder.iterdir()} == named
         return found
 

@@ -122,6 +122,16 @@ class RunDirectory:
     def checkpoint(self, samples: int) -> CheckpointDirectory:
         return CheckpointDirectory(self.checkpoints / str(samples))
 
+    def unfinished(self) -> List[Path]:
+        """What was begun here and never finished; only while nobody writes is it what a crash left."""
+        folders = [self.path, self.checkpoints, self.artifacts, *self.attempts.glob("*")]
+        return [
+            left
+            for folder in folders
+            for begun in (".writing-*", ".retired-*")
+            for left in folder.glob(begun)
+        ]
+
     def published_checkpoints(self) -> List[int]:
         """Sample counts of the published checkpoints, oldest first.
 

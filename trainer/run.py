@@ -13,7 +13,7 @@ import numpy as np
 from trainer.bundle import write_bundle
 from trainer.callbacks import BestAndPatience, Evaluation, LossSeries, Progress, Saving
 from trainer.checkpoints import BrokenCheckpoint, Checkpoints, verify
-from trainer.columns import Dataset
+from trainer.detection.regions import opened
 from trainer.engine import C, take_a_first_step, use_threads
 from trainer.evaluation import Stopped, evaluate, held_out, settle_thresholds, write_report
 from trainer.facts import Facts, jsonable
@@ -72,7 +72,8 @@ def run_on(folder, attempt, dataset_folder):
     state = State()
     attempt_it = attempt_evaluation if spec.get("evaluation") else attempt_training
     try:
-        dataset = open_dataset(dataset_folder, folder.schema if folder.schema.exists() else None)
+        fitted = folder.schema if folder.schema.exists() else None
+        dataset = open_dataset(spec, dataset_folder, fitted)
         summary = attempt_it(folder, spec, dataset, state, found, facts, stop)
     except Stopped:
         return STOPPED
@@ -106,10 +107,10 @@ def run_on(folder, attempt, dataset_folder):
     return 0 if result["outcome"] == "succeeded" else 1
 
 
-def open_dataset(folder, fitted):
-    """The data set in ``folder``, preprocessed as ``fitted`` says; BadData where it is not whole."""
+def open_dataset(spec, folder, fitted):
+    """The data set of a job, preprocessed as ``fitted`` says; BadData where it is not whole."""
     try:
-        return Dataset(folder, fitted)
+        return opened(spec, folder, fitted)
     except (OSError, ValueError, KeyError) as error:
         if is_volume_fault(error):
             raise
@@ -139,17 +140,18 @@ def attempt_training(folder, spec, dataset, state, found, facts, stop):
     if state.epoch >= training["epochs"] or state.stopped_early:
         # Trained to the end before: only evaluation is left, and it may not come first.
         take_a_first_step()
+    series = LossSeries(folder.losses, state.step)
     train(
         model,
         order,
         state,
         training["epochs"],
         [
-            LossSeries(folder.losses, state.step),
+            series,
             Evaluation(facts, model, held_out(dataset, "valid", training)),
             BestAndPatience(facts, spec["watch"], training["early_stopping"]),
             Progress(facts, model, training["epochs"], len(order), state),
-            Saving(checkpoints, spec["checkpoints"], training["epochs"], len(order), stop),
+            Saving(checkpoints, series, spec["checkpoints"], training["epochs"], len(order), stop),
         ],
     )
     finished = state.epoch >= training["epochs"] or state.stopped_early

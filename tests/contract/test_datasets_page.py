@@ -100,7 +100,7 @@ def test_every_option_is_named(model: type[BaseModel]) -> None:
 
 
 def test_every_code_exists() -> None:
-    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "ingest").glob("*.py"))
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "ingest").rglob("*.py"))
     table = PAGE[PAGE.index("| code |") :]
     codes = {
         code

@@ -72,6 +72,23 @@ def test_a_worker_is_on_the_list_until_it_leaves(place: Workplace) -> None:
     assert list_workers(place.store) == []
 
 
+def test_what_a_killed_trainer_had_half_written_is_removed_by_the_next_attempt(place: Workplace) -> None:
+    place.start_worker()
+    job_id = place.submit(**LONG).id
+    pid = place.trainer_at_work(job_id, checkpoints=1)
+    run = place.run(job_id)
+    os.kill(pid, signal.SIGSTOP)
+    begun = run.checkpoints / ".writing-77"
+    begun.mkdir()
+    (begun / "model.dnn").write_bytes(b"half")
+    (run.path / ".writing-result").write_bytes(b"half")
+    assert len(run.unfinished()) == 2
+    kill(pid)
+    place.wait_for(job_id, State.SUCCEEDED)
+    assert run.unfinished() == []
+    assert_trained_once(place, job_id, 100)
+
+
 def test_a_trainer_killed_goes_on_from_its_checkpoint(place: Workplace) -> None:
     place.start_worker()
     job_id = place.submit(**LONG).id

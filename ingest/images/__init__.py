@@ -1,0 +1,1 @@
+"""Archives of images: what is in them, and their pixels as columns."""
