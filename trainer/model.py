@@ -144,6 +144,11 @@ class Model:
         """Model and learner state as ``path`` and ``path``.ckp."""
         self.trainer.save_checkpoint(str(path))
 
+    def saved_bytes(self):
+        """About how many bytes ``save`` writes: the parameters and as many numbers again for each state."""
+        parameters = sum(int(np.prod(p.shape)) for p in self.network.parameters.values())
+        return 4 * parameters * (1 + learners[self.spec["learner"]["type"]].facts["state"])
+
     def restore(self, path):
         """Model and learner state from what ``save`` wrote; the rate is set anew at the next step."""
         self.trainer.restore_from_checkpoint(str(path))
