@@ -17,7 +17,7 @@ from ingest.fields import NO_SPLIT, FieldPlan, Table, Upload
 from ingest.images import table as images
 from ingest.options import Options
 from ingest.splits import split_rows
-from ingest.statistics import axes_of, statistics
+from ingest.statistics import axes_of, shortest, statistics
 from jobs.dataset import AnySplit, DatasetSchema, FieldSchema, HashSchema, SourceFile, SplitSchema
 
 
@@ -78,7 +78,7 @@ def _field(
     plan: FieldPlan, column: Column, stem: str, folder: Path, train: Array, axis: str | None
 ) -> FieldSchema:
     """Describe a column and give its files their final names."""
-    described = statistics(column, train)
+    described, least = statistics(column, train), shortest(column)
     if plan.fitted is not None:
         described |= {key: getattr(plan.fitted, key) for key in ("mean", "std", "histogram")}
     hashing = plan.options.hashing
@@ -95,6 +95,7 @@ def _field(
         columns=column.elements,
         count=column.count,
         classes=column.classes,
+        min_length=least,
         max_length=column.max_length,
         axis=axis,
         sources=column.sources,
@@ -103,6 +104,8 @@ def _field(
         tokens=column.tokens,
         hashed=None if hashing is None else HashSchema(dimension=hashing.hash, seed=hashing.seed),
         standardized=column.standardized,
+        boxes=column.boxes,
+        proposals=column.proposals,
         **described,
     )
 
