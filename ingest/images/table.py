@@ -95,6 +95,7 @@ def read(
                 for entry, found in bad[:LISTED]
             ],
         ),
+        tuple(found.annotations.columns),
     )
 
 
