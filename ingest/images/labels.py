@@ -61,7 +61,12 @@ class Labels:
             faults.add(first.archive.at(first.path), "unknown_class", problem)
 
     def write(
-        self, rows: Sequence[Row], plans: Mapping[str, FieldPlan], folder: Path, faults: FaultList
+        self,
+        rows: Sequence[Row],
+        pixels: Column,
+        plans: Mapping[str, FieldPlan],
+        folder: Path,
+        faults: FaultList,
     ) -> Mapping[str, Column]:
         if CLASS not in plans:
             return {}

@@ -62,9 +62,14 @@ class Annotations(Protocol):
         """Find faults before any image is decoded. ``plans``: the fields by their column."""
 
     def write(
-        self, rows: Sequence[Row], plans: Mapping[str, FieldPlan], folder: Path, faults: FaultList
+        self,
+        rows: Sequence[Row],
+        pixels: Column,
+        plans: Mapping[str, FieldPlan],
+        folder: Path,
+        faults: FaultList,
     ) -> Mapping[str, Column]:
-        """The columns that ``plans`` names, row by row."""
+        """The columns that ``plans`` names, row by row. ``pixels``: the rows' images."""
 
 
 @dataclass(frozen=True)
@@ -73,3 +78,5 @@ class Listing:
 
     entries: list[Entry]
     annotations: Annotations
+    scattered: bool = False
+    """Whether images and what is told of them may lie in different archives: one may have no image."""

@@ -63,7 +63,7 @@ def read(
                 archive.split = by_file.get(upload.filename)
                 archives.append(opened.enter_context(closing(archive)))
         faults.raise_if_any()
-        found = _listing(archives, options, bool(fitted), faults)
+        found = _listing(archives, options, fitted, faults)
         plans = _plans(found, options, fitted, faults)
         by_column = {plan.columns[0]: plan for plan in plans}
         found.annotations.check(found.entries, by_column, faults)
@@ -74,7 +74,7 @@ def read(
     _report(bad, len(rows), options.images, faults)
     faults.raise_if_any()
     _write_names(rows, len(archives) > 1, folder / NAMES)
-    columns = {IMAGE: pixels, **found.annotations.write(rows, by_column, folder, faults)}
+    columns = {IMAGE: pixels, **found.annotations.write(rows, pixels, by_column, folder, faults)}
     kept = Counter(row.entry.archive.filename for row in rows)
     return Table(
         [(plan, [columns[plan.columns[0]]]) for plan in plans],
@@ -99,12 +99,11 @@ def read(
     )
 
 
-def _listing(archives: Sequence[Archive], options: Options, predicted: bool, faults: FaultList) -> Listing:
-    assert options.images is not None
-    found = list_images(archives, options.images, predicted, faults)
+def _listing(archives: Sequence[Archive], options: Options, fitted: Fitted, faults: FaultList) -> Listing:
+    found = list_images(archives, options, fitted, faults)
     for archive in archives:
         members = [entry for entry in found.entries if entry.archive is archive]
-        if not members and not faults.count:
+        if not members and not found.scattered and not faults.count:
             some = listing(list(archive.sizes)) or "nothing"
             faults.add(archive.at(), "empty", f"the archive holds no image; it holds {some}")
         if archive.split is not None and any(entry.split is not None for entry in members):

@@ -130,9 +130,8 @@ def settled(
 ) -> list[str]:
     faults = FaultList()
     rest: Any = "train" if fitted is None else "test"
-    classes = settle_classes(
-        AnnotatedImages(list(images), declared), fitted, rest, "correct it", Archive({}), faults
-    )
+    drawn = AnnotatedImages(list(images), declared)
+    classes = settle_classes(drawn, fitted, rest, "correct it", Archive({}), faults)
     faults.raise_if_any()
     return classes
 
