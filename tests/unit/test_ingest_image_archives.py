@@ -33,6 +33,7 @@ PATHS = [
     ("cat\\..\\up.png", "backslash"),
     ("cat/new\nline.png", "control"),
     ("cat/" + "x" * 1000 + ".png", "1,008 characters"),
+    ("a/" * 40 + "1.png", "40 folders deep"),
 ]
 
 
@@ -117,6 +118,17 @@ def test_folders_are_no_files(ingestion: Ingestion) -> None:
     assert ingestion.add({"pets.zip": zipped(files)}).schema.fields["class"].classes == ["cat"]
     data = tar_member("empty", tarfile.DIRTYPE)
     assert ingestion.add({"pets.tar": data}).schema.rows == 1
+
+
+def test_names_in_utf_8_that_do_not_say_so(ingestion: Ingestion) -> None:
+    """As macOS packs them: zipfile would read them by the code page of the first PCs."""
+    data = bytearray(zipped({"train/bär/1.png": IMAGE}))
+    for record, place in ((b"PK\x03\x04", 7), (b"PK\x01\x02", 9)):
+        assert data[data.index(record) + place] == 8
+        data[data.index(record) + place] = 0
+    assert ingestion.add({"pets.zip": bytes(data)}).schema.fields["class"].classes == ["bär"]
+    old = bytes(data).replace("ä".encode(), b"\x84 ")
+    assert ingestion.add({"pets.zip": old}).schema.fields["class"].classes == ["bä r"]
 
 
 def test_an_encrypted_file(ingestion: Ingestion) -> None:
