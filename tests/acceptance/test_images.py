@@ -9,8 +9,10 @@ import pytest
 from PIL import Image, ImageDraw
 
 from client import Client, JobsApiError
+from client.command import OK, main
 from client.documents import Dataset, Job
 from tests.image_archives import encoded, tarred, zipped
+from tests.running_service import RunningService
 
 SPEC: dict[str, Any] = {
     "name": "shapes",
@@ -127,6 +129,17 @@ def test_new_images_like_those(client: Client, shapes: Dataset, trained: Job, tm
     assert list(new["fields"]) == ["image"]
     told = predictions(client, ended(client, client.jobs.evaluate(trained["id"], dataset=new["id"])))
     assert [row["scores"]["predicted"] for row in told].count("disc") >= 7
+
+
+def test_the_command_says_what_is_left_out(
+    service: RunningService, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "two.zip"
+    path.write_bytes(zipped({"a/1.png": encoded(Image.new("RGB", (4, 4))), "a/2.png": "no image"}))
+    assert main(["--url", service.url, "datasets", "add", str(path)]) == OK
+    printed = capsys.readouterr()
+    assert printed.out.startswith("ds_")
+    assert "left out: 'a/2.png' is no image" in printed.err
 
 
 def test_what_is_refused_says_where(client: Client, tmp_path: Path) -> None:
