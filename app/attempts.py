@@ -11,7 +11,7 @@ from jobs.events import EventType
 from jobs.states import TERMINAL
 from trainer.layout import RunDirectory
 
-ENDS = {EventType.QUEUED.value, *(state.value for state in TERMINAL)}
+ENDS = {EventType.QUEUED.value, EventType.PAUSED.value, *(state.value for state in TERMINAL)}
 
 
 def attempts_of(events: Iterable[Mapping[str, Any]], run: RunDirectory) -> list[Attempt]:

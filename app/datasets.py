@@ -8,12 +8,16 @@ from fastapi import APIRouter, Query, Request, Response, status
 from starlette.concurrency import run_in_threadpool
 
 from app import examples
+from app.idempotency import Keyed, KeyedRequest, upload_of
 from app.resources import DatasetPage
 from app.state import SettingsDep, StoreDep, VolumeDep
-from app.upload import FORM_BODY, receive
+from app.upload import FORM_BODY, Form, receive
 from ingest import store as datasets
+from jobs import idempotency
 from jobs.dataset import DatasetSchema, FieldSchema
 from jobs.errors import Fault, InvalidInput
+from jobs.idempotency import Claim, Made
+from jobs.settings import Settings
 from jobs.store import Store
 from trainer.layout import Volume
 
@@ -38,13 +42,35 @@ SCHEMA_EXAMPLE: dict[str, Any] = {"content": {"application/json": {"example": ex
     },
     openapi_extra=FORM_BODY,
 )
-async def create_dataset(request: Request, response: Response, settings: SettingsDep) -> DatasetSchema:
-    with datasets.incoming_folder(settings.volume, "upload-") as folder:
-        form = await receive(request, folder, settings)
-        schema, new = await run_in_threadpool(datasets.ingest, form.files, form.document(), settings)
-    response.status_code = status.HTTP_201_CREATED if new else status.HTTP_200_OK
+async def create_dataset(
+    request: Request, response: Response, store: StoreDep, settings: SettingsDep, keyed: Keyed
+) -> DatasetSchema:
+    async with keyed.once() as found:
+        with datasets.incoming_folder(settings.volume, "upload-") as folder:
+            form = await receive(request, folder, settings)
+            made = await run_in_threadpool(ingest_once, form, keyed, found, store, settings)
+    schema, response.status_code = made
     response.headers["Location"] = f"/v1/datasets/{schema.id}"
     return schema
+
+
+def ingest_once(
+    form: Form, keyed: KeyedRequest, found: Claim | Made | None, store: Store, settings: Settings
+) -> tuple[DatasetSchema, int]:
+    """The data set of an upload, and the status that says whether it is new.
+
+    Equal bytes and options are one data set anyway; the key keeps the first answer's status.
+    """
+    options = form.document()
+    asked = keyed.asked(upload_of(form.files, options)) if found else {}
+    if isinstance(found, Made):
+        found.require(asked)
+        return datasets.get(settings.volume, found.id), found.status
+    schema, new = datasets.ingest(form.files, options, settings)
+    answer = status.HTTP_201_CREATED if new else status.HTTP_200_OK
+    if found is not None:
+        idempotency.settle(store, found.of(asked, answer), schema.id)
+    return schema, answer
 
 
 @router.get("", summary="List data sets, newest first; lists of more than 100 classes or elements left out")

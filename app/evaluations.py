@@ -7,10 +7,12 @@ from starlette.concurrency import run_in_threadpool
 
 from app import examples
 from app.body import OptionalDocument
-from app.jobs import job_of
+from app.idempotency import Keyed
+from app.jobs import submitted_job
 from app.resources import Job
 from app.state import QueueDep, SettingsDep, StoreDep
 from jobs.evaluate import submit_evaluation
+from jobs.idempotency import Made
 
 router = APIRouter(tags=["jobs"])
 
@@ -42,7 +44,17 @@ async def evaluate_job(
     store: StoreDep,
     queue: QueueDep,
     settings: SettingsDep,
+    keyed: Keyed,
 ) -> Job:
-    record = await run_in_threadpool(submit_evaluation, job_id, document, store, queue, settings)
+    asked = keyed.asked(document)
+    async with keyed.once() as found:
+        if isinstance(found, Made):
+            found.require(asked)
+            record = await run_in_threadpool(store.get, found.id)
+        else:
+            claim = found and found.of(asked, status.HTTP_202_ACCEPTED)
+            record = await run_in_threadpool(
+                submit_evaluation, job_id, document, store, queue, settings, claim
+            )
     response.headers["Location"] = f"/v1/jobs/{record.id}"
-    return await run_in_threadpool(job_of, record, store, settings.volume)
+    return await run_in_threadpool(submitted_job, record, settings.volume)

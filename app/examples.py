@@ -55,6 +55,8 @@ EVALUATION_REQUEST: dict[str, Any] = {
     "name": "digits of another hand",
 }
 
+RETRY_REQUEST: dict[str, Any] = {"checkpoint": "best", "learning_rate": 0.0001}
+
 JOB: dict[str, Any] = {
     "id": JOB_ID,
     "kind": "training",
@@ -64,6 +66,7 @@ JOB: dict[str, Any] = {
     "detail": "",
     "attempt": 1,
     "cancel_requested": False,
+    "pause_requested": False,
     "progress": {
         "epoch": 4,
         "epochs": 10,

@@ -1,4 +1,4 @@
-"""``/v1/jobs``: submit, read, list, cancel."""
+"""``/v1/jobs``: submit, read, list."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from starlette.concurrency import run_in_threadpool
 
 from app import examples
 from app.body import Document
+from app.idempotency import Keyed
 from app.resources import Job, JobPage, Validation
 from app.state import QueueDep, SettingsDep, StoreDep, VolumeDep
 from jobs.errors import Fault, InvalidInput
+from jobs.idempotency import Made
 from jobs.ids import is_job_id
 from jobs.record import Kind, Record
+from jobs.retry import submitted_spec
 from jobs.settings import Settings
 from jobs.spec import normalise
 from jobs.start import resolve_start
@@ -60,14 +63,22 @@ async def create_job(
     store: StoreDep,
     queue: QueueDep,
     settings: SettingsDep,
+    keyed: Keyed,
     validate_only: Annotated[bool, Query(description="check and estimate; create nothing")] = False,
 ) -> Job | Validation:
     if validate_only:
         response.status_code = status.HTTP_200_OK
         return await run_in_threadpool(validate, document, settings)
-    record = await run_in_threadpool(submit, document, store, queue, settings)
+    asked = keyed.asked(document)
+    async with keyed.once() as found:
+        if isinstance(found, Made):
+            found.require(asked)
+            record = await run_in_threadpool(store.get, found.id)
+        else:
+            claim = found and found.of(asked, status.HTTP_202_ACCEPTED)
+            record = await run_in_threadpool(submit, document, store, queue, settings, claim)
     response.headers["Location"] = f"/v1/jobs/{record.id}"
-    return await run_in_threadpool(job_of, record, store, settings.volume)
+    return await run_in_threadpool(submitted_job, record, settings.volume)
 
 
 @router.get("", summary="List jobs, newest first")
@@ -92,11 +103,6 @@ def read_job(job_id: str, store: StoreDep, volume: VolumeDep) -> Job:
     return job_of(store.get(job_id), store, volume)
 
 
-@router.post("/{job_id}/cancel", summary="Ask for a job's end; asking again changes nothing")
-def cancel_job(job_id: str, store: StoreDep, volume: VolumeDep) -> Job:
-    return job_of(store.request_cancel(job_id), store, volume)
-
-
 def validate(document: dict[str, Any], settings: Settings) -> Validation:
     """What ``submit`` would make of a spec, with the same refusals, and nothing made."""
     found = normalise(document, settings.volume, settings)
@@ -115,3 +121,10 @@ def job_of(record: Record, store: Store, volume: Volume) -> Job:
     spec = volume.job(record.id).spec
     document = read_json(spec) if spec.is_file() else None
     return Job.model_validate({**record.public(store.now_ms()), "spec": document})
+
+
+def submitted_job(record: Record, volume: Volume) -> Job:
+    """The job as it was when it was submitted, however far it has come since."""
+    spec = submitted_spec(volume.job(record.id))
+    shown = record.as_submitted().public(record.created_at) | {"spec": spec}
+    return Job.model_validate(shown | ({"fingerprint": spec["fingerprint"]} if spec else {}))

@@ -22,6 +22,7 @@ from app import (
     metrics,
     parts,
     problems,
+    steering,
     workers,
 )
 from app.access import authorised
@@ -80,7 +81,7 @@ def create_app(settings: Settings) -> FastAPI:
     problems.register(app)
     describe(app)
     v1 = APIRouter(prefix="/v1", dependencies=[Depends(authorised), Depends(known_parameters_only)])
-    rooms = (jobs, evaluations, lineage, events, metrics, checkpoints, logs, artifacts, datasets)
+    rooms = (jobs, steering, evaluations, lineage, events, metrics, checkpoints, logs, artifacts, datasets)
     for room in (*rooms, parts, workers):
         v1.include_router(room.router)
     app.include_router(v1)

@@ -74,11 +74,12 @@ class Job(BaseModel):
     id: str
     kind: str = Field(description="training, or evaluation of what another job trained")
     name: str
-    status: str = Field(description="queued, running, succeeded, failed or cancelled")
+    status: str = Field(description="queued, running, paused, succeeded, failed or cancelled")
     reason: str = Field(description="why it is in this state; docs/job-states.md lists the words")
     detail: str
     attempt: int = Field(description="number of the present or last attempt; 0 before the first")
     cancel_requested: bool
+    pause_requested: bool = Field(description="it runs, and pauses once its trainer has saved and left")
     progress: Progress
     losses: Values
     metrics: Values
@@ -211,7 +212,7 @@ class Attempt(BaseModel):
     started_at: str
     ended_at: str | None = None
     outcome: str | None = Field(
-        default=None, description="null while it runs; queued where another attempt follows"
+        default=None, description="null while it runs; queued or paused where another attempt follows"
     )
     reason: str | None = None
     detail: str | None = None

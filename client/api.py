@@ -184,8 +184,28 @@ class Jobs:
         query = {"status": status, "kind": kind, "page_size": size}
         return cast("list[Job]", self._client.items("/v1/jobs", limit, **query))
 
-    def cancel(self, job: str) -> Job:
-        return cast(Job, self._client.request("POST", f"/v1/jobs/{job}/cancel").json())
+    def cancel(self, job: str, *, save: bool = False) -> Job:
+        """End a job: at once, or with ``save`` after a last checkpoint."""
+        query = {"checkpoint": "save"} if save else {}
+        return cast(Job, self._client.request("POST", f"/v1/jobs/{job}/cancel", params=query).json())
+
+    def pause(self, job: str) -> Job:
+        """Have a job save a checkpoint and free its worker until it is resumed."""
+        return cast(Job, self._client.request("POST", f"/v1/jobs/{job}/pause").json())
+
+    def resume(self, job: str) -> Job:
+        """Let a paused job go on exactly where it was."""
+        return cast(Job, self._client.request("POST", f"/v1/jobs/{job}/resume").json())
+
+    def retry(self, job: str, *, checkpoint: str | int = "latest", learning_rate: Any = None) -> Job:
+        """Another attempt at a job that failed. Checkpoints newer than the chosen one are deleted.
+
+        ``checkpoint`` may also be "start"; ``learning_rate`` is a number or a schedule.
+        """
+        asked: dict[str, Any] = {"checkpoint": checkpoint}
+        if learning_rate is not None:
+            asked["learning_rate"] = learning_rate
+        return cast(Job, self._client.request("POST", f"/v1/jobs/{job}/retry", json=asked).json())
 
     def events(self, job: str, after: int = 0) -> builtins.list[dict[str, Any]]:
         """What happened to a job, oldest first, behind sequence number ``after``."""

@@ -90,7 +90,7 @@ def evaluate(shell: Shell) -> int:
     """Run a checkpoint of a job on a data set, as a job of its own."""
     given = shell.arguments
     dataset = shell.client.datasets.named(given.dataset)["id"] if given.dataset else None
-    checkpoint = int(given.checkpoint) if given.checkpoint.isdecimal() else given.checkpoint
+    checkpoint = _checkpoint(given.checkpoint)
     job = shell.client.jobs.evaluate(
         given.job, dataset=dataset, split=given.split, checkpoint=checkpoint, name=given.name
     )
@@ -133,9 +133,34 @@ def events(shell: Shell) -> int:
 
 
 def cancel(shell: Shell) -> int:
-    """Cancel a job; its trainer saves a checkpoint and leaves."""
-    shell.show(shell.client.jobs.cancel(shell.arguments.job), tables.job)
+    """End a job, at once or after a last checkpoint."""
+    shell.show(shell.client.jobs.cancel(shell.arguments.job, save=shell.arguments.save), tables.job)
     return OK
+
+
+def pause(shell: Shell) -> int:
+    """Have a job save a checkpoint and free its worker."""
+    shell.show(shell.client.jobs.pause(shell.arguments.job), tables.job)
+    return OK
+
+
+def resume(shell: Shell) -> int:
+    """Let a paused job go on where it was."""
+    shell.show(shell.client.jobs.resume(shell.arguments.job), tables.job)
+    return OK
+
+
+def retry(shell: Shell) -> int:
+    """Make another attempt at a job that failed."""
+    given = shell.arguments
+    job = shell.client.jobs.retry(
+        given.job, checkpoint=_checkpoint(given.checkpoint), learning_rate=given.learning_rate
+    )
+    return _submitted(shell, job, given.follow)
+
+
+def _checkpoint(given: str) -> int | str:
+    return int(given) if given.isdecimal() else given
 
 
 def checkpoints(shell: Shell) -> int:
@@ -264,12 +289,25 @@ def parser() -> argparse.ArgumentParser:
     on_a_job = {
         "show": show,
         "watch": watch_job,
-        "cancel": cancel,
+        "pause": pause,
+        "resume": resume,
         "checkpoints": checkpoints,
         "lineage": lineage,
     }
     for name, run in on_a_job.items():
         command(commands, name, run).add_argument("job", metavar="JOB", help="the job's id")
+    cancelling = command(commands, "cancel", cancel)
+    cancelling.add_argument("job", metavar="JOB", help="the job's id")
+    cancelling.add_argument("--save", action="store_true", help="save a checkpoint first")
+    retrying = command(commands, "retry", retry)
+    retrying.add_argument("job", metavar="JOB", help="the job's id")
+    retrying.add_argument(
+        "--checkpoint",
+        default="latest",
+        help="latest, best, start, a number of samples or an id; newer ones are deleted",
+    )
+    retrying.add_argument("--learning-rate", type=float, help="instead of the spec's")
+    retrying.add_argument("--follow", action="store_true", help="stay until the job has ended")
     writing = command(commands, "logs", logs, as_json=False)
     writing.add_argument("job", metavar="JOB", help="the job's id")
     writing.add_argument("--stream", choices=("stdout", "stderr"), default="stderr")

@@ -186,11 +186,11 @@ class FieldSchema(_Strict):
     tokens: TokensSchema | None = None
     hashed: HashSchema | None = None
     standardized: Scaling | None = None
+    images: ImagesSchema | None = None
     boxes: BoxesSchema | None = None
     """Of a field of annotated boxes."""
     proposals: ProposalsSchema | None = None
     """Of a field of proposals."""
-    images: ImagesSchema | None = None
 
 
 class SplitSchema(_Strict):

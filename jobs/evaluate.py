@@ -11,6 +11,7 @@ from jobs.checkpoints import Chosen, choose
 from jobs.checks.comparisons import targets
 from jobs.dataset import SPLITS, DatasetSchema, FieldSchema, load_schema
 from jobs.errors import Conflict, Fault, InvalidInput, NotFound
+from jobs.idempotency import Claim
 from jobs.part_models import Strict
 from jobs.queue import TokenQueue
 from jobs.record import Kind, Record
@@ -42,7 +43,12 @@ class EvaluationRequest(Strict):
 
 
 def submit_evaluation(
-    job_id: str, document: Mapping[str, Any], store: Store, queue: TokenQueue, settings: Settings
+    job_id: str,
+    document: Mapping[str, Any],
+    store: Store,
+    queue: TokenQueue,
+    settings: Settings,
+    claim: Claim | None = None,
 ) -> Record:
     """Queue the evaluation of a checkpoint of a job that trains or has trained.
 
@@ -84,6 +90,7 @@ def submit_evaluation(
         volume,
         kind=Kind.EVALUATION,
         fitted_schema=fitted_schema,
+        claim=claim,
     )
 
 
@@ -139,8 +146,9 @@ def _fields(spec: Mapping[str, Any], fitted: DatasetSchema) -> list[str]:
     """The fields that inputs, targets and weights name, each once."""
     layers = {layer["name"] for layer in spec["network"]}
     compared = [name for item in spec["objective"] + spec["metrics"] for name in targets(item)]
-    weights = [spec["example_weight"], *(term.get("example_weight") for term in spec["objective"])]
-    named = [*spec["inputs"], *compared, *weights]
+    keys = ("example_weight", "element_weight")
+    weights = [spec["example_weight"], *(term.get(key) for term in spec["objective"] for key in keys)]
+    named = [*spec["inputs"], *compared, *filter(None, weights)]
     fields = [spec["inputs"].get(name, {}).get("field", name) for name in named if name not in layers]
     return [name for name in dict.fromkeys(fields) if name in fitted.fields]
 

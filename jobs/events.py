@@ -22,8 +22,13 @@ class EventType(StrEnum):
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    PAUSED = "paused"
     CANCEL_REQUESTED = "cancel_requested"
     """A running job was asked to end."""
+    PAUSE_REQUESTED = "pause_requested"
+    """A running job was asked to pause."""
+    RESUME_REQUESTED = "resume_requested"
+    """That was called off before the job had paused."""
     # Facts that the trainer reported.
     STARTED = "started"
     """The trainer runs: pid, runtime."""

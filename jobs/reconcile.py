@@ -15,7 +15,7 @@ from jobs.store import Refused, Store
 
 
 def reconcile(store: Store, queue: TokenQueue, settings: Settings) -> None:
-    """One pass over expired leases, lost tokens and events that only Redis has.
+    """One pass over expired leases, waits that are over, lost tokens and events that only Redis has.
 
     Raises Unavailable where Redis goes away; the next pass takes it up.
     """
@@ -23,6 +23,9 @@ def reconcile(store: Store, queue: TokenQueue, settings: Settings) -> None:
     # to renew it.
     if store.uptime_seconds() > settings.lease_seconds:
         _expire_leases(store, queue, settings)
+    for job_id in store.due():
+        if store.note_due(job_id):
+            queue.push(job_id)
     _replace_lost_tokens(store, queue, settings)
     for job_id in store.unjournaled():
         close_journal(store, settings, job_id)
@@ -30,8 +33,9 @@ def reconcile(store: Store, queue: TokenQueue, settings: Settings) -> None:
 
 def close_journal(store: Store, settings: Settings, job_id: str) -> None:
     """Bring an ended job's last events to the volume and drop their stream."""
-    journal(store, settings.volume.job(job_id), job_id)
-    store.note_journaled(job_id)
+    run = settings.volume.job(job_id)
+    last = journal(store, run, job_id)
+    store.note_journaled(job_id, last if run.path.is_dir() else None)
 
 
 def _expire_leases(store: Store, queue: TokenQueue, settings: Settings) -> None:
@@ -43,7 +47,7 @@ def _expire_leases(store: Store, queue: TokenQueue, settings: Settings) -> None:
 def _expire(store: Store, queue: TokenQueue, settings: Settings, record: Record) -> None:
     detail = f"worker {record.worker} no longer renewed its lease of attempt {record.attempt}"
     run = settings.volume.job(record.id)
-    verdict = after_crash(record, run, Reason.WORKER_LOST, detail, settings.crash_limit)
+    verdict = after_crash(record, run, Reason.WORKER_LOST, detail, settings)
     try:
         moved = store.transition(
             record,
@@ -52,10 +56,11 @@ def _expire(store: Store, queue: TokenQueue, settings: Settings, record: Record)
             verdict.detail,
             fields=verdict.fields,
             only_expired=True,
+            delay_s=verdict.delay_s,
         )
     except Refused:
         return
-    if moved.state is State.QUEUED:
+    if moved.claimable:
         queue.push(record.id)
 
 

@@ -63,6 +63,10 @@ class Record(BaseModel):
     seq: int = 0
     """Sequence number of the job's newest event."""
     cancel_requested: bool = False
+    cancel_saves: bool = False
+    """The trainer may save a checkpoint before it leaves."""
+    pause_requested: bool = False
+    """It runs, and will pause once its trainer has saved and left."""
     dataset: str
     fingerprint: str
     worker: str | None = None
@@ -76,6 +80,10 @@ class Record(BaseModel):
     result: dict[str, Any] | None = None
     crashes: int = 0
     """Crashed attempts in a row that published no new checkpoint."""
+    losses_in_a_row: int = 0
+    """The same of attempts that lost their worker or their volume."""
+    not_before: int | None = None
+    """Queued, but not to be claimed before then."""
     crash_samples: int = 0
     """Newest checkpoint at the last crash: a later crash beyond it starts the count afresh."""
     facts_attempt: int = 0
@@ -109,6 +117,23 @@ class Record(BaseModel):
     def ended(self) -> bool:
         return self.state in TERMINAL
 
+    @property
+    def claimable(self) -> bool:
+        """Whether a worker may take it now: it needs a token."""
+        return self.state is State.QUEUED and self.not_before is None
+
+    def as_submitted(self) -> Record:
+        """The record as its submission was answered: queued, before anything happened to it."""
+        return Record(
+            **self.model_dump(include={"id", "kind", "name", "dataset", "fingerprint", "resumed_from"}),
+            state=State.QUEUED,
+            reason=Reason.SUBMITTED,
+            seq=1,
+            created_at=self.created_at,
+            updated_at=self.created_at,
+            phase_at=self.created_at,
+        )
+
     def timings(self, now_ms: int) -> dict[str, float]:
         """Seconds spent queued, starting and training, over all attempts, up to ``now_ms``."""
         spent = {"queued": self.queued_ms, "starting": self.starting_ms, "training": self.training_ms}
@@ -128,6 +153,7 @@ class Record(BaseModel):
             "detail": self.detail,
             "attempt": self.attempt,
             "cancel_requested": self.cancel_requested,
+            "pause_requested": self.pause_requested,
             "progress": self.progress,
             "losses": self.losses,
             "metrics": self.metrics,

@@ -43,6 +43,8 @@ class Settings(BaseSettings):
     """How long a trainer may take to save and leave after SIGTERM before SIGKILL."""
     crash_limit: int = Field(default=3, ge=1)
     """Attempts in a row that may crash without any progress before the job has failed."""
+    lost_limit: int = Field(default=20, ge=1)
+    """Workers in a row that may be lost with a job that makes no progress before it has failed."""
 
     @field_validator("api_tokens", mode="before")
     @classmethod

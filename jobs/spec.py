@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from jobs.checks import check
+from jobs.checks.regions import with_regions
 from jobs.dataset import load_schema
 from jobs.errors import InvalidInput
 from jobs.fingerprint import fingerprint
@@ -50,7 +51,7 @@ def normalise(document: Mapping[str, Any], volume: Volume, settings: Settings) -
     if spec["training"]["threads"] is None:
         spec["training"]["threads"] = settings.threads
     spec["fingerprint"] = fingerprint(spec)
-    return NormalisedSpec(spec, estimate(spec, planned, schema))
+    return NormalisedSpec(spec, estimate(spec, planned, with_regions(spec, schema)))
 
 
 def expanded(document: Mapping[str, Any], volume: Volume, settings: Settings) -> NormalisedSpec:

@@ -10,7 +10,8 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from jobs.errors import Fault, InvalidInput
 from jobs.part_models import Strict, discriminated, known_keys, part_models, reference, tags
-from trainer.parts import Part, layers, learners, losses, metrics, recipes
+from jobs.region_models import Regions
+from trainer.parts import Part, augmentations, layers, learners, losses, metrics, recipes
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 Split = Literal["train", "valid"]
@@ -18,16 +19,21 @@ Weight = Annotated[float, Field(ge=0)]
 Model = TypeVar("Model", bound=BaseModel)
 
 
+Augmentation = reference(part_models(augmentations), None, augmentations)
+
+
 class InputSpec(Strict):
     """A field of the data set as the network sees it: ``(value - shift) * scale``.
 
-    ``standardize`` takes mean and deviation of each element from the training split instead.
+    ``standardize`` takes mean and deviation of each element from the training split instead. Images that are
+    trained are changed by ``augment`` before, one augmentation after the other; evaluated ones are not.
     """
 
     field: str
     standardize: bool = False
     shift: float = 0.0
     scale: float = 1.0
+    augment: list[Augmentation] = Field(default=[])  # type: ignore[valid-type]  # built from the registry
 
 
 def _input(value: Any) -> Any:
@@ -90,6 +96,14 @@ class Training(Strict):
     shuffle: bool = True
     threads: int | None = Field(default=None, ge=1, le=256, description="CPU threads; the bits depend on it")
     early_stopping: EarlyStopping | None = None
+    rate_factors: dict[str, Annotated[float, Field(gt=0)]] | None = Field(
+        default=None, description="layer to what the learner's rate is multiplied by for it; 1 for the others"
+    )
+    bias_rate_factor: float | None = Field(
+        default=None,
+        gt=0,
+        description="what the rate of each bias is multiplied by, beside its layer's factor",
+    )
 
 
 class CheckpointRules(Strict):
@@ -194,6 +208,7 @@ class JobSpec(Strict):
         description="short for a plain spec, which is what is kept: keys beside it replace what it says",
     )
     inputs: dict[Name, Annotated[InputSpec, BeforeValidator(_input)]] = Field(min_length=1)
+    regions: Regions | None = Field(default=None, description="parts of images, for a detector")
     network: list[Layer] = Field(min_length=1)  # type: ignore[valid-type]  # built from the registry
     objective: list[Loss] = Field(min_length=1)  # type: ignore[valid-type]  # likewise
     example_weight: str | None = None

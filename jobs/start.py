@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobs.checkpoints import Chosen, choose
+from jobs.checks.regions import with_regions
 from jobs.dataset import load_schema
 from jobs.errors import Conflict, Fault, InvalidInput, NotFound
 from jobs.fingerprint import diff
@@ -119,7 +120,7 @@ def _require_weights(spec: NormalisedSpec, there: Mapping[str, Any], job_id: str
 
 def _parameters(document: Mapping[str, Any], volume: Volume) -> dict[str, list[int]]:
     """The shape of each parameter, by its full name such as "code.W"."""
-    fields = load_schema(volume, document["dataset"]).fields
+    fields = with_regions(document, load_schema(volume, document["dataset"])).fields
     inputs = {
         name: Node(fields[entry["field"]].shape, fields[entry["field"]].axis)
         for name, entry in document["inputs"].items()

@@ -16,10 +16,12 @@ class State(StrEnum):
     """Waits for a worker, for the first time or again."""
     RUNNING = "running"
     """One worker holds the lease of the present attempt."""
+    PAUSED = "paused"
+    """Waits for somebody to resume it; its newest checkpoint is kept."""
     SUCCEEDED = "succeeded"
     """The training budget is used up, or early stopping ended it; result.json says so."""
     FAILED = "failed"
-    """Will not be tried again; reason and detail say why."""
+    """Will not be tried again by itself; reason and detail say why."""
     CANCELLED = "cancelled"
     """Somebody asked for its end before it came by itself."""
 
@@ -35,6 +37,12 @@ class Reason(StrEnum):
     """Queued again: the lease ran out, nobody renewed it."""
     CRASHED = "crashed"
     """The trainer ended without a result: queued again, or failed at the crash limit."""
+    VOLUME_UNUSABLE = "volume_unusable"
+    """Queued again: the volume was full, read-only or out of reach; the detail says which."""
+    RESUMED = "resumed"
+    """Queued again: a pause is over, or was called off while the trainer was leaving."""
+    RETRIED = "retried"
+    """Queued again: somebody asked for another attempt at a job that had failed."""
     STARTING = "starting"
     """Running: claimed, the trainer is being started or restored."""
     TRAINING = "training"
@@ -53,11 +61,14 @@ class Reason(StrEnum):
     """Failed: the trainer gave up with a message; trying again would end the same way."""
     INCOMPLETE = "incomplete"
     """Failed: the submission was interrupted and its run directory is not on the volume."""
+    PAUSE_REQUESTED = "pause_requested"
+    """Paused, as asked for."""
     CANCEL_REQUESTED = "cancel_requested"
     """Cancelled, as asked for."""
 
 
 TERMINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
+"""Nothing happens to such a job by itself any more. Only a request to retry leaves one: failed."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +85,7 @@ TRANSITIONS = (
     Transition(None, State.QUEUED, (Reason.SUBMITTED,), "the job is submitted"),
     Transition(State.QUEUED, State.RUNNING, (Reason.STARTING,), "a worker claims it: the next attempt"),
     Transition(State.QUEUED, State.CANCELLED, (Reason.CANCEL_REQUESTED,), "cancelled while it waits"),
+    Transition(State.QUEUED, State.PAUSED, (Reason.PAUSE_REQUESTED,), "paused while it waits"),
     Transition(
         State.RUNNING,
         State.SUCCEEDED,
@@ -97,9 +109,18 @@ TRANSITIONS = (
     Transition(
         State.RUNNING,
         State.QUEUED,
-        (Reason.WORKER_STOPPED, Reason.WORKER_LOST, Reason.CRASHED),
+        (Reason.WORKER_STOPPED, Reason.WORKER_LOST, Reason.CRASHED, Reason.VOLUME_UNUSABLE, Reason.RESUMED),
         "the attempt ended without a result and another one may succeed",
     ),
+    Transition(
+        State.RUNNING,
+        State.PAUSED,
+        (Reason.PAUSE_REQUESTED,),
+        "paused while it runs: the trainer saved and left",
+    ),
+    Transition(State.PAUSED, State.QUEUED, (Reason.RESUMED,), "resumed"),
+    Transition(State.PAUSED, State.CANCELLED, (Reason.CANCEL_REQUESTED,), "cancelled while it is paused"),
+    Transition(State.FAILED, State.QUEUED, (Reason.RETRIED,), "somebody asks for another attempt"),
 )
 
 

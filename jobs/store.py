@@ -2,17 +2,19 @@
 
 Keys: ``cj:job:<id>`` hash; ``cj:jobs`` and ``cj:jobs:<state>`` sorted sets by id, and the same
 of each kind of job, ``cj:jobs:<kind>`` and ``cj:jobs:<kind>:<state>``;
-``cj:waiting`` queued jobs by the time of their token; ``cj:leases`` running jobs by the
+``cj:waiting`` queued jobs by the time of their token; ``cj:delayed`` those that must wait before
+their next attempt, by its time; ``cj:leases`` running jobs by the
 end of their lease; ``cj:events:<id>`` stream of durable events, until the volume has them;
 ``cj:unjournaled`` ended jobs whose stream must still be copied; ``cj:dataset:<id>:live``
 jobs that need a data set; ``cj:dataset:<id>:deleting`` while it is being deleted;
-``cj:wake:<id>`` channel that wakes whoever runs the job.
+``cj:wake:<id>`` channel that wakes whoever runs the job; ``cj:key:<digest>`` what a key of
+a request's stands for (jobs/idempotency.py).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
@@ -39,6 +41,10 @@ class Hold(StrEnum):
     HELD = "held"
     CANCEL = "cancel"
     """Held, and somebody has asked for the job's end."""
+    CANCEL_SAVING = "cancel_saving"
+    """The same, but a checkpoint may be saved first."""
+    PAUSE = "pause"
+    """Held, and somebody has asked for a pause."""
     LOST = "lost"
     """Not one's attempt any more: its trainer must go at once."""
 
@@ -155,25 +161,62 @@ class Store:
         *,
         check: Callable[[], None],
         push_token: Callable[[Pipeline], None],
+        claim: Mapping[str, Any] | None = None,
     ) -> Record:
         """Write a new queued record, its first event and its token in one MULTI.
 
         ``check`` runs after the data set's deletion marker is watched and raises where the
         data set is gone: so of a submission and a deletion at the same time only one wins.
+        With the ``claim`` of a key (jobs/idempotency.py), that stands for the job from then on;
+        Conflict where the request has lost it.
         """
-        deleting = f"cj:dataset:{record.dataset}:deleting"
+        ask = {"id": record.id, "fields": record.to_hash()} | ({"claim": claim} if claim else {})
+        made = self._queue("create", ask, record.dataset, check, push_token)
+        if made is None:
+            raise Conflict("another request has taken this one's Idempotency-Key meanwhile")
+        return made
+
+    def retry(
+        self,
+        record: Record,
+        detail: str,
+        *,
+        fields: Mapping[str, Any],
+        check: Callable[[], None],
+        push_token: Callable[[Pipeline], None],
+    ) -> Record:
+        """failed -> queued, with a token, if the job still is in the record's attempt; else Refused.
+
+        ``check`` as for ``create``: the data set is needed again.
+        """
+        ask = {"id": record.id, "attempt": record.attempt, "detail": detail, "fields": hash_fields(fields)}
+        queued = self._queue("retry", ask, record.dataset, check, push_token)
+        if queued is None:
+            raise Refused(f"{record.id} is no longer failed in attempt {record.attempt}")
+        return queued
+
+    def _queue(
+        self,
+        script: str,
+        ask: Mapping[str, Any],
+        dataset: str,
+        check: Callable[[], None],
+        push_token: Callable[[Pipeline], None],
+    ) -> Record | None:
+        """A script that has a job need a data set, and the job's token, in one MULTI."""
+        deleting = f"cj:dataset:{dataset}:deleting"
         with reaching_redis(), self.client.pipeline() as pipe:
             pipe.watch(deleting)  # type: ignore[no-untyped-call]
             if pipe.exists(deleting):
-                raise Conflict(f"data set {record.dataset!r} is being deleted")
+                raise Conflict(f"data set {dataset!r} is being deleted")
             check()
             push_token(pipe)
-            self._run("create", {"id": record.id, "fields": record.to_hash()}, pipe)
+            self.run(script, ask, pipe)
             try:
                 flat = pipe.execute()[-1]
             except WatchError:
-                raise Conflict(f"data set {record.dataset!r} is being deleted") from None
-        return Record.from_hash(_pairs(flat))
+                raise Conflict(f"data set {dataset!r} is being deleted") from None
+        return Record.from_hash(_pairs(flat)) if flat else None
 
     @contextmanager
     def deleting_dataset(self, dataset_id: str) -> Iterator[None]:
@@ -225,7 +268,7 @@ class Store:
         """Extend the lease of one's own attempt, and learn whether to go on."""
         ask = {"id": job_id, "attempt": attempt, "lease_ms": round(lease_seconds * 1000)}
         with reaching_redis():
-            return Hold(self._run("renew", ask))
+            return Hold(self.run("renew", ask))
 
     def report(
         self,
@@ -268,14 +311,18 @@ class Store:
         fields: Mapping[str, Any] | None = None,
         floor: int = 0,
         only_expired: bool = False,
+        delay_s: int = 0,
     ) -> Record:
         """Move a job on, if it still is in the record's state and attempt; else Refused.
 
-        A job with a cancel request that would be queued again is cancelled instead: look at
-        the state of the record that comes back. ``only_expired``: only with its lease run out.
+        A job that would be queued again is cancelled or paused instead where somebody asked for
+        that, and one that would be paused is queued where that was called off: look at the state
+        of the record that comes back. ``only_expired``: only with its lease run out.
+        ``delay_s``: queued, but not to be claimed for so long.
         """
-        # Only ``claim`` leads to running: a lease comes with it.
-        if target is State.RUNNING or not allowed(record.state, target, reason):
+        # Only ``claim`` leads to running: a lease comes with it. Only ``retry`` leads out of failed.
+        elsewhere = target is State.RUNNING or record.state is State.FAILED
+        if elsewhere or not allowed(record.state, target, reason):
             raise ValueError(f"{record.state} -> {target} ({reason}) is no transition of this method")
         changed = self._change(
             "transition",
@@ -288,17 +335,35 @@ class Store:
             fields=hash_fields(fields or {}),
             floor=floor,
             expired=only_expired,
+            delay_ms=delay_s * 1000,
         )
         if changed is None:
             raise Refused(f"{record.id} is no longer {record.state} in attempt {record.attempt}")
         return changed
 
-    def request_cancel(self, job_id: str) -> Record:
-        """Ask for a job's end. Asking again changes nothing; Conflict once it ended otherwise."""
-        record = self._change("cancel", id=job_id)
+    def request_cancel(self, job_id: str, *, save: bool = False) -> Record:
+        """Ask for a job's end, at once or (``save``) after a last checkpoint.
+
+        Asking again changes nothing, but that "at once" wins; Conflict once it ended otherwise.
+        """
+        return self._steer("cancel", job_id, TERMINAL - {State.CANCELLED}, save=save)
+
+    def request_pause(self, job_id: str) -> Record:
+        """Ask for a pause. Asking again changes nothing; Conflict once the job has ended."""
+        return self._steer("pause", job_id, TERMINAL)
+
+    def request_resume(self, job_id: str) -> Record:
+        """End a pause, or call one off. Asking again changes nothing; Conflict once the job has ended.
+
+        A job that is queued by this has no token yet.
+        """
+        return self._steer("resume", job_id, TERMINAL)
+
+    def _steer(self, script: str, job_id: str, too_late: Collection[State], **ask: Any) -> Record:
+        record = self._change(script, id=job_id, **ask)
         if record is None:
             raise NotFound(f"there is no job {job_id!r}")
-        if record.state in TERMINAL - {State.CANCELLED}:
+        if record.state in too_late:
             raise Conflict(f"job {job_id} has already ended: it {_ENDED[record.state]}")
         return record
 
@@ -319,7 +384,18 @@ class Store:
     def note_new_token(self, job_id: str, seen_ms: int) -> bool:
         """Whether the caller is the one to give a waiting job its new token."""
         with reaching_redis():
-            return bool(self._run("retoken", {"id": job_id, "seen_ms": seen_ms}))
+            return bool(self.run("retoken", {"id": job_id, "seen_ms": seen_ms}))
+
+    def due(self) -> list[str]:
+        """Queued jobs that have waited long enough for their next attempt, and have no token."""
+        now = self.now_ms()
+        with reaching_redis():
+            return cast(list[str], self.client.zrangebyscore("cj:delayed", "-inf", now))
+
+    def note_due(self, job_id: str) -> bool:
+        """Let a job that has waited be claimed; whether the caller is the one to give it a token."""
+        with reaching_redis():
+            return bool(self.run("due", {"id": job_id}))
 
     # The stream of durable events
 
@@ -347,23 +423,25 @@ class Store:
         with reaching_redis():
             return sorted(cast(set[str], self.client.smembers("cj:unjournaled")))
 
-    def note_journaled(self, job_id: str) -> None:
-        """All events of an ended job are on the volume: its stream goes."""
-        with reaching_redis(), self.client.pipeline() as pipe:
-            pipe.delete(f"cj:events:{job_id}")
-            pipe.srem("cj:unjournaled", job_id)
-            pipe.execute()
+    def note_journaled(self, job_id: str, up_to: int | None) -> None:
+        """An ended job's events are on the volume up to that number: its stream goes, if that is all.
+
+        None where there is no run directory: then nothing can be kept.
+        """
+        with reaching_redis():
+            self.run("journaled", {"id": job_id} | ({} if up_to is None else {"seq": up_to}))
 
     def _change(self, script: str, **ask: Any) -> Record | None:
         with reaching_redis():
-            flat = self._run(script, ask)
+            flat = self.run(script, ask)
         return Record.from_hash(_pairs(flat)) if flat else None
 
-    def _run(self, script: str, ask: Mapping[str, Any], client: Redis | None = None) -> Any:
+    def run(self, script: str, ask: Mapping[str, Any], client: Redis | None = None) -> Any:
+        """The answer of one of the scripts in jobs/lua to ``ask``, or its place in a pipeline."""
         return self._scripts[script](args=[json.dumps(ask)], client=client)
 
 
-_ENDED = {State.SUCCEEDED: "succeeded", State.FAILED: "failed"}
+_ENDED = {State.SUCCEEDED: "succeeded", State.FAILED: "failed", State.CANCELLED: "was cancelled"}
 
 
 def _pairs(flat: Sequence[str]) -> dict[str, str]:

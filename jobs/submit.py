@@ -11,6 +11,7 @@ from jobs import checkpoints
 from jobs.checkpoints import Chosen
 from jobs.dataset import load_schema
 from jobs.errors import NotFound
+from jobs.idempotency import Claim
 from jobs.ids import new_job_id
 from jobs.queue import TokenQueue
 from jobs.record import Kind, Record, StartedFrom
@@ -22,8 +23,16 @@ from jobs.store import Store
 from trainer.layout import RunDirectory, Volume, fsync_folder, write_json, write_whole
 
 
-def submit(document: Mapping[str, Any], store: Store, queue: TokenQueue, settings: Settings) -> Record:
+def submit(
+    document: Mapping[str, Any],
+    store: Store,
+    queue: TokenQueue,
+    settings: Settings,
+    claim: Claim | None = None,
+) -> Record:
     """Check a spec, write its run directory and queue it; the new record.
+
+    ``claim`` is the key of a request that is done once however often it is sent.
 
     Raises InvalidInput with every fault, NotFound without the data set, Conflict where the
     checkpoint to start from does not fit or is broken, Unavailable while Redis is away.
@@ -32,7 +41,7 @@ def submit(document: Mapping[str, Any], store: Store, queue: TokenQueue, setting
     volume = settings.volume
     spec = normalise(document, volume, settings)
     start = resolve_start(spec, volume)
-    return enqueue(spec, start, store, queue, volume)
+    return enqueue(spec, start, store, queue, volume, claim=claim)
 
 
 def enqueue(
@@ -44,6 +53,7 @@ def enqueue(
     *,
     kind: Kind = Kind.TRAINING,
     fitted_schema: Path | None = None,
+    claim: Claim | None = None,
 ) -> Record:
     """Queue a job of a complete spec, from a checkpoint or afresh.
 
@@ -82,6 +92,7 @@ def enqueue(
             record,
             check=lambda: _require_dataset(volume, spec.dataset),
             push_token=lambda pipe: queue.push(job_id, pipe),
+            claim=claim.document() if claim else None,
         )
     except BaseException:
         shutil.rmtree(run.path, ignore_errors=True)

@@ -3,7 +3,8 @@
 Its "model" is a chain of hashes over the steps, so any step lost or done twice shows in the
 result. ``spec["practice"]`` says how it behaves:
 steps, seconds (a step), checkpoint_every (steps), fail ({reason, detail}: a result that says
-so at the end), epoch_every (steps), crash_at (step at which it kills itself), deaf (ignores SIGTERM).
+so at the end), epoch_every (steps), crash_at (step at which it kills itself), deaf (ignores SIGTERM),
+volume_back (attempt from which on the volume can be used).
 """
 
 from __future__ import annotations
@@ -48,6 +49,9 @@ def main() -> int:
         signal.SIGTERM, signal.SIG_IGN if practice.get("deaf") else lambda number, _frame: stop.append(number)
     )
     report("started", pid=os.getpid(), runtime={"python": sys.version.split()[0]})
+    if arguments.attempt < practice.get("volume_back", 1):
+        sys.stderr.write("[Errno 30] Read-only file system: 'model.dnn'\n")
+        return 74
     step, chain = restore(run, report)
     first = step
     while step < practice["steps"]:

@@ -115,7 +115,11 @@ class Workshop:
         np.save(folder / f"{field}.offsets.npy", values.offsets)
         found = self._column(folder, field, values.steps, {"train": values.of(splits["train"])})
         found["files"]["offsets"] = f"{field}.offsets.npy"
-        return found | {"sequence": True, "max_length": int(values.lengths.max())}
+        return found | {
+            "sequence": True,
+            "min_length": int(values.lengths.min()),
+            "max_length": int(values.lengths.max()),
+        }
 
     def _column(
         self, folder: Path, field: str, values: np.ndarray | Sparse, splits: Mapping[str, np.ndarray]

@@ -33,12 +33,13 @@ def inputs(model, dataset):
     nodes = [model.network.nodes[name] for name in model.spec["outputs"]]
     found = {}
     for variable in fed_to(model.network.columns, *nodes):
-        schema = dataset.fitted[variable.name]
+        field = model.network.fields[variable]
+        schema = dataset.fitted[field]
         fed_as = "values"
         if schema["kind"] == "categorical":
             fed_as = "one_hot" if variable.shape else "codes"
         found[variable.name] = {
-            "field": variable.name,
+            "field": field,
             "kind": schema["kind"],
             "shape": list(variable.shape),
             "sparse": variable.is_sparse,

@@ -39,6 +39,11 @@ class LossSeries:
     def epoch(self, state):
         self.stream.flush()
 
+    def settle(self):
+        """Bring it to the volume: no checkpoint may know of steps whose losses a crash still takes."""
+        self.stream.flush()
+        os.fsync(self.stream.fileno())
+
 
 class Progress:
     """Where training stands, a few times a second; speed over this attempt's own minibatches."""
@@ -164,8 +169,9 @@ class BestAndPatience:
 class Saving:
     """Checkpoints when they are due, and one before leaving if a stop was asked for."""
 
-    def __init__(self, checkpoints, rules, epochs, epoch_size, stop):
+    def __init__(self, checkpoints, series, rules, epochs, epoch_size, stop):
         self.checkpoints = checkpoints
+        self.series = series
         self.epoch_size = epoch_size
         self.every_epochs = rules["every_epochs"]
         self.every_minibatches = rules["every_minibatches"]
@@ -181,8 +187,7 @@ class Saving:
         stopping = self.stop.is_set()
         at_end = state.offset >= self.epoch_size
         if not at_end and (self.due or stopping):
-            self.checkpoints.publish(state, "stop" if stopping else "schedule")
-            self.due = False
+            self.save(state, "stop" if stopping else "schedule")
         return stopping
 
     def epoch(self, state):
@@ -191,6 +196,10 @@ class Saving:
         if self.every_epochs and state.epoch % self.every_epochs == 0:
             self.due = True
         if last or self.due or stopping:
-            self.checkpoints.publish(state, "end" if last else "stop" if stopping else "schedule")
-            self.due = False
+            self.save(state, "end" if last else "stop" if stopping else "schedule")
         return stopping
+
+    def save(self, state, cause):
+        self.series.settle()
+        self.checkpoints.publish(state, cause)
+        self.due = False

@@ -1,4 +1,8 @@
-"""Columns of an ingested data set, memory-mapped, and their rows as CNTK takes them."""
+"""Columns of an ingested data set, memory-mapped, and their rows as CNTK takes them.
+
+Every column has ``read(rows, epoch=None)``: what it holds for these rows when they are trained in that
+epoch, a pure function of the two; without an epoch, for evaluation. Most columns hold the same always.
+"""
 
 import numpy as np
 
@@ -24,7 +28,7 @@ class DenseColumn:
         self.shape = tuple(schema["shape"])
         self.values = stored(folder, schema)
 
-    def read(self, rows):
+    def read(self, rows, epoch=None):
         """Float32 array (len(rows), *shape)."""
         return np.ascontiguousarray(self.values[rows], dtype=np.float32).reshape((len(rows),) + self.shape)
 
@@ -40,7 +44,7 @@ class CategoricalColumn:
         self.codes = stored(folder, schema)
         self.one_hot = np.eye(self.shape[0], dtype=np.float32)
 
-    def read(self, rows):
+    def read(self, rows, epoch=None):
         """Float32 array (len(rows), classes)."""
         return self.one_hot[self.codes[rows]]
 
@@ -57,7 +61,7 @@ class SparseColumn:
             stored(folder, schema, role) for role in ("values", "indices", "indptr")
         )
 
-    def read(self, rows):
+    def read(self, rows, epoch=None):
         """scipy.sparse.csr_matrix (len(rows), dimension), float32."""
         from scipy.sparse import csr_matrix
 
@@ -81,7 +85,7 @@ class CodeColumn:
     def __init__(self, folder, schema):
         self.codes = stored(folder, schema)
 
-    def read(self, rows):
+    def read(self, rows, epoch=None):
         """Float32 array (len(rows),): exact below 2^24, which is more classes than a field may have."""
         return self.codes[rows].astype(np.float32)
 
@@ -104,18 +108,18 @@ class SequenceColumn:
         self.sparse = steps.sparse
         self.offsets = stored(folder, schema, "offsets")
 
-    def lengths(self, rows):
+    def lengths(self, rows, epoch=None):
         """How many steps each row has."""
         rows = np.asarray(rows)
         return self.offsets[rows + 1] - self.offsets[rows]
 
-    def flat(self, rows):
+    def flat(self, rows, epoch=None):
         """All steps of the rows, one after the other, as ``steps`` reads them."""
         lengths = self.lengths(rows)
         firsts = np.repeat(self.offsets[rows] - (np.cumsum(lengths) - lengths), lengths)
         return self.steps.read(firsts + np.arange(lengths.sum()))
 
-    def read(self, rows):
+    def read(self, rows, epoch=None):
         """Padded; values are (len(rows), longest, *shape), or for a sparse column a csr_matrix of as many
         rows."""
         lengths = self.lengths(rows)
@@ -135,6 +139,8 @@ class SequenceColumn:
         return Padded(csr_matrix((flat.data, flat.indices, indptr), shape=shape), lengths)
 
 
+EVALUATION_MINIBATCH = 256
+
 KINDS = {"dense": DenseColumn, "categorical": CategoricalColumn, "sparse": SparseColumn}
 
 
@@ -147,7 +153,7 @@ class AbsentColumn:
         self.shape = tuple(schema["shape"])
         self.axis = schema.get("axis")
 
-    def read(self, rows):
+    def read(self, rows, epoch=None):
         """Zeros (len(rows), *shape)."""
         return np.zeros((len(rows),) + self.shape, dtype=np.float32)
 
@@ -176,6 +182,10 @@ class Dataset:
             return column
         # The network is the same whatever data it is run on, the names of its axes included.
         return SequenceColumn(self.folder, dict(schema, axis=self.fitted[field]["axis"]), column)
+
+    def evaluated_together(self, minibatch_size):
+        """How many rows are evaluated at a time, where so many are trained on."""
+        return max(minibatch_size, EVALUATION_MINIBATCH)
 
     def rows(self, split):
         """Row indices of a split, or None where the data set has no such split."""

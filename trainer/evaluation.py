@@ -15,7 +15,6 @@ from trainer.model import fed_to
 from trainer.objective import target_node
 from trainer.predictions import Predictions, documents
 
-EVALUATION_MINIBATCH = 256
 TUNING_SPLIT = "valid"
 
 
@@ -28,7 +27,7 @@ def held_out(dataset, split, training):
     rows = dataset.rows(split)
     if rows is None or not len(rows):
         return None
-    return Order(rows, max(training["minibatch_size"], EVALUATION_MINIBATCH), shuffle=False)
+    return Order(rows, dataset.evaluated_together(training["minibatch_size"]), shuffle=False)
 
 
 def evaluated(model, nodes, order, stop):

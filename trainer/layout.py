@@ -4,6 +4,7 @@ Runs on CPython 3.6 and on the modern side alike; standard library only. Whole f
 appear by temporary write, fsync and rename; facts are appended lines.
 """
 
+import errno
 import json
 import os
 import tempfile
@@ -48,6 +49,20 @@ def read_json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+VOLUME_FAULTS = frozenset(
+    [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.ESTALE, errno.ENOTCONN, errno.ETIMEDOUT]
+)
+"""What a full, read-only, broken or absent volume answers with. It says nothing of the job."""
+
+
+def is_volume_fault(error: Optional[BaseException]) -> bool:
+    """Whether an error is the volume's. CNTK tells of one by its words alone, in a RuntimeError."""
+    if isinstance(error, OSError):
+        return error.errno in VOLUME_FAULTS
+    words = (os.strerror(number) for number in VOLUME_FAULTS)
+    return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
+
+
 class AttemptDirectory:
     """``attempts/<n>/``: what one attempt's processes wrote."""
 
@@ -59,6 +74,9 @@ class AttemptDirectory:
         """What the trainer reports, one JSON object a line; written by the trainer alone."""
         self.process = path / "process.json"
         """pid, start time and process group of the trainer; written by the worker."""
+        self.result = path / "result.json"
+        self.spec = path / "spec.json"
+        """The job's result and spec up to this attempt, where a retry put others in their place."""
 
 
 class CheckpointDirectory:
@@ -103,6 +121,16 @@ class RunDirectory:
 
     def checkpoint(self, samples: int) -> CheckpointDirectory:
         return CheckpointDirectory(self.checkpoints / str(samples))
+
+    def unfinished(self) -> List[Path]:
+        """What was begun here and never finished; only while nobody writes is it what a crash left."""
+        folders = [self.path, self.checkpoints, self.artifacts, *self.attempts.glob("*")]
+        return [
+            left
+            for folder in folders
+            for begun in (".writing-*", ".retired-*")
+            for left in folder.glob(begun)
+        ]
 
     def published_checkpoints(self) -> List[int]:
         """Sample counts of the published checkpoints, oldest first.

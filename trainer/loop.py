@@ -10,14 +10,14 @@ class Diverged(Exception):
 def train(model, order, state, budget, callbacks):
     """Train until the budget is spent, a callback ends it, or the loss diverges.
 
-    ``model`` has set_rate(epoch) and train(rows) -> (loss, sums); ``order`` the training rows;
+    ``model`` has set_rate(epoch) and train(rows, epoch) -> (loss, sums); ``order`` the training rows;
     ``state`` is advanced in place. Callbacks have ``minibatch(state, loss)`` and ``epoch(state)``
     and return True to end training there.
     """
     while state.epoch < budget and not state.stopped_early:
         for rows in order.minibatches(state.epoch, state.offset):
             model.set_rate(state.epoch + state.offset / len(order))
-            loss, sums = model.train(rows)
+            loss, sums = model.train(rows, state.epoch)
             if not math.isfinite(loss):
                 raise Diverged(
                     "the loss became %s in epoch %d at minibatch %d (step %d)"

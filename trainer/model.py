@@ -11,6 +11,7 @@ from trainer.network import Network
 from trainer.objective import Objective
 from trainer.parameters import digest
 from trainer.parts import learners, schedules
+from trainer.rates import by_factor
 
 SEQUENCE_BEGIN = 2
 """CNTK's MaskKind: 0 is invalid, 1 valid."""
@@ -61,9 +62,15 @@ class Model:
         self.rate_field = learners[spec["learner"]["type"]].facts["rate"]
         self.rate = None
         call = learners.build(spec["learner"])
-        self.learner = call.make(list(self.network.parameters.values()), self.rate_at(0.0))
+        first = self.rate_at(0.0)
+        self.learners = [
+            (factor, call.make(parameters, first * factor))
+            for factor, parameters in by_factor(self.network.parameters, spec["training"]).items()
+        ]
         self.trainer = C.Trainer(
-            C.combine([self.objective.report]), (self.objective.loss, None), [self.learner]
+            C.combine([self.objective.report]),
+            (self.objective.loss, None),
+            [learner for _, learner in self.learners],
         )
         self.report_output = self.objective.report.output
         self.trained_on = fed_to(self.network.columns, self.objective.loss, self.objective.report)
@@ -77,17 +84,23 @@ class Model:
         """Before each minibatch: the rate is a function of the position, never of a saved schedule."""
         rate = self.rate_at(epoch)
         if rate != self.rate:
-            self.learner.reset_learning_rate(C.learning_parameter_schedule(rate, minibatch_size=IGNORE))
+            for factor, learner in self.learners:
+                schedule = C.learning_parameter_schedule(rate * factor, minibatch_size=IGNORE)
+                learner.reset_learning_rate(schedule)
             self.rate = rate
 
-    def values(self, rows, variables):
-        """Values of input variables, and the arrays whose memory they borrow."""
-        read = OrderedDict((variable, self.network.columns[variable].read(rows)) for variable in variables)
+    def values(self, rows, variables, epoch=None):
+        """Values of input variables, and the arrays whose memory they borrow.
+
+        ``epoch`` says in which the rows are trained; None: they are evaluated, and read as they are.
+        """
+        columns = self.network.columns
+        read = OrderedDict((variable, columns[variable].read(rows, epoch)) for variable in variables)
         return {variable: value(found, self.device) for variable, found in read.items()}, read
 
-    def train(self, rows):
-        """One step on one minibatch; its loss, and the sums of every reported number over its rows."""
-        values, _borrowed = self.values(rows, self.trained_on)
+    def train(self, rows, epoch):
+        """One step on a minibatch of an epoch; its loss, and every reported number summed over its rows."""
+        values, _borrowed = self.values(rows, self.trained_on, epoch)
         wanted = {self.report_output: None}
         C.cntk_py.Trainer.train_minibatch(self.trainer, values, False, wanted, self.device)
         report = wanted[self.report_output].data().to_ndarray()

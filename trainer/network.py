@@ -1,30 +1,36 @@
 """From the layers of a spec to a CNTK graph."""
 
+import json
 from collections import OrderedDict
 
 import numpy as np
 
+from trainer.augmenting import AugmentedColumn
 from trainer.engine import C, axis_of, step_axis
 from trainer.parameters import Maker
 from trainer.parts import layers
 from trainer.parts.layers import Codes
+from trainer.parts.regions import REGIONS
 
 
 class Network:
     """The graph of a job: what goes in, every named node, and what can be learned.
 
-    ``variables`` maps each field of the data set that is fed to its input variable, ``columns`` each
-    variable to what it is fed from; ``nodes`` maps the names of inputs and layers to graph nodes.
+    ``variables`` maps each field of the data set that is fed, and how, to its input variable; ``columns``
+    maps each variable to what it is fed from, ``fields`` those that a field is fed to to its name, and
+    ``nodes`` the names of inputs and layers to graph nodes.
     Nodes are created in the spec's order, which CNTK's checkpoints rely on.
     """
 
     def __init__(self, spec, dataset):
         self.dataset = dataset
         self.inputs = spec["inputs"]
+        self.seed = spec["training"]["seed"]
         self.variables = OrderedDict()
         self.columns = OrderedDict()
+        self.fields = OrderedDict()
         self.nodes = OrderedDict()
-        make = Maker(spec["training"]["seed"])
+        make = Maker(self.seed)
         looked_up = self.looked_up(spec)
         for name, document in spec["inputs"].items():
             if name in looked_up:
@@ -55,11 +61,16 @@ class Network:
             name for name, kind in kinds.items() if kind == "categorical" and users[name] == {"embedding"}
         }
 
-    def variable(self, field, coded=False):
-        """The input variable that a field of the data set is fed to."""
-        key = (field, "code") if coded else field
+    def variable(self, field, coded=False, augment=()):
+        """The input variable that a field of the data set is fed to, as codes or augmented if told so."""
+        key = (field, coded, json.dumps(augment, sort_keys=True))
         if key not in self.variables:
-            self.variables[key] = self.feed(field, self.dataset.column(field, coded))
+            column = self.dataset.column(field, coded)
+            if augment:
+                column = AugmentedColumn(column, field, self.dataset.fitted[field], augment, self.seed)
+            others = sum(known == field for known in self.fields.values())
+            self.variables[key] = self.feed("%s (%d)" % (field, others + 1) if others else field, column)
+            self.fields[self.variables[key]] = field
         return self.variables[key]
 
     def field(self, target):
@@ -87,7 +98,7 @@ class Network:
 
     def scaled(self, document):
         """An input's variable behind its shift and scale, if it has any."""
-        x = self.variable(document["field"])
+        x = self.variable(document["field"], augment=document.get("augment", ()))
         if document["standardize"]:
             field = self.dataset.fitted[document["field"]]
             mean, deviation = np.array(field["mean"]), np.array(field["std"])
@@ -101,7 +112,9 @@ class Network:
         return x
 
     def built(self, make, document):
-        taken = along_one_axis([self.nodes[source] for source in sources(document)])
+        taken = [self.nodes[source] for source in sources(document)]
+        if layers[document["type"]].facts.get("sequence") != REGIONS:
+            taken = along_one_axis(taken)
         common = ("name", "input", "inputs", "share")
         settings = {key: value for key, value in document.items() if key not in common}
         return layers.build(settings, make, *taken)

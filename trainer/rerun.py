@@ -1,6 +1,7 @@
 """Evaluation of a trained network on a split of some data set: a job of its own kind."""
 
 import time
+from collections import OrderedDict
 
 from trainer.checkpoints import verify
 from trainer.engine import take_a_first_step, use_threads
@@ -72,8 +73,9 @@ def attempt_evaluation(folder, spec, dataset, state, found, facts, stop):
     facts("first_minibatch")
     figures = evaluate(model, parts, order, folder.artifacts, stop, Course(facts, state, len(order)))
     keep(model, spec.get("keep"), order, folder, stop)
-    read = [variable.name for variable in fed_to(model.network.columns, model.objective.report)]
-    missing = [field for field in read if field in dataset.fitted and field not in dataset.fields]
+    network = model.network
+    read = [network.fields[variable] for variable in fed_to(network.fields, model.objective.report)]
+    missing = [field for field in OrderedDict.fromkeys(read) if field not in dataset.fields]
     evaluation = {"losses": {}, "metrics": {}}
     if not missing:
         evaluation = model.objective.summary(model.evaluate(order), len(order))

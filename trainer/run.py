@@ -3,6 +3,7 @@
 import os
 import platform
 import signal
+import sys
 import threading
 import time
 from collections import OrderedDict
@@ -12,13 +13,13 @@ import numpy as np
 from trainer.bundle import write_bundle
 from trainer.callbacks import BestAndPatience, Evaluation, LossSeries, Progress, Saving
 from trainer.checkpoints import BrokenCheckpoint, Checkpoints, verify
-from trainer.columns import Dataset
+from trainer.detection.regions import opened
 from trainer.engine import C, take_a_first_step, use_threads
 from trainer.evaluation import Stopped, evaluate, held_out, settle_thresholds, write_report
 from trainer.facts import Facts, jsonable
 from trainer.heads import heads
 from trainer.keeping import keep
-from trainer.layout import read_json, write_json
+from trainer.layout import is_volume_fault, read_json, write_json
 from trainer.loop import Diverged, train
 from trainer.minibatches import Order
 from trainer.model import Model
@@ -27,6 +28,8 @@ from trainer.state import State, by_split
 
 STOPPED = 75
 """Exit status (EX_TEMPFAIL) of an attempt that saved and left because it was asked to."""
+VOLUME_UNUSABLE = 74
+"""Exit status (EX_IOERR) of an attempt whose volume is full, read-only or out of reach."""
 
 
 def runtime(spec):
@@ -40,8 +43,24 @@ def runtime(spec):
     }
 
 
+class BadData(Exception):
+    """The data set cannot be read as its schema says."""
+
+
 def run(folder, attempt, dataset_folder):
     """Run one attempt in the run directory ``folder``; the exit status of the process."""
+    try:
+        return run_on(folder, attempt, dataset_folder)
+    except (OSError, RuntimeError) as error:
+        if not is_volume_fault(error):
+            raise
+        # Says nothing of the job, which another attempt can go on with.
+        sys.stderr.write("%s\n" % error)
+        return VOLUME_UNUSABLE
+
+
+def run_on(folder, attempt, dataset_folder):
+    """``run`` on a volume that can be used; its faults are raised."""
     spec = read_json(folder.spec)
     facts = Facts(folder.attempt(attempt).facts)
     found = runtime(spec)
@@ -54,17 +73,25 @@ def run(folder, attempt, dataset_folder):
     attempt_it = attempt_evaluation if spec.get("evaluation") else attempt_training
     try:
         fitted = folder.schema if folder.schema.exists() else None
-        dataset = Dataset(dataset_folder, fitted)
+        dataset = open_dataset(spec, dataset_folder, fitted)
         summary = attempt_it(folder, spec, dataset, state, found, facts, stop)
     except Stopped:
         return STOPPED
     except (Diverged, FloatingPointError) as error:
         result = failure("diverged", str(error))
+    except BadData as error:
+        result = failure("bad_data", str(error))
     except BrokenCheckpoint as error:
         result = failure("checkpoint_broken", str(error))
-    except (ValueError, KeyError, RuntimeError) as error:
+    except (ValueError, KeyError, RuntimeError, OSError) as error:
+        if is_volume_fault(error):
+            raise
+        of_data = isinstance(error, OSError) and str(dataset_folder.path) in str(error.filename)
         # CNTK appends its C++ call stack, which helps nobody who wrote a spec.
-        result = failure("trainer_error", str(error).split("[CALL STACK]")[0].strip() or repr(error))
+        result = failure(
+            "bad_data" if of_data else "trainer_error",
+            str(error).split("[CALL STACK]")[0].strip() or repr(error),
+        )
     else:
         if summary is None:
             return STOPPED
@@ -78,6 +105,16 @@ def run(folder, attempt, dataset_folder):
     )
     write_json(folder.result, jsonable(result))
     return 0 if result["outcome"] == "succeeded" else 1
+
+
+def open_dataset(spec, folder, fitted):
+    """The data set of a job, preprocessed as ``fitted`` says; BadData where it is not whole."""
+    try:
+        return opened(spec, folder, fitted)
+    except (OSError, ValueError, KeyError) as error:
+        if is_volume_fault(error):
+            raise
+        raise BadData("data set %s cannot be read: %s" % (folder.path.name, error)) from None
 
 
 def failure(reason, detail):
@@ -102,17 +139,18 @@ def attempt_training(folder, spec, dataset, state, found, facts, stop):
     if state.epoch >= training["epochs"] or state.stopped_early:
         # Trained to the end before: only evaluation is left, and it may not come first.
         take_a_first_step()
+    series = LossSeries(folder.losses, state.step)
     train(
         model,
         order,
         state,
         training["epochs"],
         [
-            LossSeries(folder.losses, state.step),
+            series,
             Evaluation(facts, model, held_out(dataset, "valid", training)),
             BestAndPatience(facts, spec["watch"], training["early_stopping"]),
             Progress(facts, model, training["epochs"], len(order), state),
-            Saving(checkpoints, spec["checkpoints"], training["epochs"], len(order), stop),
+            Saving(checkpoints, series, spec["checkpoints"], training["epochs"], len(order), stop),
         ],
     )
     finished = state.epoch >= training["epochs"] or state.stopped_early

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from enum import Enum
 
 from jobs.errors import Unavailable
 from jobs.journal import last_event, read_events
@@ -29,6 +31,25 @@ from worker.launch import launch, trainer_environment
 from worker.pictures import load, pictures
 from worker.processes import kill_group, kill_recorded
 from worker.relay import Relay
+
+
+class _Way(Enum):
+    """How a trainer must leave."""
+
+    STAY = "stay"
+    SAVING = "saving"
+    """After a checkpoint: SIGTERM, and SIGKILL after a grace."""
+    AT_ONCE = "at_once"
+    """A cancelled job has no use for a checkpoint more, and a lost one may be another's already."""
+
+
+_WAY_OF = {
+    Hold.HELD: _Way.STAY,
+    Hold.PAUSE: _Way.SAVING,
+    Hold.CANCEL_SAVING: _Way.SAVING,
+    Hold.CANCEL: _Way.AT_ONCE,
+    Hold.LOST: _Way.AT_ONCE,
+}
 
 BEAT_SECONDS = 1.0
 """How often the lease is renewed, and how late a cancel request is seen at the latest."""
@@ -83,44 +104,49 @@ class Attempt:
             self._insist(lambda: self._move(Outcome(State.FAILED, Reason.INCOMPLETE, detail)))
             return
         ring_on_message(self._bell, self._settings.effective_redis_url, f"cj:wake:{self._job_id}")
-        self._files.path.mkdir(parents=True, exist_ok=True)
         ending = self._train()
         if self._hold is not Hold.LOST:
             self._conclude(ending)
 
     def _train(self) -> Ending:
         """Run the trainer to its end, unless the job has come to its own end before."""
-        process, trouble = None, ""
-        with self._locked_run() as lock:
-            if lock is not None and read_result(self._run) is None and not self._must_leave():
-                try:
+        process, trouble, told = None, None, False
+        try:
+            self._files.path.mkdir(parents=True, exist_ok=True)
+            with self._locked_run() as lock:
+                if lock is not None and read_result(self._run) is None and self._way() is _Way.STAY:
+                    _sweep(self._run)
                     trainer = trainer_environment(self._settings)
                     process = launch(self._run, self._files, self._dataset, trainer, lock)
-                except OSError as error:
-                    trouble = f"the trainer cannot be started: {error}"
+        except OSError as error:
+            trouble = error
         # Now the trainer alone holds the lock: were this process to hang, the next attempt
         # could still put an end to the trainer and go on.
         if process is not None:
-            self._watch(process)
+            told = self._watch(process)
         return Ending(
             read_result(self._run),
             process.returncode if process is not None else None,
-            cancelled=self._hold is Hold.CANCEL,
+            cancelled=self._hold in (Hold.CANCEL, Hold.CANCEL_SAVING),
+            paused=self._hold is Hold.PAUSE,
+            told=told,
             stopping=self._bell.stop_asked,
             trouble=trouble,
         )
 
-    def _watch(self, process: subprocess.Popen[bytes]) -> None:
-        """Relay, renew, and end the trainer when it must leave, until it is gone."""
+    def _watch(self, process: subprocess.Popen[bytes]) -> bool:
+        """Relay, renew, and end the trainer when it must leave, until it is gone.
+
+        Whether it was told to save and leave.
+        """
         kill_at = None
         rung = True
         while process.poll() is None:
             self._beat(now=rung)
-            if self._hold is not Hold.HELD:
-                # Neither keeps anything: a cancelled job has no use for a checkpoint more, and
-                # a lost one may already be trained by somebody else.
+            way = self._way()
+            if way is _Way.AT_ONCE:
                 kill_group(process.pid)
-            elif self._bell.stop_asked and kill_at is None:
+            elif way is _Way.SAVING and kill_at is None:
                 process.send_signal(signal.SIGTERM)
                 kill_at = time.monotonic() + self._settings.stop_grace_seconds
             elif kill_at is not None and time.monotonic() > kill_at:
@@ -129,6 +155,7 @@ class Attempt:
             rung = self._bell.wait(_GLANCE_SECONDS)
         # Its group may hold more processes than the one that has ended.
         kill_group(process.pid)
+        return kill_at is not None
 
     def _beat(self, *, now: bool = False) -> None:
         """Renew the lease when it is time. While Redis is away nobody else can claim: go on."""
@@ -141,8 +168,9 @@ class Attempt:
         except Unavailable:
             self._reachable = False
 
-    def _must_leave(self) -> bool:
-        return self._hold is not Hold.HELD or self._bell.stop_asked
+    def _way(self) -> _Way:
+        way = _WAY_OF[self._hold]
+        return _Way.SAVING if way is _Way.STAY and self._bell.stop_asked else way
 
     def _forward(self) -> None:
         if not self._reachable:
@@ -165,7 +193,7 @@ class Attempt:
         try:
             while not _try_lock(descriptor):
                 self._beat(now=True)
-                if self._must_leave():
+                if self._way() is not _Way.STAY:
                     yield None
                     return
                 _kill_recorded_trainers(self._run, before=self._number)
@@ -177,7 +205,7 @@ class Attempt:
     def _conclude(self, ending: Ending) -> None:
         """Pass on the last facts and move the job on, however long Redis is away."""
         if self._insist(self._relay.forward):
-            outcome = decide(self._relay.record, self._run, ending, self._settings.crash_limit)
+            outcome = decide(self._relay.record, self._run, ending, self._settings)
             if outcome.target in TERMINAL:
                 self._leave_pictures()
             self._insist(lambda: self._move(outcome))
@@ -230,12 +258,14 @@ class Attempt:
             outcome.detail,
             fields=outcome.fields,
             floor=self._relay.journaled,
+            delay_s=outcome.delay_s,
         )
         if moved.ended:
             close_journal(self._store, self._settings, self._job_id)
-        else:
+            return
+        if moved.claimable:
             TokenQueue(self._store.client).push(self._job_id)
-            self._relay.journal()
+        self._relay.journal()
 
     def _insist(self, step: Callable[[], None]) -> bool:
         """Repeat a step until Redis has taken it; False where the job is another's by then.
@@ -252,6 +282,15 @@ class Attempt:
                 if self._bell.stop_asked:
                     return False
                 self._bell.wait(BEAT_SECONDS / 2)
+
+
+def _sweep(run: RunDirectory) -> None:
+    """Remove what a trainer that was killed had half written. The caller holds the run's lock."""
+    for left in run.unfinished():
+        if left.is_dir():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            left.unlink(missing_ok=True)
 
 
 def _try_lock(descriptor: int) -> bool:

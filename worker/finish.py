@@ -9,11 +9,14 @@ from typing import Any
 
 from jobs.crash import after_crash
 from jobs.record import Record
+from jobs.settings import Settings
 from jobs.states import TRANSITIONS, Reason, State
-from trainer.layout import AttemptDirectory, RunDirectory, read_json
+from trainer.layout import AttemptDirectory, RunDirectory, is_volume_fault, read_json
 
 STOPPED_STATUS = 75
 """The trainer's exit status (EX_TEMPFAIL) after it saved and left because it was asked to."""
+VOLUME_STATUS = 74
+"""The trainer's exit status (EX_IOERR) where the volume is full, read-only or out of reach."""
 _TAIL_LINES = 12
 _TAIL_BYTES = 8192
 
@@ -28,9 +31,13 @@ class Ending:
     """Exit status of the trainer, negative for a signal; None where it never ran."""
     cancelled: bool = False
     """Somebody asked for the job's end."""
+    paused: bool = False
+    """Somebody asked for a pause."""
+    told: bool = False
+    """The trainer was told to save and leave, for whatever reason."""
     stopping: bool = False
     """The worker was asked to leave."""
-    trouble: str = ""
+    trouble: OSError | None = None
     """Why the trainer could not be started."""
 
 
@@ -42,6 +49,8 @@ class Outcome:
     reason: Reason
     detail: str = ""
     fields: dict[str, Any] = field(default_factory=dict)
+    delay_s: int = 0
+    """How long it waits before its next attempt."""
 
 
 def read_result(run: RunDirectory) -> dict[str, Any] | None:
@@ -53,28 +62,43 @@ def read_result(run: RunDirectory) -> dict[str, Any] | None:
     return result
 
 
-def decide(record: Record, run: RunDirectory, ending: Ending, crash_limit: int) -> Outcome:
+def decide(record: Record, run: RunDirectory, ending: Ending, settings: Settings) -> Outcome:
     """The outcome of the record's present attempt."""
     match ending:
         case Ending(result=dict(result)) if result["outcome"] == "succeeded":
             reason = _reason(result, State.SUCCEEDED, Reason.COMPLETED)
             return Outcome(State.SUCCEEDED, reason, result["detail"], _gains(record, run, result))
         case Ending(cancelled=True):
-            return Outcome(State.CANCELLED, Reason.CANCEL_REQUESTED)
+            return Outcome(State.CANCELLED, Reason.CANCEL_REQUESTED, fields=_counted(run))
         case Ending(result=dict(result)):
             reason = _reason(result, State.FAILED, Reason.TRAINER_ERROR)
             return Outcome(State.FAILED, reason, result["detail"], _gains(record, run, result))
+        case Ending(paused=True):
+            return Outcome(State.PAUSED, Reason.PAUSE_REQUESTED, fields=_counted(run))
+        case Ending(stopping=False, told=True):
+            return Outcome(State.QUEUED, Reason.RESUMED)
         case Ending(status=status, stopping=stopping) if stopping or status == STOPPED_STATUS:
             return Outcome(State.QUEUED, Reason.WORKER_STOPPED)
         case _:
             detail = _obituary(run.attempt(record.attempt), ending)
-            verdict = after_crash(record, run, Reason.CRASHED, detail, crash_limit)
-            return Outcome(verdict.target, verdict.reason, verdict.detail, dict(verdict.fields))
+            verdict = after_crash(record, run, _cause(ending), detail, settings)
+            fields: dict[str, Any] = dict(verdict.fields)
+            return Outcome(verdict.target, verdict.reason, verdict.detail, fields, verdict.delay_s)
+
+
+def _cause(ending: Ending) -> Reason:
+    """Whose fault it is that an attempt ended without a result: the volume's, or its own."""
+    of_the_volume = ending.status == VOLUME_STATUS or is_volume_fault(ending.trouble)
+    return Reason.VOLUME_UNUSABLE if of_the_volume else Reason.CRASHED
 
 
 def _reason(result: dict[str, Any], target: State, otherwise: Reason) -> Reason:
     known = next(row.reasons for row in TRANSITIONS if (row.source, row.target) == (State.RUNNING, target))
     return next((reason for reason in known if reason == result["reason"]), otherwise)
+
+
+def _counted(run: RunDirectory) -> dict[str, Any]:
+    return {"checkpoints": len(run.published_checkpoints())}
 
 
 def _gains(record: Record, run: RunDirectory, result: dict[str, Any]) -> dict[str, Any]:
@@ -83,14 +107,14 @@ def _gains(record: Record, run: RunDirectory, result: dict[str, Any]) -> dict[st
         "result": {name: value for name, value in result.items() if name not in elsewhere},
         "losses": {**record.losses, **result["losses"]},
         "metrics": {**record.metrics, **result["metrics"]},
-        "checkpoints": len(run.published_checkpoints()),
+        **_counted(run),
     }
 
 
 def _obituary(attempt: AttemptDirectory, ending: Ending) -> str:
     """How the trainer died, and its last words."""
     if ending.status is None:
-        return ending.trouble
+        return f"the trainer cannot be started: {ending.trouble}"
     if ending.status < 0:
         how = f"the trainer was killed by {signal.Signals(-ending.status).name}"
     else:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobs.checks import comparisons, decisions, keeping, learning, nodes
+from jobs.checks import comparisons, decisions, keeping, learning, nodes, regions
 from jobs.checks.draft import Draft
 from jobs.dataset import DatasetSchema
 from jobs.errors import Fault
@@ -22,12 +22,14 @@ def check(spec: dict[str, Any], schema: DatasetSchema) -> tuple[Plan, list[Fault
     draft = Draft(spec, schema)
     if "train" not in schema.splits:
         draft.fault("/dataset", "no_training_split", f"data set {schema.id} has no training split")
+    regions.declared(draft)
     nodes.names(draft)
     planned = plan(nodes.inputs(draft), spec["network"], draft.faults)
     for position, term in enumerate(spec["objective"]):
         target = losses[term["type"]].facts["target"]
         comparisons.comparison(draft, f"/objective/{position}", term, target, planned)
         comparisons.class_weights(draft, f"/objective/{position}/class_weights", term)
+        comparisons.element_weight(draft, f"/objective/{position}/element_weight", term, planned)
     for position, metric in enumerate(spec["metrics"]):
         target = metrics[metric["type"]].facts["target"]
         comparisons.comparison(draft, f"/metrics/{position}", metric, target, planned)
@@ -44,5 +46,6 @@ def check(spec: dict[str, Any], schema: DatasetSchema) -> tuple[Plan, list[Fault
     learning.watch(draft)
     learning.schedules(draft)
     learning.learner(draft)
+    learning.rates(draft, planned)
     nodes.sparse(draft)
     return planned, draft.faults

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from jobs.checks.draft import Draft
+from typing import Any
+
+from jobs.checks.draft import Draft, described
+from jobs.dataset import FieldSchema
 from jobs.shapes import Node, Plan, sources
-from trainer.parts import layers, learners, losses
+from trainer.parts import PlanError, augmentations, layers, learners, losses
 
 
 def names(draft: Draft) -> None:
@@ -39,7 +42,24 @@ def inputs(draft: Draft) -> dict[str, Node | None]:
             draft.fault(f"{at}/standardize", "exclusive", "give standardize or shift and scale, not both")
         if found.kind == "sparse" and (document["shift"] or document["scale"] != 1):
             draft.fault(f"{at}/scale", "not_dense", "a sparse field cannot be shifted or scaled")
+        augmented(draft, f"{at}/augment", document, found)
     return found_nodes
+
+
+def augmented(draft: Draft, at: str, document: dict[str, Any], field: FieldSchema) -> None:
+    """Augmentations change images, and only such as they can."""
+    if document["augment"] and (field.kind != "dense" or field.sequence or len(field.shape) != 3):
+        what = f"{document['field']!r} is {described(field)}"
+        draft.fault(at, "not_images", f"augmentations take a field of (channels, height, width), but {what}")
+        return
+    for position, wanted in enumerate(document["augment"]):
+        part = augmentations[wanted["type"]]
+        if part.plan is None:
+            continue
+        try:
+            part.plan(field.shape, **{key: value for key, value in wanted.items() if key != "type"})
+        except PlanError as error:
+            draft.fault(f"{at}/{position}", "setting", f"{part.name}: {error}")
 
 
 def trained(draft: Draft, planned: Plan) -> None:

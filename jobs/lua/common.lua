@@ -54,10 +54,19 @@ local function enter(state)
   redis.call('ZADD', 'cj:jobs:' .. state, 0, ask.id)
   redis.call('ZADD', 'cj:jobs:' .. kind() .. ':' .. state, 0, ask.id)
   if state == 'queued' then
-    redis.call('ZADD', 'cj:waiting', whole(now), ask.id)
+    if ask.delay_ms and ask.delay_ms > 0 then
+      redis.call('HSET', job, 'not_before', whole(now + ask.delay_ms))
+      redis.call('ZADD', 'cj:delayed', whole(now + ask.delay_ms), ask.id)
+    else
+      redis.call('ZADD', 'cj:waiting', whole(now), ask.id)
+    end
+    -- It may have been at its end before: somebody asked for another attempt.
+    redis.call('HDEL', job, 'finished_at')
+    redis.call('SADD', 'cj:dataset:' .. get('dataset') .. ':live', ask.id)
+    redis.call('SREM', 'cj:unjournaled', ask.id)
   elseif state == 'running' then
     redis.call('ZADD', 'cj:leases', whole(now + ask.lease_ms), ask.id)
-  else
+  elseif state ~= 'paused' then
     redis.call('HSET', job, 'finished_at', whole(now))
     redis.call('SREM', 'cj:dataset:' .. get('dataset') .. ':live', ask.id)
     redis.call('SADD', 'cj:unjournaled', ask.id)
@@ -68,6 +77,8 @@ local function leave(state)
   redis.call('ZREM', 'cj:jobs:' .. state, ask.id)
   redis.call('ZREM', 'cj:jobs:' .. kind() .. ':' .. state, ask.id)
   redis.call('ZREM', 'cj:waiting', ask.id)
+  redis.call('ZREM', 'cj:delayed', ask.id)
+  redis.call('HDEL', job, 'not_before')
   redis.call('ZREM', 'cj:leases', ask.id)
 end
 
@@ -75,6 +86,7 @@ end
 local function move(state, reason, detail)
   end_phase()
   leave(get('state'))
+  redis.call('HDEL', job, 'pause_requested')
   redis.call('HSET', job, 'state', state, 'reason', reason, 'detail', detail)
   enter(state)
   emit(now, get('attempt') or '0', cjson.encode({ type = state, reason = reason, detail = detail }))
@@ -82,4 +94,17 @@ end
 
 local function record()
   return redis.call('HGETALL', job)
+end
+
+-- Whether a request still has its key, and has made nothing with it yet.
+local function holds(key, holder)
+  local entry = 'cj:key:' .. key
+  return redis.call('HGET', entry, 'holder') == holder and redis.call('HEXISTS', entry, 'id') == 0
+end
+
+-- From now on the key of this claim stands for what was made.
+local function settle(claim, id)
+  local entry = 'cj:key:' .. claim.key
+  redis.call('HSET', entry, 'request', claim.request, 'id', id, 'status', whole(claim.status))
+  redis.call('PEXPIRE', entry, whole(claim.keep_ms))
 end

@@ -1,9 +1,15 @@
--- A new queued job. {id, fields}
+-- A new queued job. {id, fields, claim}
+-- With `claim`, only where the request still has its key, which then stands for this job.
+if ask.claim then
+  if not holds(ask.claim.key, ask.claim.holder) then
+    return {}
+  end
+  settle(ask.claim, ask.id)
+end
 set(ask.fields)
 redis.call('HSET', job, 'created_at', whole(now), 'updated_at', whole(now), 'phase_at', whole(now))
 redis.call('ZADD', 'cj:jobs', 0, ask.id)
 redis.call('ZADD', 'cj:jobs:' .. kind(), 0, ask.id)
-redis.call('SADD', 'cj:dataset:' .. get('dataset') .. ':live', ask.id)
 enter('queued')
 emit(now, '0', cjson.encode({ type = 'queued', reason = get('reason'), detail = '' }))
 return record()

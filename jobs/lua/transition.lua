@@ -1,4 +1,4 @@
--- A guarded change of state. {id, from, attempt, to, reason, detail, fields, floor, expired}
+-- A guarded change of state. {id, from, attempt, to, reason, detail, fields, floor, expired, delay_ms}
 -- With `expired`, only where the lease has run out as well.
 if not is(ask.from, ask.attempt) then
   return {}
@@ -9,11 +9,19 @@ if ask.expired then
     return {}
   end
 end
--- A job that somebody asked to end is not queued again.
-if ask.to == 'queued' and get('cancel_requested') == '1' then
+-- Where the job has not come to its end, what somebody asked for last decides.
+local goes_on = ask.to == 'queued' or ask.to == 'paused'
+if goes_on and get('cancel_requested') == '1' then
   move('cancelled', 'cancel_requested', '')
+  return record()
+end
+set(ask.fields)
+if goes_on and get('pause_requested') == '1' then
+  move('paused', 'pause_requested', ask.detail)
+elseif ask.from == 'running' and ask.to == 'paused' then
+  ask.delay_ms = 0
+  move('queued', 'resumed', '')
 else
-  set(ask.fields)
   move(ask.to, ask.reason, ask.detail)
 end
 return record()

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer.columns import Dataset
+from trainer.detection.regions import opened
 from trainer.engine import C
 from trainer.layout import DatasetDirectory
 from trainer.loop import train
@@ -44,7 +44,8 @@ def values(variables):
 
 
 def report(row):
-    spec, dataset = row["spec"], Dataset(DatasetDirectory(Path(row["dataset"])))
+    spec = row["spec"]
+    dataset = opened(spec, DatasetDirectory(Path(row["dataset"])))
     training = spec["training"]
     model = Model(spec, dataset)
     for name, value in row.get("initial", {}).items():

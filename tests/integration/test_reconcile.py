@@ -21,7 +21,7 @@ from tests.workplace import Workplace
 @pytest.fixture
 def place(tmp_path: Path, valkey: ValkeyServer) -> Iterator[Workplace]:
     # So short a lease that the server has been up for longer at once.
-    with Workplace(tmp_path, valkey.url, lease_seconds=0.001, crash_limit=2) as place:
+    with Workplace(tmp_path, valkey.url, lease_seconds=0.001, lost_limit=2) as place:
         place.wait_until(lambda: place.store.uptime_seconds() >= 1)
         yield place
 
@@ -53,7 +53,7 @@ def test_an_expired_lease_is_queued_again_once(place: Workplace) -> None:
     place.wait_until(lambda: bool(place.store.expired_leases()))
     passes(place, 1)
     record = place.store.get(job_id)
-    assert (record.state, record.reason, record.crashes) == (State.QUEUED, Reason.WORKER_LOST, 1)
+    assert (record.state, record.reason, record.losses_in_a_row) == (State.QUEUED, Reason.WORKER_LOST, 1)
     assert "worker w no longer renewed its lease of attempt 1" in record.detail
     assert tokens(place) == 1
 
@@ -72,7 +72,7 @@ def test_attempts_that_get_nowhere_fail_the_job(place: Workplace) -> None:
         passes(place)
     record = place.store.get(job_id)
     assert (record.state, record.reason) == (State.FAILED, Reason.CRASHED)
-    assert record.detail.startswith("2 attempts in a row ended without a new checkpoint")
+    assert record.detail.startswith("2 workers in a row were lost without a new checkpoint")
 
 
 def test_attempts_that_get_on_do_not_count(place: Workplace) -> None:
@@ -83,7 +83,34 @@ def test_attempts_that_get_on_do_not_count(place: Workplace) -> None:
         place.wait_until(lambda: bool(place.store.expired_leases()))
         passes(place)
     record = place.store.get(job_id)
-    assert (record.state, record.crashes, record.attempt) == (State.QUEUED, 0, 3)
+    assert (record.state, record.losses_in_a_row, record.attempt) == (State.QUEUED, 0, 3)
+
+
+def test_a_job_waits_before_its_next_attempt(place: Workplace) -> None:
+    record = claimed(place, place.submit().id, lease_seconds=60)
+    take_token(place)
+    moved = place.store.transition(record, State.QUEUED, Reason.CRASHED, delay_s=1)
+    assert moved.not_before is not None
+    assert (moved.claimable, moved.not_before - moved.phase_at) == (False, 1000)
+    assert place.store.claim(record.id, worker="w", lease_seconds=60) is None
+    passes(place)
+    assert tokens(place) == 0
+    place.wait_until(lambda: bool(place.store.due()))
+    stores = [Store.open(place.settings) for _ in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        won = list(pool.map(lambda each: each.note_due(record.id), stores))
+    assert won.count(True) == 1
+    assert place.store.get(record.id).claimable
+    claimed(place, record.id, lease_seconds=60)
+
+
+def test_the_reconciler_gives_it_a_token_then(place: Workplace) -> None:
+    record = claimed(place, place.submit().id, lease_seconds=60)
+    take_token(place)
+    place.store.transition(record, State.QUEUED, Reason.CRASHED, delay_s=1)
+    place.wait_until(lambda: bool(place.store.due()))
+    passes(place)
+    assert tokens(place) == 1
 
 
 def test_a_cancelled_job_whose_worker_died_is_cancelled(place: Workplace) -> None:
@@ -153,7 +180,7 @@ def test_many_at_once_expire_a_lease_once(place: Workplace) -> None:
 
     with ThreadPoolExecutor(6) as pool:
         list(pool.map(one_pass, range(6)))
-    assert place.store.get(job_id).crashes == 1
+    assert place.store.get(job_id).losses_in_a_row == 1
     kinds = [event.data["type"] for event in place.store.events_after(job_id, 0)]
     assert kinds == ["queued", "running", "queued"]
 

@@ -54,6 +54,13 @@ def claim(store: Store, job_id: str, **more: Any) -> Record:
     return record
 
 
+def retry(store: Store, record: Record, **fields: Any) -> Record:
+    queue = TokenQueue(store.client)
+    return store.retry(
+        record, "", fields=fields, check=nothing, push_token=lambda pipe: queue.push(record.id, pipe)
+    )
+
+
 def brought_to(store: Store, state: State) -> Record:
     """A job in a state, by permitted moves."""
     record = create(store)
@@ -62,6 +69,8 @@ def brought_to(store: Store, state: State) -> Record:
     record = claim(store, record.id)
     if state is State.RUNNING:
         return record
+    if state is State.PAUSED:
+        store.request_pause(record.id)
     [reason, *_] = next(row.reasons for row in MOVES if (row.source, row.target) == (State.RUNNING, state))
     return store.transition(record, state, reason)
 
@@ -119,6 +128,11 @@ def test_a_move_is_refused_from_any_other_state(store: Store, move: Transition, 
     def attempt() -> Record | None:
         if move.target is State.RUNNING:
             return store.claim(record.id, worker="w", lease_seconds=60)
+        if move.source is State.FAILED:
+            return retry(store, believed)
+        if (move.source, move.target, found) == (State.RUNNING, State.PAUSED, State.RUNNING):
+            # Without a request the pause was called off.
+            return store.transition(store.request_pause(record.id), move.target, move.reasons[0])
         return store.transition(believed, move.target, move.reasons[0])
 
     if move.source is found:
@@ -137,6 +151,9 @@ def test_a_move_outside_the_table_is_a_mistake_of_ours(store: Store) -> None:
     for target, reason in [(State.SUCCEEDED, Reason.COMPLETED), (State.RUNNING, Reason.STARTING)]:
         with pytest.raises(ValueError, match="no transition of this method"):
             store.transition(record, target, reason)
+    failed = brought_to(store, State.FAILED)
+    with pytest.raises(ValueError, match="no transition of this method"):
+        store.transition(failed, State.QUEUED, Reason.RETRIED)
 
 
 def test_another_attempt_s_move_is_refused(store: Store) -> None:
@@ -352,3 +369,105 @@ def test_a_full_server_is_unavailable(store: Store) -> None:
     finally:
         store.client.config_set("maxmemory", "0")
     assert store.page().records == []
+
+
+def test_pausing_a_job_that_waits_and_resuming_it(store: Store) -> None:
+    record = create(store)
+    for _ in range(2):
+        assert store.request_pause(record.id).state is State.PAUSED
+    assert store.claim(record.id, worker="w", lease_seconds=60) is None
+    for _ in range(2):
+        resumed = store.request_resume(record.id)
+        assert (resumed.state, resumed.reason) == (State.QUEUED, Reason.RESUMED)
+    assert types(store, record.id) == ["queued", "paused", "queued"]
+
+
+def test_pausing_a_job_that_runs(store: Store) -> None:
+    record = claim(store, create(store).id)
+    for _ in range(2):
+        assert store.request_pause(record.id).pause_requested
+    assert store.renew(record.id, 1, 60) is Hold.PAUSE
+    # Its worker is lost before it could do anything about it: the job does not go on by itself.
+    moved = store.transition(record, State.QUEUED, Reason.WORKER_LOST, fields={"crashes": 1})
+    assert (moved.state, moved.pause_requested, moved.crashes) == (State.PAUSED, False, 1)
+    assert types(store, record.id) == ["queued", "running", "pause_requested", "paused"]
+    assert store.live_jobs("ds_1") == [record.id]
+
+
+def test_a_pause_called_off(store: Store) -> None:
+    record = claim(store, create(store).id)
+    store.request_pause(record.id)
+    for _ in range(2):
+        assert not store.request_resume(record.id).pause_requested
+    assert store.renew(record.id, 1, 60) is Hold.HELD
+    # The trainer was on its way out already.
+    moved = store.transition(record, State.PAUSED, Reason.PAUSE_REQUESTED)
+    assert (moved.state, moved.reason) == (State.QUEUED, Reason.RESUMED)
+    assert types(store, record.id) == ["queued", "running", "pause_requested", "resume_requested", "queued"]
+
+
+def test_a_cancel_wins_over_a_pause(store: Store) -> None:
+    record = claim(store, create(store).id)
+    store.request_pause(record.id)
+    store.request_cancel(record.id)
+    store.request_resume(record.id)
+    assert store.renew(record.id, 1, 60) is Hold.CANCEL
+    moved = store.transition(record, State.PAUSED, Reason.PAUSE_REQUESTED)
+    assert (moved.state, moved.reason) == (State.CANCELLED, Reason.CANCEL_REQUESTED)
+    with pytest.raises(Conflict, match="was cancelled"):
+        store.request_pause(record.id)
+
+
+def test_a_cancel_at_once_wins_over_one_that_saves(store: Store) -> None:
+    record = claim(store, create(store).id)
+    store.request_cancel(record.id, save=True)
+    assert store.renew(record.id, 1, 60) is Hold.CANCEL_SAVING
+    store.request_cancel(record.id, save=True)
+    store.request_cancel(record.id)
+    assert store.renew(record.id, 1, 60) is Hold.CANCEL
+    store.request_cancel(record.id, save=True)
+    assert store.renew(record.id, 1, 60) is Hold.CANCEL
+    assert types(store, record.id) == ["queued", "running", "cancel_requested"]
+
+
+def test_a_cancel_of_a_paused_job(store: Store) -> None:
+    record = brought_to(store, State.PAUSED)
+    assert store.request_cancel(record.id).state is State.CANCELLED
+    assert store.live_jobs("ds_1") == []
+
+
+@pytest.mark.parametrize("end", sorted(TERMINAL))
+@pytest.mark.parametrize("ask", ["request_pause", "request_resume"])
+def test_an_end_that_came_first(store: Store, end: State, ask: str) -> None:
+    record = brought_to(store, end)
+    with pytest.raises(Conflict, match="already ended"):
+        getattr(store, ask)(record.id)
+    assert store.get(record.id) == record
+
+
+def test_a_retry_needs_the_data_set_and_forgets_the_result(store: Store) -> None:
+    record = claim(store, create(store).id)
+    store.request_cancel(record.id)
+    failed = store.transition(record, State.FAILED, Reason.DIVERGED, fields={"result": {"step": 3}})
+    with store.deleting_dataset("ds_1"), pytest.raises(Conflict, match="being deleted"):
+        retry(store, failed)
+    queued = retry(store, failed, crashes=0)
+    assert (queued.state, queued.reason, queued.result) == (State.QUEUED, Reason.RETRIED, None)
+    assert (queued.cancel_requested, queued.finished_at) == (False, None)
+    assert indexes(store, record.id)["live"]
+    with pytest.raises(Refused):
+        retry(store, failed)
+    assert claim(store, record.id).attempt == 2
+
+
+def test_a_journal_that_comes_late_leaves_a_retried_job_its_events(store: Store) -> None:
+    failed = brought_to(store, State.FAILED)
+    retry(store, failed)
+    store.note_journaled(failed.id, failed.seq)
+    assert types(store, failed.id)[-1] == "queued"
+    running = claim(store, failed.id)
+    failed = store.transition(running, State.FAILED, Reason.DIVERGED)
+    store.note_journaled(failed.id, failed.seq - 1)
+    assert store.unjournaled() == [failed.id]
+    store.note_journaled(failed.id, failed.seq)
+    assert (store.unjournaled(), store.events_after(failed.id, 0)) == ([], [])

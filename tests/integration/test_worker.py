@@ -72,6 +72,23 @@ def test_a_worker_is_on_the_list_until_it_leaves(place: Workplace) -> None:
     assert list_workers(place.store) == []
 
 
+def test_what_a_killed_trainer_had_half_written_is_removed_by_the_next_attempt(place: Workplace) -> None:
+    place.start_worker()
+    job_id = place.submit(**LONG).id
+    pid = place.trainer_at_work(job_id, checkpoints=1)
+    run = place.run(job_id)
+    os.kill(pid, signal.SIGSTOP)
+    begun = run.checkpoints / ".writing-77"
+    begun.mkdir()
+    (begun / "model.dnn").write_bytes(b"half")
+    (run.path / ".writing-result").write_bytes(b"half")
+    assert len(run.unfinished()) == 2
+    kill(pid)
+    place.wait_for(job_id, State.SUCCEEDED)
+    assert run.unfinished() == []
+    assert_trained_once(place, job_id, 100)
+
+
 def test_a_trainer_killed_goes_on_from_its_checkpoint(place: Workplace) -> None:
     place.start_worker()
     job_id = place.submit(**LONG).id
@@ -203,6 +220,19 @@ def test_a_job_that_gets_nowhere_fails_at_the_crash_limit(place: Workplace) -> N
     assert (record.reason, record.attempt, record.crashes) == (Reason.CRASHED, 4, 3)
     assert "killed by SIGKILL: an error of the driver" in record.detail
     assert "CALL STACK" not in record.detail
+
+
+def test_a_volume_that_cannot_be_used_is_waited_for(tmp_path: Path, valkey: ValkeyServer) -> None:
+    with Workplace(tmp_path, valkey.url, crash_limit=1) as place:
+        place.start_worker()
+        job_id = place.submit(volume_back=4).id
+        place.wait_until(lambda: place.store.get(job_id).reason is Reason.VOLUME_UNUSABLE)
+        record = place.wait_for(job_id, State.SUCCEEDED)
+        assert (record.attempt, record.crashes) == (4, 0)
+        assert_trained_once(place, job_id, 4)
+        ends = [event for event in read_events(place.run(job_id)) if event.get("reason") == "volume_unusable"]
+        assert len(ends) == 3
+        assert "Read-only file system: 'model.dnn'" in ends[0]["detail"]
 
 
 def test_a_trainer_that_cannot_start_fails_the_job(place: Workplace) -> None:

@@ -14,13 +14,14 @@ PAGE = (Path(__file__).parents[2] / "docs" / "job-states.md").read_text(encoding
 BEGINNING = "(submission)"
 
 
-def test_nothing_leaves_a_terminal_state() -> None:
-    assert not [row for row in TRANSITIONS if row.source in TERMINAL]
+def test_only_a_retry_leaves_a_terminal_state() -> None:
+    [row] = [row for row in TRANSITIONS if row.source in TERMINAL]
+    assert (row.source, row.target, row.reasons) == (State.FAILED, State.QUEUED, (Reason.RETRIED,))
 
 
 def test_every_state_can_be_reached_and_every_other_left() -> None:
     assert {row.target for row in TRANSITIONS} == set(State)
-    assert {row.source for row in TRANSITIONS} == {None, *(set(State) - TERMINAL)}
+    assert {row.source for row in TRANSITIONS} >= {None, *(set(State) - TERMINAL)}
 
 
 @pytest.mark.parametrize(("source", "target"), list(product([None, *State], State)))

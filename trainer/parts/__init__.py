@@ -1,7 +1,8 @@
 """Every part that a spec can name, one registry a kind. Nothing here needs CNTK to be read."""
 
-from trainer.parts import convolutions, pairs, sequences, unpooling  # noqa: F401  # they register their layers
+from trainer.parts import convolutions, pairs, regions, sequences, unpooling  # noqa: F401  # their layers
 from trainer.parts.activations import activations
+from trainer.parts.augmentations import augmentations
 from trainer.parts.initializers import initializers
 from trainer.parts.layers import layers
 from trainer.parts.learners import learners
@@ -14,7 +15,17 @@ from trainer.parts.schedules import schedules
 
 registries = {
     registry.kind: registry
-    for registry in (layers, activations, initializers, losses, metrics, learners, schedules, recipes)
+    for registry in (
+        layers,
+        activations,
+        initializers,
+        losses,
+        metrics,
+        learners,
+        schedules,
+        augmentations,
+        recipes,
+    )
 }
 
 __all__ = [
@@ -25,6 +36,7 @@ __all__ = [
     "PlanError",
     "Registry",
     "activations",
+    "augmentations",
     "initializers",
     "layers",
     "learners",

@@ -1,0 +1,65 @@
+"""``POST /v1/jobs/{id}/cancel|pause|resume|retry``: what may be asked of a job that is there."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Query
+from starlette.concurrency import run_in_threadpool
+
+from app import examples
+from app.body import OptionalDocument
+from app.jobs import job_of
+from app.resources import Job
+from app.state import QueueDep, SettingsDep, StoreDep, VolumeDep
+from jobs import steer
+from jobs.retry import retry
+
+router = APIRouter(prefix="/jobs/{job_id}", tags=["jobs"])
+
+RETRY_BODY = {
+    "requestBody": {
+        "required": False,
+        "description": "Where to go on; without a body at the newest checkpoint, as before.",
+        "content": {
+            "application/json": {
+                "schema": {"$ref": "#/components/schemas/RetryRequest"},
+                "example": examples.RETRY_REQUEST,
+            }
+        },
+    }
+}
+
+
+@router.post("/cancel", summary="Ask for a job's end; asking again changes nothing")
+def cancel_job(
+    job_id: str,
+    store: StoreDep,
+    volume: VolumeDep,
+    checkpoint: Annotated[
+        Literal["save"] | None, Query(description="save: after a last checkpoint, instead of at once")
+    ] = None,
+) -> Job:
+    return job_of(store.request_cancel(job_id, save=checkpoint == "save"), store, volume)
+
+
+@router.post("/pause", summary="Save a checkpoint and free the worker; asking again changes nothing")
+def pause_job(job_id: str, store: StoreDep, volume: VolumeDep) -> Job:
+    return job_of(steer.pause(job_id, store), store, volume)
+
+
+@router.post("/resume", summary="Go on after a pause; asking again changes nothing")
+def resume_job(job_id: str, store: StoreDep, queue: QueueDep, volume: VolumeDep) -> Job:
+    return job_of(steer.resume(job_id, store, queue), store, volume)
+
+
+@router.post(
+    "/retry",
+    summary="Another attempt at a job that failed, from a checkpoint of one's choice",
+    openapi_extra=RETRY_BODY,
+)
+async def retry_job(
+    job_id: str, document: OptionalDocument, store: StoreDep, queue: QueueDep, settings: SettingsDep
+) -> Job:
+    record = await run_in_threadpool(retry, job_id, document, store, queue, settings)
+    return await run_in_threadpool(job_of, record, store, settings.volume)

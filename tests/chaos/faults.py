@@ -1,0 +1,226 @@
+"""What is done to a running service: each fault finds its victim, strikes, and says whom it struck."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from tests.chaos.processes import Processes
+from tests.running_service import RunningService
+
+RESTART_LIMIT_S = 60.0
+
+
+@dataclass
+class Victim:
+    """The service that faults strike; it may be another process after some of them."""
+
+    home: Path
+    environment: dict[str, str]
+    dice: random.Random
+    service: RunningService = field(init=False)
+    paused: list[threading.Timer] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.processes = Processes(self.home)
+        self.service = self.start()
+
+    def start(self) -> RunningService:
+        self.service = RunningService(self.home, **self.environment).wait_ready()
+        return self.service
+
+    def component(self, name: str) -> int | None:
+        """The process of a component, None where it is being started again."""
+        try:
+            pid = self.service.pid(name)
+        except (FileNotFoundError, KeyError):
+            return None
+        return pid if psutil.pid_exists(pid) else None
+
+    def a_worker(self) -> int | None:
+        return self.component(f"worker-{self.dice.randint(1, int(self.environment['CNTK_JOBS_WORKERS']))}")
+
+    def a_trainer(self) -> int | None:
+        """A trainer that lives, each as likely as the other."""
+        trainers = sorted(self.processes.trainers(), key=lambda trainer: trainer.job)
+        return self.dice.choice(trainers).pid if trainers else None
+
+    def a_horse(self) -> int | None:
+        """The process that supervises a trainer."""
+        trainer = self.a_trainer()
+        if trainer is None:
+            return None
+        try:
+            return psutil.Process(trainer).ppid() or None
+        except psutil.NoSuchProcess:
+            return None
+
+    def pause(self, pid: int, seconds: float) -> None:
+        """SIGSTOP, and SIGCONT after so many seconds (nothing where the process was killed meanwhile)."""
+        os.kill(pid, signal.SIGSTOP)
+        born = psutil.Process(pid).create_time()
+
+        def wake() -> None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                process = psutil.Process(pid)
+                if process.create_time() == born:
+                    process.resume()
+
+        timer = threading.Timer(seconds, wake)
+        timer.start()
+        self.paused.append(timer)
+
+    def settle(self) -> None:
+        """Wait until nothing is paused any more."""
+        for timer in self.paused:
+            timer.join()
+
+
+def _signal(pid: int | None, number: signal.Signals) -> int | None:
+    if pid is None:
+        return None
+    try:
+        os.kill(pid, number)
+    except ProcessLookupError:
+        return None
+    return pid
+
+
+def _pause(victim: Victim, pid: int | None, seconds: float) -> int | None:
+    if pid is None:
+        return None
+    try:
+        victim.pause(pid, seconds)
+    except (ProcessLookupError, psutil.NoSuchProcess):
+        return None
+    return pid
+
+
+def kill_trainer(victim: Victim) -> int | None:
+    return _signal(victim.a_trainer(), signal.SIGKILL)
+
+
+def kill_horse(victim: Victim) -> int | None:
+    return _signal(victim.a_horse(), signal.SIGKILL)
+
+
+def kill_worker(victim: Victim) -> int | None:
+    return _signal(victim.a_worker(), signal.SIGKILL)
+
+
+def kill_api(victim: Victim) -> int | None:
+    return _signal(victim.component("api"), signal.SIGKILL)
+
+
+def kill_server(victim: Victim) -> int | None:
+    return _signal(victim.component("server"), signal.SIGKILL)
+
+
+def kill_everything(victim: Victim) -> int | None:
+    """The supervisor and all its processes at once, as a power cut would; then the service is started."""
+    old = victim.service.process.pid
+    for process in victim.processes.all():
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
+    victim.service.process.wait(RESTART_LIMIT_S)
+    victim.start()
+    return old
+
+
+def stop_trainer(victim: Victim) -> int | None:
+    return _pause(victim, victim.a_trainer(), victim.dice.uniform(0.2, 3.0))
+
+
+def stop_horse(victim: Victim) -> int | None:
+    """For longer than its lease: another worker takes the job, and this one must notice."""
+    lease = float(victim.environment["CNTK_JOBS_LEASE_SECONDS"])
+    return _pause(victim, victim.a_horse(), lease + victim.dice.uniform(0.5, 3.0))
+
+
+def stop_worker(victim: Victim) -> int | None:
+    return _pause(victim, victim.a_worker(), victim.dice.uniform(0.5, 6.0))
+
+
+def stop_server(victim: Victim) -> int | None:
+    """Redis does not answer for a while, at times for longer than a lease."""
+    return _pause(victim, victim.component("server"), victim.dice.choice([0.5, 1.0, 3.0, 8.0]))
+
+
+def stop_api(victim: Victim) -> int | None:
+    return _pause(victim, victim.component("api"), victim.dice.uniform(0.2, 3.0))
+
+
+def ask_trainer_to_leave(victim: Victim) -> int | None:
+    return _signal(victim.a_trainer(), signal.SIGTERM)
+
+
+def ask_worker_to_leave(victim: Victim) -> int | None:
+    """As when a new version is rolled out."""
+    return _signal(victim.a_worker(), signal.SIGTERM)
+
+
+def restart_service(victim: Victim) -> int | None:
+    """SIGTERM for all of it, and a new one as soon as it is gone."""
+    old = victim.service.process.pid
+    victim.service.process.terminate()
+    victim.service.process.wait(RESTART_LIMIT_S)
+    victim.start()
+    return old
+
+
+@dataclass(frozen=True)
+class Kind:
+    """``weight``: how often it is drawn beside the others."""
+
+    name: str
+    strike: Callable[[Victim], int | None]
+    weight: float
+
+
+KINDS = (
+    Kind("trainer killed", kill_trainer, 4),
+    Kind("horse killed", kill_horse, 3),
+    Kind("worker killed", kill_worker, 3),
+    Kind("api killed", kill_api, 2),
+    Kind("server killed", kill_server, 2),
+    Kind("everything killed", kill_everything, 1),
+    Kind("trainer stopped", stop_trainer, 2),
+    Kind("horse stopped", stop_horse, 2),
+    Kind("worker stopped", stop_worker, 1),
+    Kind("server stopped", stop_server, 2),
+    Kind("api stopped", stop_api, 1),
+    Kind("trainer told to leave", ask_trainer_to_leave, 2),
+    Kind("worker told to leave", ask_worker_to_leave, 2),
+    Kind("service restarted", restart_service, 1),
+)
+
+
+@dataclass(frozen=True)
+class Strike:
+    """A fault that found its victim. ``trainers``: (job, pid) of those alive just before."""
+
+    kind: str
+    at: float
+    pid: int
+    trainers: list[tuple[str, int]]
+
+    def document(self) -> dict[str, Any]:
+        return self.__dict__
+
+
+def strike(kind: Kind, victim: Victim) -> Strike | None:
+    """Do it; None where there is nothing to do it to at this moment."""
+    before = [(trainer.job, trainer.pid) for trainer in victim.processes.trainers()]
+    at = time.time()
+    pid = kind.strike(victim)
+    return None if pid is None else Strike(kind.name, at, pid, before)

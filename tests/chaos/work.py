@@ -1,0 +1,139 @@
+"""The jobs that a campaign has the service do, and what each must end in."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+from client import Client
+from client.demo import write_digits
+from client.documents import Job
+from client.problems import JobsApiError
+from tests.running_service import RunningService
+
+_CONVOLVED = [
+    {"name": "image", "type": "reshape", "shape": [1, 8, 8], "input": "pixels"},
+    {"name": "strokes", "type": "convolution", "filters": 8, "filter_shape": [3, 3], "input": "image"},
+    {"name": "evened", "type": "batch_normalization", "input": "strokes"},
+    {"name": "pooled", "type": "max_pooling", "window": [2, 2], "input": "evened"},
+    {"name": "scores", "type": "dense", "units": 10, "input": "pooled"},
+]
+_DENSE = [
+    {"name": "code", "type": "dense", "units": 64, "activation": "relu", "input": "pixels"},
+    {"name": "thinned", "type": "dropout", "rate": 0.3, "input": "code"},
+    {"name": "scores", "type": "dense", "units": 10, "input": "thinned"},
+]
+_ROWS = [
+    {"name": "square", "type": "reshape", "shape": [8, 8], "input": "pixels"},
+    {"name": "flat", "type": "flatten", "input": "square"},
+    {"name": "code", "type": "dense", "units": 32, "activation": "tanh", "input": "flat"},
+    {"name": "scores", "type": "dense", "units": 10, "input": "code"},
+]
+
+VARIANTS: dict[str, tuple[list[dict[str, Any]], dict[str, Any]]] = {
+    "dropout, adam": (_DENSE, {"type": "adam", "alpha": 0.001}),
+    "batch normalization, momentum": (
+        _CONVOLVED,
+        {"type": "momentum", "learning_rate": 0.02, "momentum": 0.9},
+    ),
+    "dense, rmsprop": (_ROWS, {"type": "rmsprop", "learning_rate": 0.001}),
+}
+"""Network and learner; every variant keeps state of another kind."""
+
+
+def upload(client: Client, folder: Path) -> str:
+    """The digits as a data set of the service; its id."""
+    path = folder / "digits.npz"
+    write_digits(path)
+    splits = {"fractions": {"valid": 0.1, "test": 0.1}, "seed": 1}
+    return str(client.datasets.add(path, name="digits", splits=splits)["id"])
+
+
+def spec(variant: str, dataset: str, name: str, epochs: int) -> dict[str, Any]:
+    """A job that takes about a third of a second an epoch, with four checkpoints in each."""
+    network, learner = VARIANTS[variant]
+    return {
+        "name": name,
+        "dataset": dataset,
+        "inputs": {"pixels": {"field": "pixels", "scale": 0.0625}},
+        "network": network,
+        "objective": [{"type": "cross_entropy_with_softmax", "output": "scores", "target": "digit"}],
+        "metrics": [{"type": "classification_error", "output": "scores", "target": "digit"}],
+        "learner": learner,
+        "training": {"epochs": epochs, "minibatch_size": 4, "seed": 3},
+        "checkpoints": {"every_epochs": 1, "every_minibatches": 100, "keep_last": 3, "keep_best": 1},
+    }
+
+
+class HasService(Protocol):
+    """Who knows which service runs now."""
+
+    service: RunningService
+
+
+class Customer:
+    """Posts jobs and keeps what was acknowledged, through every outage of the service."""
+
+    def __init__(self, victim: HasService, dataset: str, epochs: int, variants: Sequence[str]) -> None:
+        self._victim = victim
+        self._dataset = dataset
+        self._epochs = epochs
+        self.variants = variants
+        """What it posts, in turns."""
+        self.accepted: dict[str, str] = {}
+        """Job to variant."""
+        self.cancelled: set[str] = set()
+        """Jobs whose cancellation was acknowledged."""
+        self._posted = 0
+
+    def client(self) -> Client:
+        return Client(self._victim.service.url, timeout=5.0)
+
+    def post(self) -> str | None:
+        """One more job; None where the service did not say yes (it may have it all the same)."""
+        variant = self.variants[self._posted % len(self.variants)]
+        self._posted += 1
+        try:
+            with self.client() as client:
+                name = f"{variant} / {self._posted}"
+                job = client.jobs.submit(spec(variant, self._dataset, name, self._epochs))
+        except (JobsApiError, FileNotFoundError):
+            return None
+        self.accepted[job["id"]] = variant
+        return job["id"]
+
+    def cancel(self, job: str) -> bool:
+        """Whether the service acknowledged that the job shall end."""
+        try:
+            with self.client() as client:
+                client.jobs.cancel(job)
+        except (JobsApiError, FileNotFoundError):
+            return False
+        self.cancelled.add(job)
+        return True
+
+    def jobs(self) -> list[Job] | None:
+        """All jobs as the service tells them now, None where it does not answer."""
+        try:
+            with self.client() as client:
+                return client.jobs.list()
+        except (JobsApiError, FileNotFoundError):
+            return None
+
+    def wait_for_all(self, limit: float) -> list[Job]:
+        """All jobs once each has ended; AssertionError with those that have not after ``limit`` seconds."""
+        deadline = time.monotonic() + limit
+        found: list[Job] | None = None
+        while time.monotonic() < deadline:
+            found = self.jobs()
+            if found is not None and not list(unfinished(found)):
+                return found
+            time.sleep(0.2)
+        waiting = [f"{job['id']} {job['status']} ({job['reason']})" for job in unfinished(found or [])]
+        raise AssertionError(f"after {limit:.0f} s these have not ended: {waiting}")
+
+
+def unfinished(jobs: list[Job]) -> Iterator[Job]:
+    return (job for job in jobs if job["status"] not in ("succeeded", "failed", "cancelled"))
