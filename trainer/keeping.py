@@ -1,13 +1,13 @@
 """What a spec has a job keep of its nodes' values: arrays, and what pictures are drawn of."""
 
-import io
-import zipfile
+from collections import OrderedDict
 
 import numpy as np
 
 from trainer.evaluation import evaluated
 from trainer.layout import write_whole
 from trainer.minibatches import Order
+from trainer.packing import array_file, packed
 
 
 def keep(model, wanted, order, run, stop):
@@ -19,14 +19,9 @@ def keep(model, wanted, order, run, stop):
         return
     for name, values in first_values(model, wanted["values"], order, wanted["rows"], stop):
         write_whole(run.artifacts / (name + ".npy"), array_file(values))
-    shown = list(first_values(model, wanted["pictures"], order, wanted["images"], stop))
+    shown = OrderedDict(first_values(model, wanted["pictures"], order, wanted["images"], stop))
     if shown:
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w") as archive:
-            for name, values in shown:
-                # A ZipInfo of its own has no time in it: equal arrays make equal bytes.
-                archive.writestr(zipfile.ZipInfo(name + ".npy"), array_file(values))
-        write_whole(run.pictures, packed.getvalue())
+        write_whole(run.pictures, packed(shown))
 
 
 def first_values(model, names, order, count, stop):
@@ -41,10 +36,3 @@ def first_values(model, names, order, count, stop):
             found[name].append(answers[name].reshape((len(here),) + nodes[name].shape))
     for name in names:
         yield name, np.concatenate(found.pop(name))
-
-
-def array_file(values):
-    """An array as the bytes of a .npy file."""
-    stream = io.BytesIO()
-    np.save(stream, values)
-    return stream.getvalue()
