@@ -57,7 +57,9 @@ class BaseModel:
                 self.made[function.uid] = self.node(function, outer)
             elif function.uid in begun:
                 called = function.name or function.uid
-                raise ValueError("the model has a recurrence at %s; only feed-forward ones can be used" % called)
+                raise ValueError(
+                    "the model has a recurrence at %s; only feed-forward ones can be used" % called
+                )
             else:
                 begun.add(function.uid)
                 waiting.extend(missing)
@@ -71,7 +73,9 @@ class BaseModel:
             self.order.append(BaseNode(function, sources))
             return self.order[-1]
         of = {variable.uid: source for variable, source in zip(function.inputs, sources)}
-        inner = {placeholder.uid: of[outside.uid] for placeholder, outside in function.block_arguments_mapping}
+        inner = {
+            placeholder.uid: of[outside.uid] for placeholder, outside in function.block_arguments_mapping
+        }
         root = function.block_root.root_function or function.block_root
         self.walk(root, inner)
         node = self.made[root.uid]
@@ -135,10 +139,15 @@ class Graft:
         self.make = make
         self.first = first
         self.last = last
-        sources = {name: [s.name for s in node.sources if isinstance(s, BaseNode)] for name, node in base.nodes.items()}
+        sources = {
+            name: [s.name for s in node.sources if isinstance(s, BaseNode)]
+            for name, node in base.nodes.items()
+        }
         self.names = between(sources, first, last)
         self.frozen = frozen(sources, first, last, freeze)
-        self.held = {s.uid for name in self.frozen for s in base.nodes[name].sources if not isinstance(s, BaseNode)}
+        self.held = {
+            s.uid for name in self.frozen for s in base.nodes[name].sources if not isinstance(s, BaseNode)
+        }
         """Weights that a frozen node uses, by uid; others may use them, too."""
         self.variables = {}
 
@@ -184,7 +193,9 @@ class Graft:
 
     def normalized(self, node, x):
         """Batch normalization as it is in inference: by means and variances that never move."""
-        scale, bias, mean, variance = (self.base.value(source.uid).astype(np.float64) for source in node.sources[1:5])
+        scale, bias, mean, variance = (
+            self.base.value(source.uid).astype(np.float64) for source in node.sources[1:5]
+        )
         factor = scale / np.sqrt(variance + node.function.attributes["epsilon"])
         shape = scale.shape + (1,) * (len(x.shape) - len(scale.shape))
         folded = [

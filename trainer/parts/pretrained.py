@@ -36,13 +36,14 @@ def pretrained(
     *,
     model: str = Param(documentation="id of a model in /v1/models, whose nodes are listed there"),
     first: Optional[str] = Param(
-        None, documentation="node whose output the layer's input takes the place of; null: the model's own input"
+        None,
+        documentation="node whose output the layer's input takes the place of; null: the model's own input",
     ),
     last: str = Param(documentation="node whose output is the layer's"),
     freeze: str = Param(
         "all", documentation="all, none, or a node: it and what it depends on keep their weights"
     ),
-    sha256: Optional[str] = Param(None, documentation="of the model's file; filled in at submission")
+    sha256: Optional[str] = Param(None, documentation="of the model's file; filled in at submission"),
 ):
     """Part of a model that was trained before, with the weights that it has: what makes one node of another.
 
