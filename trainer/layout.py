@@ -115,9 +115,19 @@ class RunDirectory:
         """Arrays that the trainer leaves for the worker to draw."""
         self.lock = path / "lock"
         """Exclusively locked (flock) for as long as a trainer of this job lives."""
+        self.bases = path / "bases"
+        """The base models that layers of the network are parts of, hard-linked at submission."""
 
     def attempt(self, number: int) -> AttemptDirectory:
         return AttemptDirectory(self.attempts / str(number))
+
+    def base(self, model_id: str) -> Path:
+        """A base model's file."""
+        return self.bases / (model_id + ".dnn")
+
+    def base_record(self, model_id: str) -> Path:
+        """What was known of a base model when the job was submitted: its model.json."""
+        return self.bases / (model_id + ".json")
 
     def checkpoint(self, samples: int) -> CheckpointDirectory:
         return CheckpointDirectory(self.checkpoints / str(samples))

@@ -54,9 +54,9 @@ def mask(lengths, device):
 class Model:
     """What the training loop works on. Rows are row indices of the data set."""
 
-    def __init__(self, spec, dataset):
+    def __init__(self, spec, dataset, bases=None):
         self.spec = spec
-        self.network = Network(spec, dataset)
+        self.network = Network(spec, dataset, bases)
         self.objective = Objective(spec, self.network)
         self.device = C.cpu()
         self.rate_field = learners[spec["learner"]["type"]].facts["rate"]
@@ -132,7 +132,8 @@ class Model:
     def load_weights(self, path):
         """Parameters and statistics of the same names from a saved model; the learner stays fresh.
 
-        ValueError names what the model lacks or has in another shape.
+        What comes from a base model and was no parameter there keeps the values of the base model.
+        ValueError names what else the model lacks or has in another shape.
         """
         saved = C.load_model(str(path))
         values = {
@@ -142,6 +143,9 @@ class Model:
         }
         wanted = OrderedDict(self.network.parameters)
         wanted.update(self.network.statistics)
+        for name in self.network.inherited:
+            if name not in values:
+                del wanted[name]
         for name, variable in wanted.items():
             if name not in values:
                 raise ValueError("the starting model has no %s" % name)

@@ -67,7 +67,7 @@ class Maker:
         return made
 
     def fixed(self, name, value):
-        """Values that nothing moves: a parameter that no learner is given, so that a later job may train it."""
+        """Values that stay: a parameter that no learner is given, so that a later job may train it."""
         return C.parameter(value.shape, init=value, name="%s.%s" % (self.layer, name))
 
     def graft(self, model, digest, first, last, freeze):

@@ -9,9 +9,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
-from tests.image_archives import BLUE, GREEN, RED, encoded, picture, png, tarred, zipped
+from tests.image_archives import BLUE, GREEN, RED, png, tarred, zipped
 from tests.ingestion import Ingested, Ingestion
 
 PETS = {

@@ -22,7 +22,7 @@ class Found:
 
 
 def outputs_of(spec):
-    """Names of the outputs that say the regions' classes and their corrections; None where no term trains it."""
+    """Names of the outputs that say the regions' classes and corrections; None where no term trains it."""
     found = {term["target"]: term["output"] for term in spec["objective"] if isinstance(term["target"], str)}
     inputs = spec["inputs"]
     fields = {inputs.get(target, {}).get("field", target): output for target, output in found.items()}

@@ -1,18 +1,19 @@
 """The layer that is part of a base model, and which of the model's nodes such a layer takes."""
 
-from typing import Optional
+from typing import List, Mapping, Optional, Sequence, Set
 
 from trainer.parts.layers import layers
-from trainer.parts.registry import Param
+from trainer.parts.registry import Param, Plan
 
 
-def between(sources, first, last):
+def between(sources: Mapping[str, Sequence[str]], first: Optional[str], last: str) -> List[str]:
     """Names of the nodes that make ``last`` out of ``first`` (None: of the model's input), in order.
 
     ``sources`` maps the name of each node of the model to those of the nodes that it takes in; its order is
     that in which they are computed. ``first`` itself is not among them.
     """
-    reached, ahead = set(), [last]
+    reached = set()  # type: Set[str]
+    ahead = [last]
     while ahead:
         name = ahead.pop()
         if name != first and name not in reached:
@@ -21,7 +22,7 @@ def between(sources, first, last):
     return [name for name in sources if name in reached]
 
 
-def frozen(sources, first, last, freeze):
+def frozen(sources: Mapping[str, Sequence[str]], first: Optional[str], last: str, freeze: str) -> Set[str]:
     """The names among ``between`` whose weights stay as they are: "all", "none", or all that the node
     ``freeze`` depends on, with itself."""
     if freeze == "none":
@@ -37,7 +38,7 @@ def pretrained(
     model: str = Param(documentation="id of a model in /v1/models, whose nodes are listed there"),
     first: Optional[str] = Param(
         None,
-        documentation="node whose output the layer's input takes the place of; null: the model's own input",
+        documentation="node that the layer's input takes the place of; null: the model's own input",
     ),
     last: str = Param(documentation="node whose output is the layer's"),
     freeze: str = Param(
@@ -56,5 +57,5 @@ def pretrained(
 
 @pretrained.planned
 def plan_pretrained(x, *, base, first, last, freeze, **_):
-    """``base`` is what is known of the model: it has ``planned(shape, first, last, freeze)``."""
-    return base.planned(x, first, last, freeze)
+    """``base`` is what is known of the model: it tells a cut's ``shape`` and what is ``learned`` of it."""
+    return Plan(base.shape(x, first, last), base.learned(first, last, freeze))
