@@ -116,6 +116,19 @@ class CheckpointRules(Strict):
     keep_best: int = Field(default=1, ge=0)
 
 
+class Limits(Strict):
+    """What a job may take; what is left out has no limit. A trainer saves before it leaves, if it can."""
+
+    max_runtime_s: float | None = Field(default=None, gt=0, description="running, over all attempts")
+    max_queue_s: float | None = Field(
+        default=None, gt=0, description="waiting for a worker, since it was submitted, resumed or retried"
+    )
+    stall_s: float | None = Field(
+        default=None, gt=0, description="without a sign of life; if left out, the service's own limit"
+    )
+    memory_bytes: int | None = Field(default=None, ge=1, description="resident, over all its processes")
+
+
 class Watch(Strict):
     """The value that best checkpoints and early stopping go by: a metric's or a loss term's name."""
 
@@ -220,6 +233,7 @@ class JobSpec(Strict):
     learner: Learner  # type: ignore[valid-type]  # likewise
     training: Training
     checkpoints: CheckpointRules = CheckpointRules()
+    limits: Limits = Limits()
     watch: Watch | None = None
     start_from: StartFrom | None = None
     decisions: list[Decision] = Field(default=[], description="0.5 for what is not named")

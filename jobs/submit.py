@@ -84,6 +84,7 @@ def enqueue(
         dataset=spec.dataset,
         fingerprint=spec.fingerprint,
         resumed_from=started_from,
+        max_queue_ms=_milliseconds((spec.document.get("limits") or {}).get("max_queue_s")),
     )
     run = volume.job(job_id)
     try:
@@ -113,6 +114,10 @@ def _write_run(
     bases.link(run, contents, volume)
     write_json(run.spec, contents)
     fsync_folder(run.path.parent)
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
 
 
 def _require_dataset(volume: Volume, dataset_id: str) -> None:

@@ -136,6 +136,7 @@ def attempt_training(folder, spec, dataset, state, found, facts, stop):
     model = Model(spec, dataset, Bases(folder))
     order = Order(dataset.rows("train"), training["minibatch_size"], training["seed"], training["shuffle"])
     checkpoints = Checkpoints(folder, spec, model, found, facts)
+    checkpoints.require_room()
     restore(folder, spec, model, state, checkpoints, facts)
     if state.epoch >= training["epochs"] or state.stopped_early:
         # Trained to the end before: only evaluation is left, and it may not come first.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from ingest.annotations.boxes import AnnotatedImage, AnnotatedImages, Files
 from ingest.annotations.classes import settle_classes
@@ -25,7 +26,8 @@ from jobs.errors import Fault, InvalidInput
 DRAWN = ("boxes", "box_class", "difficult")
 """Columns of what is annotated."""
 PLACEMENT = "placement"
-READERS: dict[str, Callable[[Files, Collection[str], FaultList], AnnotatedImages]] = {
+AnnotatedLayout = Literal["voc", "rois", "coco"]
+READERS: dict[AnnotatedLayout, Callable[[Files, Collection[str], FaultList], AnnotatedImages]] = {
     "voc": read_voc,
     "rois": read_rois,
     "coco": read_coco,
@@ -76,7 +78,7 @@ def is_detection(fitted: Fitted) -> bool:
     return any(source.name == PLACEMENT for field in fitted.values() for source in field.sources)
 
 
-def layout_of(archives: Sequence[Archive]) -> str | None:
+def annotated_layout(archives: Sequence[Archive]) -> AnnotatedLayout | None:
     """The layout that annotation files tell; None where there are none."""
     files = ArchiveFiles(archives, FaultList())
     if next(image_files(files.names), None) is not None:
@@ -98,12 +100,12 @@ def _holds(files: ArchiveFiles, name: str, limit: int, *words: bytes) -> bool:
 
 
 def list_detection(
-    archives: Sequence[Archive], layout: str | None, options: Options, faults: FaultList
+    archives: Sequence[Archive], layout: AnnotatedLayout | None, options: Options, faults: FaultList
 ) -> Listing:
-    """The images of a layout, by split; those that nothing annotates where it is no layout of READERS."""
+    """The images of a layout, by split; those that nothing annotates where ``layout`` is None."""
     files = ArchiveFiles(archives, faults)
     images = {path: archive for archive in archives for path in image_paths(archive)}
-    if layout not in READERS:
+    if layout is None:
         found = AnnotatedImages([AnnotatedImage(path, split_of_folder(path)) for path in images])
     else:
         found = READERS[layout](files, images.keys(), faults)
@@ -111,8 +113,10 @@ def list_detection(
             problem = f"the upload has no annotations of the layout {layout!r}; {_HOLDS[layout]}"
             faults.add("/options/images/layout", "missing_file", problem)
     entries = [Entry(images[image.path], image.path, image.split, image) for image in found.images]
-    entries.sort(key=lambda entry: SPLITS.index(entry.split or options.rest))
-    return Listing(entries, Boxes(found, layout in READERS, options, files))
+    entries.sort(key=lambda entry: SPLITS.index(entry.part or options.rest))
+    for image in found.images:
+        image.split = image.split or images[image.path].split
+    return Listing(entries, Boxes(found, layout is not None, options, files), scattered=layout is not None)
 
 
 class Boxes:

@@ -31,6 +31,10 @@ def dataset(workshop: Workshop, columns: dict[str, Any]) -> str:
     return workshop.dataset("shapes", columns, SPLITS)
 
 
+COLOURED = {
+    "image": {"field": "image", "scale": 0.00390625, "augment": [{"type": "colour_jitter"}]},
+    "rois": "rois",
+}
 CASES: dict[str, dict[str, Any]] = {
     "as it stands": {},
     "by chance": {"flip": "random", "dropout": 0.3, "regions_per_image": None},
@@ -40,6 +44,8 @@ CASES: dict[str, dict[str, Any]] = {
 
 def spec(dataset: str, case: str, **beside: Any) -> dict[str, Any]:
     small: dict[str, Any] = {"maps": [6], "hidden": [12], "roi_size": 3, "regions_per_image": 8}
+    if case == "by chance":
+        beside["inputs"] = COLOURED
     if "learner" not in beside:
         small["learning_rate_factor"] = 10.0
     return {

@@ -12,6 +12,7 @@ from jobs.dataset import load_schema
 from jobs.region_models import Regions
 from tests.drawn_shapes import CLASSES, SIDE, drawn
 from tests.trainer_runs import Workshop
+from trainer.augmenting import AugmentedColumn
 from trainer.detection.overlap import overlaps
 from trainer.detection.regions import DatasetOfRegions, opened
 from trainer.parts.regions import NAMES
@@ -151,6 +152,10 @@ def test_images_are_mirrored_with_their_regions(
         assert ((by_epoch > 0.2) & (by_epoch < 0.8)).all()
     else:
         assert list(by_epoch) == ([0, 1, 0, 1] if flip == "alternate" else [0, 0, 0, 0])
+        seen_by_augmentations = AugmentedColumn(
+            dataset.column("image"), "image", dataset.fitted["image"], [], seed=1
+        )
+        assert np.array_equal(seen_by_augmentations.read(rows, epoch), images)
     assert np.array_equal(dataset.column("image").read(rows), columns["image"])
 
 
