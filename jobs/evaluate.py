@@ -17,7 +17,7 @@ from jobs.queue import TokenQueue
 from jobs.record import Kind, Record
 from jobs.settings import Settings
 from jobs.spec import NormalisedSpec
-from jobs.spec_models import parse_as
+from jobs.spec_models import Limits, parse_as
 from jobs.store import Store
 from jobs.submit import enqueue
 from trainer.layout import RunDirectory, read_json
@@ -80,6 +80,8 @@ def submit_evaluation(
         "name": request.name or f"{source.name or job_id} on {schema.name}"[:200],
         "dataset": schema.id,
         "start_from": {"job": job_id, "checkpoint": start.id, "mode": MODE},
+        # They are of the training.
+        "limits": Limits().model_dump(),
         "evaluation": {"split": split, "thresholds": _thresholds(run)},
     }
     return enqueue(

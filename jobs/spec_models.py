@@ -25,14 +25,17 @@ Augmentation = reference(part_models(augmentations), None, augmentations)
 class InputSpec(Strict):
     """A field of the data set as the network sees it: ``(value - shift) * scale``.
 
+    Lists have a number for each channel, which is the first axis, in the order of the network's channels:
+    stored images are red, green, blue, and ``channel_order`` may turn that round first.
     ``standardize`` takes mean and deviation of each element from the training split instead. Images that are
     trained are changed by ``augment`` before, one augmentation after the other; evaluated ones are not.
     """
 
     field: str
     standardize: bool = False
-    shift: float = 0.0
-    scale: float = 1.0
+    shift: float | Annotated[list[float], Field(min_length=1)] = 0.0
+    scale: float | Annotated[list[float], Field(min_length=1)] = 1.0
+    channel_order: Literal["rgb", "bgr"] = "rgb"
     augment: list[Augmentation] = Field(default=[])  # type: ignore[valid-type]  # built from the registry
 
 
@@ -111,6 +114,19 @@ class CheckpointRules(Strict):
     every_minibatches: int | None = Field(default=None, ge=1)
     keep_last: int = Field(default=2, ge=1)
     keep_best: int = Field(default=1, ge=0)
+
+
+class Limits(Strict):
+    """What a job may take; what is left out has no limit. A trainer saves before it leaves, if it can."""
+
+    max_runtime_s: float | None = Field(default=None, gt=0, description="running, over all attempts")
+    max_queue_s: float | None = Field(
+        default=None, gt=0, description="waiting for a worker, since it was submitted, resumed or retried"
+    )
+    stall_s: float | None = Field(
+        default=None, gt=0, description="without a sign of life; if left out, the service's own limit"
+    )
+    memory_bytes: int | None = Field(default=None, ge=1, description="resident, over all its processes")
 
 
 class Watch(Strict):
@@ -217,6 +233,7 @@ class JobSpec(Strict):
     learner: Learner  # type: ignore[valid-type]  # likewise
     training: Training
     checkpoints: CheckpointRules = CheckpointRules()
+    limits: Limits = Limits()
     watch: Watch | None = None
     start_from: StartFrom | None = None
     decisions: list[Decision] = Field(default=[], description="0.5 for what is not named")

@@ -23,11 +23,12 @@ from jobs.record import Kind, Record
 from jobs.settings import Settings
 from jobs.states import TERMINAL, Reason, State
 from jobs.store import Hold, Refused, Store
-from trainer.layout import RunDirectory, write_whole
+from trainer.layout import RunDirectory, read_json, write_whole
 from worker.bell import Bell, ring_on_message
 from worker.curves import learning_curves
 from worker.finish import Ending, Outcome, decide, read_result
 from worker.launch import launch, trainer_environment
+from worker.limits import Breach, Watchdog
 from worker.pictures import load, pictures
 from worker.processes import kill_group, kill_recorded
 from worker.relay import Relay
@@ -90,6 +91,7 @@ class Attempt:
         self._relay = Relay(store, self._run, record)
         self._bell = Bell()
         self._hold = Hold.HELD
+        self._breach: Breach | None = None
         self._next_beat = 0.0
         self._reachable = True
 
@@ -128,6 +130,7 @@ class Attempt:
             read_result(self._run),
             process.returncode if process is not None else None,
             cancelled=self._hold in (Hold.CANCEL, Hold.CANCEL_SAVING),
+            breach=self._breach,
             paused=self._hold is Hold.PAUSE,
             told=told,
             stopping=self._bell.stop_asked,
@@ -141,8 +144,11 @@ class Attempt:
         """
         kill_at = None
         rung = True
+        limits = read_json(self._run.spec).get("limits") or {}
+        watchdog = Watchdog(limits, self._relay.record, self._files, self._settings.stall_seconds)
         while process.poll() is None:
             self._beat(now=rung)
+            self._breach = self._breach or watchdog.look(process.pid)
             way = self._way()
             if way is _Way.AT_ONCE:
                 kill_group(process.pid)
@@ -170,7 +176,8 @@ class Attempt:
 
     def _way(self) -> _Way:
         way = _WAY_OF[self._hold]
-        return _Way.SAVING if way is _Way.STAY and self._bell.stop_asked else way
+        wanted = self._bell.stop_asked or self._breach is not None
+        return _Way.SAVING if way is _Way.STAY and wanted else way
 
     def _forward(self) -> None:
         if not self._reachable:
