@@ -166,6 +166,9 @@ class Dataset:
     means, deviations and classes come from there. ``fitted_schema`` is where they are kept.
     """
 
+    regions = None
+    """Where there are such (``trainer.detection.regions``), what makes them."""
+
     def __init__(self, folder, fitted_schema=None):
         self.folder = folder
         self.schema = read_json(folder.schema)

@@ -175,6 +175,11 @@ BROKEN: list[tuple[str, Document, dict[str, tuple[str, str]]]] = [
         {"/inputs/boxes/field": ("empty_sequences", "such fields go into 'regions'")},
     ),
     (
+        "an augmentation that moves what boxes are around",
+        changed(plain(), "inputs/image", {"field": "image", "augment": ["colour_jitter", "flip"]}),
+        {"/inputs/image/augment/1": ("boxes_stay", "in its place: colour_jitter, and the regions' own flip")},
+    ),
+    (
         "regions of nothing",
         changed(plain(), "network/0/inputs", ["rois", "image"]),
         {"/network/0": ("shape", "features of (channels, height, width), not 4")},

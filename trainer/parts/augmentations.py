@@ -167,7 +167,7 @@ def between(image, taps, k):
     return found
 
 
-@augmentations.part("colour_jitter")
+@augmentations.part("colour_jitter", stays=True)
 def colour_jitter(
     images,
     draw,
