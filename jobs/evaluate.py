@@ -83,6 +83,7 @@ def submit_evaluation(
         # They are of the training.
         "limits": Limits().model_dump(),
         "evaluation": {"split": split, "thresholds": _thresholds(run)},
+        "keep": _kept(spec, schema.id),
     }
     return enqueue(
         NormalisedSpec(contents, {}),
@@ -94,6 +95,14 @@ def submit_evaluation(
         fitted_schema=fitted_schema,
         claim=claim,
     )
+
+
+def _kept(spec: Mapping[str, Any], dataset: str) -> dict[str, Any] | None:
+    """What the training kept. Of other data rows that were chosen say nothing but how many there were."""
+    keep: dict[str, Any] | None = spec.get("keep")
+    if keep is None or dataset == spec["dataset"] or not isinstance(keep["images"], list):
+        return keep
+    return {**keep, "images": len(keep["images"])}
 
 
 def _checkpoint(run: RunDirectory, request: EvaluationRequest, faults: list[Fault]) -> Chosen | None:

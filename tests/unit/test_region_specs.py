@@ -175,9 +175,9 @@ BROKEN: list[tuple[str, Document, dict[str, tuple[str, str]]]] = [
         {"/inputs/boxes/field": ("empty_sequences", "such fields go into 'regions'")},
     ),
     (
-        "an augmentation that moves what boxes are around",
+        "images that would move without their boxes",
         changed(plain(), "inputs/image", {"field": "image", "augment": ["colour_jitter", "flip"]}),
-        {"/inputs/image/augment/1": ("boxes_stay", "in its place: colour_jitter, and the regions' own flip")},
+        {"/inputs/image/augment/1": ("moves_objects", "'flip' in regions mirrors both")},
     ),
     (
         "regions of nothing",
