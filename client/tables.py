@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -89,6 +90,16 @@ def datasets(found: Sequence[Dataset]) -> Table:
         fields = ", ".join(f"{name} {_shape(field['shape'])}" for name, field in one["fields"].items())
         splits = ", ".join(f"{name} {split['rows']}" for name, split in one["splits"].items())
         _row(table, one["id"], one["name"], str(one["rows"]), size(one["size"]), fields, splits)
+    return table
+
+
+def rescan(found: Mapping[str, Any]) -> Table:
+    """What a rescan found, a line for each number; then the jobs that it could make nothing of."""
+    table = Table.grid(padding=(0, 2))
+    for name in ("known", "restored", "queued", "interrupted"):
+        _row(table, name, str(found[name]))
+    for job_id in found["unreadable"]:
+        _row(table, "unreadable", job_id)
     return table
 
 
