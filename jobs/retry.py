@@ -170,7 +170,7 @@ def _spec(
         document["start_from"] = {**document["start_from"], "mode": "continue"}
     place = f"/learner/{rate}"
     try:
-        return normalise(document, settings.volume, settings).document
+        return normalise(document, settings.volume, settings, run).document
     except InvalidInput as error:
         for fault in error.faults:
             pointer = fault.pointer.replace(place, "/learning_rate", 1)

@@ -25,14 +25,17 @@ Augmentation = reference(part_models(augmentations), None, augmentations)
 class InputSpec(Strict):
     """A field of the data set as the network sees it: ``(value - shift) * scale``.
 
+    Lists have a number for each channel, which is the first axis, in the order of the network's channels:
+    stored images are red, green, blue, and ``channel_order`` may turn that round first.
     ``standardize`` takes mean and deviation of each element from the training split instead. Images that are
     trained are changed by ``augment`` before, one augmentation after the other; evaluated ones are not.
     """
 
     field: str
     standardize: bool = False
-    shift: float = 0.0
-    scale: float = 1.0
+    shift: float | Annotated[list[float], Field(min_length=1)] = 0.0
+    scale: float | Annotated[list[float], Field(min_length=1)] = 1.0
+    channel_order: Literal["rgb", "bgr"] = "rgb"
     augment: list[Augmentation] = Field(default=[])  # type: ignore[valid-type]  # built from the registry
 
 

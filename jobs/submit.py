@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jobs import checkpoints
+from jobs import bases, checkpoints
 from jobs.checkpoints import Chosen
 from jobs.dataset import load_schema
 from jobs.errors import NotFound
@@ -89,7 +89,7 @@ def enqueue(
     )
     run = volume.job(job_id)
     try:
-        _write_run(run, contents, start, fitted_schema or volume.dataset(spec.dataset).schema)
+        _write_run(run, contents, start, fitted_schema or volume.dataset(spec.dataset).schema, volume)
         made = store.create(
             record,
             check=lambda: _require_dataset(volume, spec.dataset),
@@ -104,7 +104,7 @@ def enqueue(
 
 
 def _write_run(
-    run: RunDirectory, contents: dict[str, Any], start: Chosen | None, fitted_schema: Path
+    run: RunDirectory, contents: dict[str, Any], start: Chosen | None, fitted_schema: Path, volume: Volume
 ) -> None:
     """The run directory. No worker looks at it before the record exists."""
     run.path.mkdir(parents=True)
@@ -114,6 +114,7 @@ def _write_run(
         raise NotFound(f"there is no data set {contents['dataset']!r}") from None
     if start is not None:
         checkpoints.link(start.directory, run.start)
+    bases.link(run, contents, volume)
     write_json(run.spec, contents)
     fsync_folder(run.path.parent)
 

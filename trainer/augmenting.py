@@ -53,6 +53,7 @@ class AugmentedColumn:
 
     axis = None
     sparse = False
+    costly = True
 
     def __init__(self, column, field, schema, documents, seed):
         """``schema`` is the field's, as it was when the network was first trained."""

@@ -2,6 +2,7 @@
 
 Every column has ``read(rows, epoch=None)``: what it holds for these rows when they are trained in that
 epoch, a pure function of the two; without an epoch, for evaluation. Most columns hold the same always.
+A column whose reading is more than a copy says ``costly = True``, and is read ahead (trainer/prefetch.py).
 """
 
 import numpy as np

@@ -117,9 +117,19 @@ class RunDirectory:
         """Arrays that the trainer leaves for the worker to draw."""
         self.lock = path / "lock"
         """Exclusively locked (flock) for as long as a trainer of this job lives."""
+        self.bases = path / "bases"
+        """The base models that layers of the network are parts of, hard-linked at submission."""
 
     def attempt(self, number: int) -> AttemptDirectory:
         return AttemptDirectory(self.attempts / str(number))
+
+    def base(self, model_id: str) -> Path:
+        """A base model's file."""
+        return self.bases / (model_id + ".dnn")
+
+    def base_record(self, model_id: str) -> Path:
+        """What was known of a base model when the job was submitted: its model.json."""
+        return self.bases / (model_id + ".json")
 
     def checkpoint(self, samples: int) -> CheckpointDirectory:
         return CheckpointDirectory(self.checkpoints / str(samples))
@@ -156,6 +166,21 @@ class DatasetDirectory:
         return self.path / name
 
 
+class ModelDirectory:
+    """``VOLUME/models/<model>/``: a base model that layers of type ``pretrained`` take their nodes from."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.record = path / "model.json"
+        """What is known of the model; written anew when its import has ended."""
+        self.source = path / "source"
+        """What was brought: opened in the sandbox alone."""
+        self.model = path / "model.dnn"
+        """The same network as this service saved it; there before the record says that it is ready."""
+        self.lock = path / "lock"
+        """Exclusively locked (flock) for as long as somebody imports the model."""
+
+
 class Volume:
     """The folder that outlives every process."""
 
@@ -163,6 +188,7 @@ class Volume:
         self.path = path
         self.jobs = path / "jobs"
         self.datasets = path / "datasets"
+        self.models = path / "models"
         self.incoming = path / "incoming"
         """Uploads and conversions under way; anything here may be deleted at start-up."""
 
@@ -171,6 +197,9 @@ class Volume:
 
     def dataset(self, dataset_id: str) -> DatasetDirectory:
         return DatasetDirectory(self.datasets / dataset_id)
+
+    def model(self, model_id: str) -> ModelDirectory:
+        return ModelDirectory(self.models / model_id)
 
 
 def append_line(path: Path, value: Dict[str, Any]) -> None:

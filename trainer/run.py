@@ -10,6 +10,7 @@ from collections import OrderedDict
 
 import numpy as np
 
+from trainer.bases import Bases
 from trainer.bundle import write_bundle
 from trainer.callbacks import BestAndPatience, Evaluation, LossSeries, Progress, Saving
 from trainer.checkpoints import BrokenCheckpoint, Checkpoints, verify
@@ -132,7 +133,7 @@ def attempt_training(folder, spec, dataset, state, found, facts, stop):
     """The result of a finished training, or None where a stop was asked for before its end."""
     training = spec["training"]
     use_threads(training["threads"])
-    model = Model(spec, dataset)
+    model = Model(spec, dataset, Bases(folder))
     order = Order(dataset.rows("train"), training["minibatch_size"], training["seed"], training["shuffle"])
     checkpoints = Checkpoints(folder, spec, model, found, facts)
     checkpoints.require_room()

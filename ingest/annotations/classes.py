@@ -11,7 +11,12 @@ from ingest.options import Split
 
 
 def settle_classes(
-    found: AnnotatedImages, told: Sequence[str] | None, rest: Split, cure: str, files: Files, faults: FaultList
+    found: AnnotatedImages,
+    told: Sequence[str] | None,
+    rest: Split,
+    cure: str,
+    files: Files,
+    faults: FaultList,
 ) -> list[str]:
     """The classes in order: ``told`` ones, declared ones, or those of the training boxes.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Literal
 
 from ingest.annotations.boxes import AnnotatedImage, AnnotatedImages, Files
 from ingest.annotations.classes import settle_classes
@@ -13,7 +14,7 @@ from ingest.annotations.rois import image_files, read_rois
 from ingest.annotations.voc import MAX_XML_BYTES, is_xml, read_voc
 from ingest.columns import Column
 from ingest.faults import FaultList
-from ingest.fields import FieldPlan
+from ingest.fields import FieldPlan, Fitted
 from ingest.images.archives import Archive, Unreadable
 from ingest.images.folders import image_paths
 from ingest.images.listing import Entry, Listing, Row
@@ -25,12 +26,18 @@ from jobs.errors import Fault, InvalidInput
 DRAWN = ("boxes", "box_class", "difficult")
 """Columns of what is annotated."""
 PLACEMENT = "placement"
-READERS: dict[str, Callable[[Files, Collection[str], FaultList], AnnotatedImages]] = {
+AnnotatedLayout = Literal["voc", "rois", "coco"]
+READERS: dict[AnnotatedLayout, Callable[[Files, Collection[str], FaultList], AnnotatedImages]] = {
     "voc": read_voc,
     "rois": read_rois,
     "coco": read_coco,
 }
 """By layout."""
+_HOLDS = {
+    "voc": "it is images, and an XML file for each one that has boxes",
+    "rois": "it is train_img_file.txt, train_roi_file.txt and class_map.txt",
+    "coco": "it is a JSON document a split, with images, categories and annotations",
+}
 _COCO = (b'"images"', b'"categories"')
 """What every COCO document holds."""
 
@@ -66,7 +73,12 @@ class ArchiveFiles:
         return self._archives[name].at(name, *steps)
 
 
-def layout_of(archives: Sequence[Archive]) -> str | None:
+def is_detection(fitted: Fitted) -> bool:
+    """Whether the data set that this one is to be like is one of annotated images."""
+    return any(source.name == PLACEMENT for field in fitted.values() for source in field.sources)
+
+
+def annotated_layout(archives: Sequence[Archive]) -> AnnotatedLayout | None:
     """The layout that annotation files tell; None where there are none."""
     files = ArchiveFiles(archives, FaultList())
     if next(image_files(files.names), None) is not None:
@@ -88,7 +100,7 @@ def _holds(files: ArchiveFiles, name: str, limit: int, *words: bytes) -> bool:
 
 
 def list_detection(
-    archives: Sequence[Archive], layout: str | None, options: Options, faults: FaultList
+    archives: Sequence[Archive], layout: AnnotatedLayout | None, options: Options, faults: FaultList
 ) -> Listing:
     """The images of a layout, by split; those that nothing annotates where ``layout`` is None."""
     files = ArchiveFiles(archives, faults)
@@ -97,9 +109,14 @@ def list_detection(
         found = AnnotatedImages([AnnotatedImage(path, split_of_folder(path)) for path in images])
     else:
         found = READERS[layout](files, images.keys(), faults)
+        if not found.images and not faults.count:
+            problem = f"the upload has no annotations of the layout {layout!r}; {_HOLDS[layout]}"
+            faults.add("/options/images/layout", "missing_file", problem)
     entries = [Entry(images[image.path], image.path, image.split, image) for image in found.images]
-    entries.sort(key=lambda entry: SPLITS.index(entry.split or options.rest))
-    return Listing(entries, Boxes(found, layout is not None, options, files))
+    entries.sort(key=lambda entry: SPLITS.index(entry.part or options.rest))
+    for image in found.images:
+        image.split = image.split or images[image.path].split
+    return Listing(entries, Boxes(found, layout is not None, options, files), scattered=layout is not None)
 
 
 class Boxes:
@@ -130,10 +147,14 @@ class Boxes:
         self._classes = settle_classes(self._found, told, rest, cure, self._files, faults)
 
     def write(
-        self, rows: Sequence[Row], plans: Mapping[str, FieldPlan], folder: Path, faults: FaultList
+        self,
+        rows: Sequence[Row],
+        pixels: Column,
+        plans: Mapping[str, FieldPlan],
+        folder: Path,
+        faults: FaultList,
     ) -> Mapping[str, Column]:
-        assert self._images.size is not None
-        height, width = self._images.size
+        _, height, width = pixels.shape
         fields = BoxFields(folder, self._classes, (height, width), self._images.boxes, self._files, faults)
         for row in rows:
             fields.add(row.entry.told, row.original, row.placement)

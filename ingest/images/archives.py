@@ -17,6 +17,7 @@ from pathlib import Path
 from ingest.faults import FaultList, file_pointer
 from ingest.fields import Upload
 from ingest.images.names import cleaned, path_problem
+from ingest.options import Split
 from jobs.errors import Fault, TooLarge
 
 MAX_MEMBERS = 300_000
@@ -44,6 +45,9 @@ class Unreadable(Exception):
 
 class Archive(ABC):
     """One uploaded archive. ``sizes``: the bytes of its plain files by their paths, in its own order."""
+
+    split: Split | None = None
+    """That of all its images, where the options tell."""
 
     def __init__(self, filename: str) -> None:
         self.filename = filename
@@ -78,10 +82,17 @@ class _Zip(Archive):
         if _directory_bytes(upload.path) > MAX_DIRECTORY_BYTES:
             raise _too_large(upload, f"a directory of more than {MAX_DIRECTORY_BYTES:,} bytes")
         self._zip = zipfile.ZipFile(upload.path)
+        self._members: dict[str, zipfile.ZipInfo] = {}
+        try:
+            self._list(upload, limit, faults)
+        except BaseException:
+            self._zip.close()
+            raise
+
+    def _list(self, upload: Upload, limit: int, faults: FaultList) -> None:
         members = [member for member in self._zip.infolist() if not member.is_dir()]
         _check_count(upload, len(members))
         _check_bytes(upload, sum(member.file_size for member in members), limit)
-        self._members: dict[str, zipfile.ZipInfo] = {}
         for member in members:
             # zipfile cuts the name off at a NUL, and reads a backslash as it stands.
             path = _checked(self, member.orig_filename, faults)
@@ -131,11 +142,10 @@ class _Tar(Archive):
 
     def __init__(self, upload: Upload, path: Path, limit: int, faults: FaultList) -> None:
         super().__init__(upload.filename)
-        self._stream = path.open("rb")
         self._offsets: dict[str, int] = {}
         total = 0
         with _Headers(path) as headers, tarfile.open(fileobj=headers, mode="r:") as archive:
-            for number, member in enumerate(archive):
+            for number, member in enumerate(archive, 1):
                 _check_count(upload, number)
                 if member.isdir():
                     continue
@@ -147,6 +157,7 @@ class _Tar(Archive):
                 _check_bytes(upload, total, limit)
                 self._offsets[path_inside] = member.offset_data
                 self.sizes[path_inside] = member.size
+        self._stream = path.open("rb")
 
     def _read(self, path: str) -> bytes:
         return os.pread(self._stream.fileno(), self.sizes[path], self._offsets[path])
@@ -168,7 +179,7 @@ class _Headers(io.FileIO):
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or not 0 <= size <= MAX_HEADER_BYTES:
-            raise tarfile.ReadError(f"a header of {size:,} bytes")
+            raise tarfile.ReadError(f"a header of {size} bytes")
         return super().read(size) or b""
 
 

@@ -131,6 +131,22 @@ def classifier(dataset: str, epochs: int) -> dict[str, Any]:
     }
 
 
+def test_reading_ahead_changes_no_bit(workshop: Workshop, dataset: str) -> None:
+    document = normalise(classifier(dataset, 3), workshop.volume, workshop.settings).document
+    asked = [
+        {
+            "spec": document,
+            "dataset": str(workshop.volume.dataset(dataset).path),
+            "after": [5, 18],
+            "ahead": ahead,
+        }
+        for ahead in (False, True)
+    ]
+    without, within = in_trainer(workshop.environment, "training", asked)
+    assert len(within["losses"]) == 18
+    assert without == within
+
+
 def test_interrupted_run_ends_with_the_same_bits(workshop: Workshop, dataset: str) -> None:
     """From a checkpoint in the middle of an epoch, whose last minibatch is smaller than the others."""
     whole = workshop.job("augmented", classifier(dataset, 3))

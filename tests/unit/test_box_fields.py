@@ -130,7 +130,8 @@ def settled(
 ) -> list[str]:
     faults = FaultList()
     rest: Any = "train" if fitted is None else "test"
-    classes = settle_classes(AnnotatedImages(list(images), declared), fitted, rest, "correct it", Archive({}), faults)
+    drawn = AnnotatedImages(list(images), declared)
+    classes = settle_classes(drawn, fitted, rest, "correct it", Archive({}), faults)
     faults.raise_if_any()
     return classes
 
@@ -155,7 +156,10 @@ def test_classes_that_training_does_not_know() -> None:
         settled(*images)
     [fault] = caught.value.faults
     assert (fault.pointer, fault.code) == ("/file/a.zip/a.xml/object 1", "unknown_class")
-    assert "'dgo' in split 'test' is no class of the training images; correct it; did you mean 'dog'?" in fault.detail
+    assert (
+        "'dgo' in split 'test' is no class of the training images; correct it; did you mean 'dog'?"
+        in fault.detail
+    )
     with pytest.raises(InvalidInput, match="is no class; correct it"):
         settled(*images, fitted=["cat", "dog"])
 
