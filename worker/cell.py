@@ -1,8 +1,8 @@
 """``python cell.py PLAN``: give up every right that a program does not need, then become that program.
 
 PLAN is a JSON object: ``command``, ``environment``, ``scratch`` (the only folder it may write to),
-``readable`` (all that it may read), ``limits`` ({name of resource.RLIMIT_*: number}), ``walls`` ("namespaces",
-"landlock" or null: somebody else has put them up) and ``root`` (an empty folder, for namespaces).
+``readable`` (all that it may read), ``limits`` ({name of resource.RLIMIT_*: number}), ``walls``
+("namespaces", "landlock" or null: somebody else has put them up) and ``root`` (an empty folder, for namespaces).
 
 Linux on x86-64 and the standard library alone; nothing of ours is imported, since bubblewrap runs it too.
 """

@@ -2,7 +2,8 @@
 
 Three kinds of walls, the strongest that the machine allows: bubblewrap; namespaces of our own (user, mount,
 process, network, IPC, host name); Landlock. In each the program runs under limits of memory, processor time
-and file size, without the right to gain rights, and the kernel answers no to calls for sockets (worker/cell.py).
+and file size, without the right to gain rights, and the kernel answers no to calls for sockets
+(worker/cell.py).
 """
 
 from __future__ import annotations
@@ -117,10 +118,10 @@ def _wait(
 def _written(folder: Path) -> int:
     """Bytes on the disk below a folder, which the program may change meanwhile."""
     total = 0
-    for place, _, names in os.walk(folder, onerror=None):
+    for place, _, names in os.walk(folder):
         for name in names:
             try:
-                total += os.lstat(os.path.join(place, name)).st_blocks * 512  # noqa: PTH118
+                total += os.lstat(os.path.join(place, name)).st_blocks * 512
             except OSError:
                 continue
     return total
@@ -186,8 +187,8 @@ def _wrapped(
 def _bubblewrap(shown: Sequence[str], scratch: str) -> list[str]:
     flags = ["--unshare-all", "--die-with-parent", "--new-session", "--dev", "/dev", "--proc", "/proc"]
     for path in shown:
-        if os.path.islink(path):  # noqa: PTH114
-            flags += ["--symlink", os.readlink(path), path]  # noqa: PTH115
+        if os.path.islink(path):
+            flags += ["--symlink", os.readlink(path), path]
         else:
             flags += ["--ro-bind", path, path]
     return [*flags, "--bind", scratch, scratch, "--remount-ro", "/"]
