@@ -2,7 +2,8 @@
 
 PLAN is a JSON object: ``command``, ``environment``, ``scratch`` (the only folder it may write to),
 ``readable`` (all that it may read), ``limits`` ({name of resource.RLIMIT_*: number}), ``walls``
-("namespaces", "landlock" or null: somebody else has put them up) and ``root`` (an empty folder, for namespaces).
+("namespaces", "landlock" or null: somebody else has put them up) and ``root`` (an empty folder, for
+namespaces).
 
 Linux on x86-64 and the standard library alone; nothing of ours is imported, since bubblewrap runs it too.
 """
@@ -90,14 +91,12 @@ def _enter_namespaces(plan: dict[str, Any]) -> None:
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{_NOBODY} {user} 1")
     Path("/proc/self/gid_map").write_text(f"{_NOBODY} {group} 1")
-    parent = os.getpid()
     child = os.fork()
     if child:
         _, status = os.waitpid(child, 0)
         code = os.waitstatus_to_exitcode(status)
         os._exit(code if code >= 0 else 128 - code)
     _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    del parent
     _build_root(plan["root"], plan["scratch"], plan["readable"])
     root = plan["root"].encode()
     os.chdir(root)
