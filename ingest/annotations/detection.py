@@ -9,7 +9,9 @@ from typing import Literal
 from ingest.annotations.boxes import AnnotatedImage, AnnotatedImages, Files
 from ingest.annotations.classes import settle_classes
 from ingest.annotations.coco import MAX_JSON_BYTES, json_files, read_coco
-from ingest.annotations.placing import BoxFields
+from ingest.annotations.given import Given, read_given
+from ingest.annotations.placing import BoxFields, Limits
+from ingest.annotations.proposing import computed_column, given_column
 from ingest.annotations.rois import image_files, read_rois
 from ingest.annotations.voc import MAX_XML_BYTES, is_xml, read_voc
 from ingest.columns import Column
@@ -26,6 +28,7 @@ from jobs.errors import Fault, InvalidInput
 DRAWN = ("boxes", "box_class", "difficult")
 """Columns of what is annotated."""
 PLACEMENT = "placement"
+PROPOSALS = "proposals"
 AnnotatedLayout = Literal["voc", "rois", "coco"]
 READERS: dict[AnnotatedLayout, Callable[[Files, Collection[str], FaultList], AnnotatedImages]] = {
     "voc": read_voc,
@@ -132,13 +135,19 @@ class Boxes:
         self._images = options.images
         self._files = files
         self._classes: list[str] = []
+        self._given: dict[str, Given] = {}
 
     @property
     def columns(self) -> Sequence[str]:
-        return (*(DRAWN if self._annotated else ()), PLACEMENT)
+        proposed = (PROPOSALS,) if self._images.proposals is not None else ()
+        return (*(DRAWN if self._annotated else ()), PLACEMENT, *proposed)
 
     def check(self, entries: Sequence[Entry], plans: Mapping[str, FieldPlan], faults: FaultList) -> None:
-        """The classes; every option of a field that is none of theirs."""
+        """The classes, and the proposals that are given: all that needs no pixels."""
+        wanted = self._images.proposals
+        if wanted is not None and wanted.method == "given":
+            paths = [entry.path for entry in entries]
+            self._given = read_given(self._files, wanted.files or (), paths, faults)
         if not self._annotated:
             return
         plan = plans.get("box_class")
@@ -155,10 +164,17 @@ class Boxes:
         faults: FaultList,
     ) -> Mapping[str, Column]:
         _, height, width = pixels.shape
-        fields = BoxFields(folder, self._classes, (height, width), self._images.boxes, self._files, faults)
+        limits = Limits((height, width), self._images.boxes, self._files, faults)
+        fields = BoxFields(folder, self._classes, limits)
         for row in rows:
             fields.add(row.entry.told, row.original, row.placement)
         columns = fields.close()
+        wanted = self._images.proposals
+        if wanted is not None and PROPOSALS in plans and not faults.count:
+            if wanted.method == "given":
+                columns[PROPOSALS] = given_column(rows, self._given, limits, folder)
+            else:
+                columns[PROPOSALS] = computed_column(rows, pixels, wanted, folder)
         for name in columns.keys() - plans.keys():
             columns.pop(name).remove()
         return columns
