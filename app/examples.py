@@ -90,6 +90,7 @@ JOB: dict[str, Any] = {
     "started_at": "2026-01-31T09:30:00.262Z",
     "first_minibatch_at": "2026-01-31T09:30:01.572Z",
     "finished_at": None,
+    "not_before": None,
     "spec": SPEC,
 }
 

@@ -95,6 +95,7 @@ class Job(BaseModel):
     started_at: str | None
     first_minibatch_at: str | None
     finished_at: str | None
+    not_before: str | None = Field(description="queued, but its next attempt waits until then")
     spec: dict[str, Any] | None = Field(
         default=None, description="the normalised spec, every default filled in; not in lists"
     )

@@ -77,6 +77,8 @@ def retry(
                 f"from {'its beginning' if samples is None else f'{job_id}@{samples}'}{rate}",
                 fields={
                     "crashes": 0,
+                    "losses_in_a_row": 0,
+                    "forgiven_ms": record.starting_ms + record.training_ms,
                     "crash_samples": samples or 0,
                     "fingerprint": spec["fingerprint"],
                     "checkpoints": len(run.published_checkpoints()),
@@ -168,7 +170,7 @@ def _spec(
         document["start_from"] = {**document["start_from"], "mode": "continue"}
     place = f"/learner/{rate}"
     try:
-        return normalise(document, settings.volume, settings).document
+        return normalise(document, settings.volume, settings, run).document
     except InvalidInput as error:
         for fault in error.faults:
             pointer = fault.pointer.replace(place, "/learning_rate", 1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
+from jobs.base_shapes import Base
 from jobs.dataset import DatasetSchema
 from jobs.errors import Fault
 from trainer.parts import PlanError, layers, learners
@@ -59,10 +60,14 @@ def sources(layer: Mapping[str, Any]) -> list[str]:
 
 
 def plan(
-    inputs: Mapping[str, Node | None], network: Sequence[Mapping[str, Any]], faults: list[Fault]
+    inputs: Mapping[str, Node | None],
+    network: Sequence[Mapping[str, Any]],
+    faults: list[Fault],
+    bases: Mapping[str, Base | None] | None = None,
 ) -> Plan:
     """Shapes of all layers whose inputs are known; what is wrong is added to ``faults``.
 
+    ``bases`` has the base model of each layer that is part of one, None where that is not known.
     Layers may stand in any order; a layer that waits for itself is named as part of a cycle.
     """
     nodes = {name: node for name, node in inputs.items() if node is not None}
@@ -71,6 +76,7 @@ def plan(
     # Names without a node because something before them is wrong: that was said once already.
     unknown = {name for name, node in inputs.items() if node is None}
     unknown |= _undeclared(inputs, network, faults)
+    bases = bases or {}
     waiting = list(range(len(network)))
     while waiting:
         known = nodes.keys() | unknown
@@ -89,11 +95,12 @@ def plan(
         waiting.remove(position)
         order.append(position)
         layer = network[position]
-        if _awaited(layer) & unknown:
+        if _awaited(layer) & unknown or bases.get(layer["name"], layer) is None:
             unknown.add(layer["name"])
             continue
         try:
-            node, parameters = _planned(layer, [(source, nodes[source]) for source in sources(layer)])
+            taken = [(source, nodes[source]) for source in sources(layer)]
+            node, parameters = _planned(layer, taken, bases.get(layer["name"]))
             if layer["share"] is not None:
                 _require_shareable(layer, parameters, network, planned)
                 parameters = {}
@@ -139,10 +146,11 @@ def settings(layer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _planned(
-    layer: Mapping[str, Any], taken: Sequence[tuple[str, Node]]
+    layer: Mapping[str, Any], taken: Sequence[tuple[str, Node]], base: Base | None
 ) -> tuple[Node, Mapping[str, tuple[int, ...]]]:
     part = layers[layer["type"]]
-    made = part.plan(*[node.shape for _, node in taken], **settings(layer))
+    context = {} if base is None else {"base": base}
+    made = part.plan(*[node.shape for _, node in taken], **context, **settings(layer))
     axis = _common_axis(taken)
     role = part.facts.get("sequence")
     if role is not None and axis is None:
@@ -182,6 +190,10 @@ def _require_shareable(
     owner = next(other for other in network if other["name"] == layer["share"])
     if owner["share"] is not None:
         raise PlanError(f"{owner['name']!r} itself shares those of {owner['share']!r}; share that one")
+    if "base" in layers[layer["type"]].facts and settings(owner) != settings(layer):
+        raise PlanError(
+            f"it shares the parameters of {owner['name']!r}, so both must be the same part of a model"
+        )
     if owner["type"] != layer["type"] or not parameters:
         raise PlanError(
             f"it shares the parameters of {owner['name']!r}, which is a layer of type {owner['type']}; "

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from jobs.bases import lookup
 from jobs.checks import check
 from jobs.checks.regions import with_regions
 from jobs.dataset import load_schema
@@ -15,7 +16,7 @@ from jobs.recipes import blamed, contradictions, expand, field_faults, values_of
 from jobs.settings import Settings
 from jobs.shapes import estimate
 from jobs.spec_models import check_with_recipe, parse
-from trainer.layout import Volume
+from trainer.layout import RunDirectory, Volume
 
 
 @dataclass(frozen=True)
@@ -34,9 +35,12 @@ class NormalisedSpec:
         return str(self.document["dataset"])
 
 
-def normalise(document: Mapping[str, Any], volume: Volume, settings: Settings) -> NormalisedSpec:
+def normalise(
+    document: Mapping[str, Any], volume: Volume, settings: Settings, run: RunDirectory | None = None
+) -> NormalisedSpec:
     """The complete spec; InvalidInput with every fault at once, NotFound without its data set.
 
+    ``run`` is the directory of a job that the spec is already that of: it keeps its base models.
     Structural faults (types, unknown keys) come first: meaning is only looked for in a whole spec.
     A recipe is expanded, and leaves no trace but what it stands for.
     """
@@ -44,7 +48,9 @@ def normalise(document: Mapping[str, Any], volume: Volume, settings: Settings) -
         return expanded(document, volume, settings)
     spec = parse(document).model_dump()
     schema = load_schema(volume, spec["dataset"])
-    planned, faults = check(spec, schema)
+    start = spec["start_from"]
+    kept = [run, volume.job(start["job"])] if start else [run]
+    planned, faults = check(spec, schema, lookup(volume, *filter(None, kept)))
     if faults:
         raise InvalidInput.of(faults)
     spec["network"] = [spec["network"][position] for position in planned.order]

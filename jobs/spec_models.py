@@ -25,14 +25,17 @@ Augmentation = reference(part_models(augmentations), None, augmentations)
 class InputSpec(Strict):
     """A field of the data set as the network sees it: ``(value - shift) * scale``.
 
+    Lists have a number for each channel, which is the first axis, in the order of the network's channels:
+    stored images are red, green, blue, and ``channel_order`` may turn that round first.
     ``standardize`` takes mean and deviation of each element from the training split instead. Images that are
     trained are changed by ``augment`` before, one augmentation after the other; evaluated ones are not.
     """
 
     field: str
     standardize: bool = False
-    shift: float = 0.0
-    scale: float = 1.0
+    shift: float | Annotated[list[float], Field(min_length=1)] = 0.0
+    scale: float | Annotated[list[float], Field(min_length=1)] = 1.0
+    channel_order: Literal["rgb", "bgr"] = "rgb"
     augment: list[Augmentation] = Field(default=[])  # type: ignore[valid-type]  # built from the registry
 
 
@@ -113,6 +116,19 @@ class CheckpointRules(Strict):
     keep_best: int = Field(default=1, ge=0)
 
 
+class Limits(Strict):
+    """What a job may take; what is left out has no limit. A trainer saves before it leaves, if it can."""
+
+    max_runtime_s: float | None = Field(default=None, gt=0, description="running, over all attempts")
+    max_queue_s: float | None = Field(
+        default=None, gt=0, description="waiting for a worker, since it was submitted, resumed or retried"
+    )
+    stall_s: float | None = Field(
+        default=None, gt=0, description="without a sign of life; if left out, the service's own limit"
+    )
+    memory_bytes: int | None = Field(default=None, ge=1, description="resident, over all its processes")
+
+
 class Watch(Strict):
     """The value that best checkpoints and early stopping go by: a metric's or a loss term's name."""
 
@@ -150,17 +166,43 @@ class Decision(Strict):
     by: Literal["hamming_loss", "micro_f1", "macro_f1"] = "hamming_loss"
 
 
+SHOWN = 100
+"""Images of a picture at the most."""
+
+
+def _images(value: Any) -> Any:
+    whole = [isinstance(number, int) and not isinstance(number, bool) for number in _several(value)]
+    count = len(value) if isinstance(value, list) else value
+    if not all(whole) or not 1 <= count <= SHOWN:
+        raise ValueError(f"images is how many the picture shows, 1 to {SHOWN}, or a list of as many rows")
+    if isinstance(value, list) and (len(set(value)) < count or min(value) < 0):
+        raise ValueError("rows are counted from 0, and each may stand here once only")
+    return value
+
+
+def _several(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+Images = Annotated[
+    Annotated[int, Field(ge=1, le=SHOWN)]
+    | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=SHOWN)],
+    BeforeValidator(_images),
+]
+
+
 class Keep(Strict):
     """What a job leaves at its end of the values of inputs and layers, over the split that it evaluates.
 
     Each node in ``values`` becomes ``<node>.npy``: the first ``rows`` rows of the split, in its order. Those
-    in ``pictures`` are drawn below one another in ``pictures.png``, for the first ``images`` rows.
+    in ``pictures`` are drawn below one another in ``pictures.png``, for the first ``images`` rows, or for the
+    rows of the data set that ``images`` lists.
     """
 
     values: Annotated[list[str], AfterValidator(_distinct)] = Field(default=[])
     rows: int = Field(default=10_000, ge=1)
     pictures: Annotated[list[str], AfterValidator(_distinct)] = Field(default=[])
-    images: int = Field(default=10, ge=1, le=100)
+    images: Images = 10
 
 
 class StartFrom(Strict):
@@ -217,6 +259,7 @@ class JobSpec(Strict):
     learner: Learner  # type: ignore[valid-type]  # likewise
     training: Training
     checkpoints: CheckpointRules = CheckpointRules()
+    limits: Limits = Limits()
     watch: Watch | None = None
     start_from: StartFrom | None = None
     decisions: list[Decision] = Field(default=[], description="0.5 for what is not named")

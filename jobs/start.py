@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from jobs.base_shapes import Base
+from jobs.bases import lookup, of_base
 from jobs.checkpoints import Chosen, choose
 from jobs.checks.regions import with_regions
 from jobs.dataset import load_schema
@@ -12,7 +14,7 @@ from jobs.errors import Conflict, Fault, InvalidInput, NotFound
 from jobs.fingerprint import diff
 from jobs.shapes import Node, plan
 from jobs.spec import NormalisedSpec
-from trainer.layout import Volume, read_json
+from trainer.layout import RunDirectory, Volume, read_json
 from trainer.parts import learners
 
 
@@ -98,16 +100,17 @@ def _require_work_left(spec: NormalisedSpec, chosen: Chosen) -> None:
 
 
 def _require_weights(spec: NormalisedSpec, there: Mapping[str, Any], job_id: str, volume: Volume) -> None:
-    """Every parameter must be in the other job, in the same shape."""
+    """Every parameter must be in the other job, in the same shape, or else in a base model."""
     try:
-        known = _parameters(there, volume)
-    except NotFound:
+        known = _parameters(there, volume, volume.job(job_id))
+    except (NotFound, Conflict):
         # Its data set is gone, and with it the shapes; the trainer compares the parameters themselves.
         return
+    inherited = {layer["name"] for layer in spec.document["network"] if of_base(layer)}
     differences = [
         {"pointer": f"/network/{name}", "here": shape, "there": known.get(name)}
-        for name, shape in _parameters(spec.document, volume).items()
-        if shape != known.get(name)
+        for name, shape in _parameters(spec.document, volume, volume.job(job_id)).items()
+        if shape != known.get(name, shape if name.partition(".")[0] in inherited else None)
     ]
     if differences:
         misfits = ", ".join(str(difference["pointer"]).rpartition("/")[2] for difference in differences)
@@ -118,15 +121,17 @@ def _require_weights(spec: NormalisedSpec, there: Mapping[str, Any], job_id: str
         )
 
 
-def _parameters(document: Mapping[str, Any], volume: Volume) -> dict[str, list[int]]:
+def _parameters(document: Mapping[str, Any], volume: Volume, run: RunDirectory) -> dict[str, list[int]]:
     """The shape of each parameter, by its full name such as "code.W"."""
     fields = with_regions(document, load_schema(volume, document["dataset"])).fields
     inputs = {
         name: Node(fields[entry["field"]].shape, fields[entry["field"]].axis)
         for name, entry in document["inputs"].items()
     }
+    find = lookup(volume, run)
+    bases = {layer["name"]: Base(find(layer["model"])) for layer in document["network"] if of_base(layer)}
     return {
         f"{layer.name}.{parameter}": list(shape)
-        for layer in plan(inputs, document["network"], []).layers
+        for layer in plan(inputs, document["network"], [], bases).layers
         for parameter, shape in layer.parameter_shapes.items()
     }

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jobs import checkpoints
+from jobs import bases, checkpoints
 from jobs.checkpoints import Chosen
 from jobs.dataset import load_schema
 from jobs.errors import NotFound
@@ -84,10 +84,11 @@ def enqueue(
         dataset=spec.dataset,
         fingerprint=spec.fingerprint,
         resumed_from=started_from,
+        max_queue_ms=_milliseconds((spec.document.get("limits") or {}).get("max_queue_s")),
     )
     run = volume.job(job_id)
     try:
-        _write_run(run, contents, start, fitted_schema or volume.dataset(spec.dataset).schema)
+        _write_run(run, contents, start, fitted_schema or volume.dataset(spec.dataset).schema, volume)
         return store.create(
             record,
             check=lambda: _require_dataset(volume, spec.dataset),
@@ -100,7 +101,7 @@ def enqueue(
 
 
 def _write_run(
-    run: RunDirectory, contents: dict[str, Any], start: Chosen | None, fitted_schema: Path
+    run: RunDirectory, contents: dict[str, Any], start: Chosen | None, fitted_schema: Path, volume: Volume
 ) -> None:
     """The run directory. No worker looks at it before the record exists."""
     run.path.mkdir(parents=True)
@@ -110,8 +111,13 @@ def _write_run(
         raise NotFound(f"there is no data set {contents['dataset']!r}") from None
     if start is not None:
         checkpoints.link(start.directory, run.start)
+    bases.link(run, contents, volume)
     write_json(run.spec, contents)
     fsync_folder(run.path.parent)
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
 
 
 def _require_dataset(volume: Volume, dataset_id: str) -> None:

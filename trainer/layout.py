@@ -112,12 +112,25 @@ class RunDirectory:
         self.result = path / "result.json"
         self.artifacts = path / "artifacts"
         self.pictures = self.artifacts / "pictures.npz"
-        """Arrays that the trainer leaves for the worker to draw."""
+        """Arrays that the trainer leaves for the worker to draw: values of nodes that the spec names."""
+        self.mistakes = self.artifacts / "mistakes.npz"
+        """Likewise: the images that a classifier was most confidently wrong about."""
+        self.report = self.artifacts / "report.json"
         self.lock = path / "lock"
         """Exclusively locked (flock) for as long as a trainer of this job lives."""
+        self.bases = path / "bases"
+        """The base models that layers of the network are parts of, hard-linked at submission."""
 
     def attempt(self, number: int) -> AttemptDirectory:
         return AttemptDirectory(self.attempts / str(number))
+
+    def base(self, model_id: str) -> Path:
+        """A base model's file."""
+        return self.bases / (model_id + ".dnn")
+
+    def base_record(self, model_id: str) -> Path:
+        """What was known of a base model when the job was submitted: its model.json."""
+        return self.bases / (model_id + ".json")
 
     def checkpoint(self, samples: int) -> CheckpointDirectory:
         return CheckpointDirectory(self.checkpoints / str(samples))
@@ -154,6 +167,21 @@ class DatasetDirectory:
         return self.path / name
 
 
+class ModelDirectory:
+    """``VOLUME/models/<model>/``: a base model that layers of type ``pretrained`` take their nodes from."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.record = path / "model.json"
+        """What is known of the model; written anew when its import has ended."""
+        self.source = path / "source"
+        """What was brought: opened in the sandbox alone."""
+        self.model = path / "model.dnn"
+        """The same network as this service saved it; there before the record says that it is ready."""
+        self.lock = path / "lock"
+        """Exclusively locked (flock) for as long as somebody imports the model."""
+
+
 class Volume:
     """The folder that outlives every process."""
 
@@ -161,6 +189,7 @@ class Volume:
         self.path = path
         self.jobs = path / "jobs"
         self.datasets = path / "datasets"
+        self.models = path / "models"
         self.incoming = path / "incoming"
         """Uploads and conversions under way; anything here may be deleted at start-up."""
 
@@ -169,6 +198,9 @@ class Volume:
 
     def dataset(self, dataset_id: str) -> DatasetDirectory:
         return DatasetDirectory(self.datasets / dataset_id)
+
+    def model(self, model_id: str) -> ModelDirectory:
+        return ModelDirectory(self.models / model_id)
 
 
 def append_line(path: Path, value: Dict[str, Any]) -> None:

@@ -11,6 +11,7 @@ from trainer.network import Network
 from trainer.objective import Objective
 from trainer.parameters import digest
 from trainer.parts import learners, schedules
+from trainer.prefetch import ahead, worthwhile
 from trainer.rates import by_factor
 
 SEQUENCE_BEGIN = 2
@@ -54,9 +55,9 @@ def mask(lengths, device):
 class Model:
     """What the training loop works on. Rows are row indices of the data set."""
 
-    def __init__(self, spec, dataset):
+    def __init__(self, spec, dataset, bases=None):
         self.spec = spec
-        self.network = Network(spec, dataset)
+        self.network = Network(spec, dataset, bases)
         self.objective = Objective(spec, self.network)
         self.device = C.cpu()
         self.rate_field = learners[spec["learner"]["type"]].facts["rate"]
@@ -89,18 +90,38 @@ class Model:
                 learner.reset_learning_rate(schedule)
             self.rate = rate
 
-    def values(self, rows, variables, epoch=None):
-        """Values of input variables, and the arrays whose memory they borrow.
+    def read(self, rows, variables, epoch=None):
+        """What columns hold for rows, by the input variable that it is fed to.
 
         ``epoch`` says in which the rows are trained; None: they are evaluated, and read as they are.
         """
         columns = self.network.columns
-        read = OrderedDict((variable, columns[variable].read(rows, epoch)) for variable in variables)
-        return {variable: value(found, self.device) for variable, found in read.items()}, read
+        return OrderedDict((variable, columns[variable].read(rows, epoch)) for variable in variables)
 
-    def train(self, rows, epoch):
-        """One step on a minibatch of an epoch; its loss, and every reported number summed over its rows."""
-        values, _borrowed = self.values(rows, self.trained_on, epoch)
+    def borrowing(self, read):
+        """CNTK's values of what was read, by input variable; its memory must outlive them."""
+        return {variable: value(found, self.device) for variable, found in read.items()}
+
+    def values(self, rows, variables, epoch=None):
+        """Values of input variables, and the arrays whose memory they borrow."""
+        read = self.read(rows, variables, epoch)
+        return self.borrowing(read), read
+
+    def minibatches(self, order, epoch, offset):
+        """Rows of each minibatch of an epoch behind its first ``offset``, and what was read of them."""
+
+        def read(rows):
+            return self.read(rows, self.trained_on, epoch)
+
+        minibatches = order.minibatches(epoch, offset)
+        columns = [self.network.columns[variable] for variable in self.trained_on]
+        if worthwhile(columns, order.minibatch_size):
+            return ahead(minibatches, read)
+        return ((rows, read(rows)) for rows in minibatches)
+
+    def train(self, rows, read):
+        """One step on what was read of rows; its loss, and every reported number summed over the rows."""
+        values = self.borrowing(read)
         wanted = {self.report_output: None}
         C.cntk_py.Trainer.train_minibatch(self.trainer, values, False, wanted, self.device)
         report = wanted[self.report_output].data().to_ndarray()
@@ -112,9 +133,8 @@ class Model:
         total = 0.0
         for rows in order.minibatches():
             values, _borrowed = self.values(rows, self.reported_on)
-            total = total + self.objective.report.eval(values, device=self.device).sum(
-                axis=0, dtype=np.float64
-            )
+            found = self.objective.report.eval(values, device=self.device)
+            total = total + found.sum(axis=0, dtype=np.float64)
         return total
 
     def digest(self):
@@ -124,6 +144,11 @@ class Model:
         """Model and learner state as ``path`` and ``path``.ckp."""
         self.trainer.save_checkpoint(str(path))
 
+    def saved_bytes(self):
+        """About how many bytes ``save`` writes: the parameters and as many numbers again for each state."""
+        parameters = sum(int(np.prod(p.shape)) for p in self.network.parameters.values())
+        return 4 * parameters * (1 + learners[self.spec["learner"]["type"]].facts["state"])
+
     def restore(self, path):
         """Model and learner state from what ``save`` wrote; the rate is set anew at the next step."""
         self.trainer.restore_from_checkpoint(str(path))
@@ -132,7 +157,8 @@ class Model:
     def load_weights(self, path):
         """Parameters and statistics of the same names from a saved model; the learner stays fresh.
 
-        ValueError names what the model lacks or has in another shape.
+        What comes from a base model and was no parameter there keeps the values of the base model.
+        ValueError names what else the model lacks or has in another shape.
         """
         saved = C.load_model(str(path))
         values = {
@@ -142,6 +168,9 @@ class Model:
         }
         wanted = OrderedDict(self.network.parameters)
         wanted.update(self.network.statistics)
+        for name in self.network.inherited:
+            if name not in values:
+                del wanted[name]
         for name, variable in wanted.items():
             if name not in values:
                 raise ValueError("the starting model has no %s" % name)

@@ -22,7 +22,8 @@ class Network:
     Nodes are created in the spec's order, which CNTK's checkpoints rely on.
     """
 
-    def __init__(self, spec, dataset):
+    def __init__(self, spec, dataset, bases=None):
+        """``bases`` are the run directory's base models, if the network has parts of any."""
         self.dataset = dataset
         self.inputs = spec["inputs"]
         self.seed = spec["training"]["seed"]
@@ -30,7 +31,7 @@ class Network:
         self.columns = OrderedDict()
         self.fields = OrderedDict()
         self.nodes = OrderedDict()
-        make = Maker(self.seed)
+        make = Maker(self.seed, bases)
         looked_up = self.looked_up(spec)
         for name, document in spec["inputs"].items():
             if name in looked_up:
@@ -44,6 +45,7 @@ class Network:
             self.nodes[document["name"]] = C.alias(node, name=document["name"])
         self.parameters = make.parameters
         self.statistics = make.statistics
+        self.inherited = make.inherited
 
     def looked_up(self, spec):
         """Categorical inputs that only embeddings take in: fed as codes, not as vectors of zeros and a one.
@@ -97,18 +99,20 @@ class Network:
         return variable
 
     def scaled(self, document):
-        """An input's variable behind its shift and scale, if it has any."""
+        """An input's variable behind its channels' order, its shift and its scale, where it has any."""
         x = self.variable(document["field"], augment=document.get("augment", ()))
         if document["standardize"]:
             field = self.dataset.fitted[document["field"]]
             mean, deviation = np.array(field["mean"]), np.array(field["std"])
             # A constant element carries nothing: it becomes 0 rather than a division by zero.
             shift, scale = mean, 1 / np.where(deviation > 0, deviation, 1)
-            return (x - constant(shift, x.shape)) * constant(scale, x.shape)
+            x = (x - constant(shift, x.shape)) * constant(scale, x.shape)
+        if document.get("channel_order") == "bgr":
+            x = C.splice(*[C.slice(x, 0, channel, channel + 1) for channel in (2, 1, 0)], axis=0)
         if document["shift"]:
-            x = x - float(document["shift"])
+            x = x - by_channel(document["shift"], x.shape)
         if document["scale"] != 1:
-            x = x * float(document["scale"])
+            x = x * by_channel(document["scale"], x.shape)
         return x
 
     def built(self, make, document):
@@ -133,6 +137,13 @@ def along_one_axis(nodes):
     if sequence is None:
         return nodes
     return [node if axis_of(node) is not None else C.sequence.broadcast_as(node, sequence) for node in nodes]
+
+
+def by_channel(numbers, shape):
+    """One number for all elements, or one for each channel."""
+    if not isinstance(numbers, list):
+        return float(numbers)
+    return constant(np.array(numbers), (len(numbers),) + (1,) * (len(shape) - 1))
 
 
 def constant(values, shape):

@@ -3,6 +3,7 @@
 import time
 from collections import OrderedDict
 
+from trainer.bases import Bases
 from trainer.checkpoints import verify
 from trainer.engine import take_a_first_step, use_threads
 from trainer.evaluation import evaluate, held_out, settle_thresholds, write_report
@@ -47,7 +48,7 @@ def attempt_evaluation(folder, spec, dataset, state, found, facts, stop):
     """
     manifest = verify(folder.start)
     use_threads(spec["training"]["threads"])
-    model = Model(spec, dataset)
+    model = Model(spec, dataset, Bases(folder))
     model.load_weights(folder.start.model)
     state.__dict__.update(State.load(folder.start.loop).__dict__)
     state.evaluation = {}
@@ -71,7 +72,7 @@ def attempt_evaluation(folder, spec, dataset, state, found, facts, stop):
             head.decide(asked["thresholds"][head.name], "tuned")
     order = held_out(dataset, asked["split"], spec["training"])
     facts("first_minibatch")
-    figures = evaluate(model, parts, order, folder.artifacts, stop, Course(facts, state, len(order)))
+    figures = evaluate(model, parts, order, folder, stop, Course(facts, state, len(order)))
     keep(model, spec.get("keep"), order, folder, stop)
     network = model.network
     read = [network.fields[variable] for variable in fed_to(network.fields, model.objective.report)]

@@ -10,6 +10,7 @@ from collections import OrderedDict
 
 import numpy as np
 
+from trainer.bases import Bases
 from trainer.bundle import write_bundle
 from trainer.callbacks import BestAndPatience, Evaluation, LossSeries, Progress, Saving
 from trainer.checkpoints import BrokenCheckpoint, Checkpoints, verify
@@ -132,9 +133,10 @@ def attempt_training(folder, spec, dataset, state, found, facts, stop):
     """The result of a finished training, or None where a stop was asked for before its end."""
     training = spec["training"]
     use_threads(training["threads"])
-    model = Model(spec, dataset)
+    model = Model(spec, dataset, Bases(folder))
     order = Order(dataset.rows("train"), training["minibatch_size"], training["seed"], training["shuffle"])
     checkpoints = Checkpoints(folder, spec, model, found, facts)
+    checkpoints.require_room()
     restore(folder, spec, model, state, checkpoints, facts)
     if state.epoch >= training["epochs"] or state.stopped_early:
         # Trained to the end before: only evaluation is left, and it may not come first.
@@ -174,7 +176,7 @@ def conclude(folder, spec, dataset, model, state, found, stop):
     settle_thresholds(model, parts, spec.get("decisions", ()), valid, stop)
     digest = model.digest()
     described = {"job": folder.path.name, "fingerprint": spec["fingerprint"], "parameters_sha256": digest}
-    figures = {} if order is None else evaluate(model, parts, order, folder.artifacts, stop)
+    figures = {} if order is None else evaluate(model, parts, order, folder, stop)
     keep(model, spec.get("keep"), order, folder, stop)
     rows = 0 if order is None else len(order)
     write_report(

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from jobs.checks import comparisons, decisions, keeping, learning, nodes, regions
+from jobs.bases import Lookup
+from jobs.checks import bases, comparisons, decisions, keeping, learning, nodes, regions
 from jobs.checks.draft import Draft
 from jobs.dataset import DatasetSchema
 from jobs.errors import Fault
@@ -17,14 +18,17 @@ from trainer.parts import losses, metrics
 __all__ = ["check"]
 
 
-def check(spec: dict[str, Any], schema: DatasetSchema) -> tuple[Plan, list[Fault]]:
-    """The plan of a parsed spec's network, and all that is wrong with the spec."""
+def check(spec: dict[str, Any], schema: DatasetSchema, models: Lookup) -> tuple[Plan, list[Fault]]:
+    """The plan of a parsed spec's network, and all that is wrong with the spec.
+
+    ``models`` finds the records of base models.
+    """
     draft = Draft(spec, schema)
     if "train" not in schema.splits:
         draft.fault("/dataset", "no_training_split", f"data set {schema.id} has no training split")
     regions.declared(draft)
     nodes.names(draft)
-    planned = plan(nodes.inputs(draft), spec["network"], draft.faults)
+    planned = plan(nodes.inputs(draft), spec["network"], draft.faults, bases.bases(draft, models))
     for position, term in enumerate(spec["objective"]):
         target = losses[term["type"]].facts["target"]
         comparisons.comparison(draft, f"/objective/{position}", term, target, planned)

@@ -42,8 +42,29 @@ def inputs(draft: Draft) -> dict[str, Node | None]:
             draft.fault(f"{at}/standardize", "exclusive", "give standardize or shift and scale, not both")
         if found.kind == "sparse" and (document["shift"] or document["scale"] != 1):
             draft.fault(f"{at}/scale", "not_dense", "a sparse field cannot be shifted or scaled")
+        by_channel(draft, at, document, found)
         augmented(draft, f"{at}/augment", document, found)
     return found_nodes
+
+
+def by_channel(draft: Draft, at: str, document: dict[str, Any], field: FieldSchema) -> None:
+    """Lists have a number for each channel, and only three channels can stand in another order."""
+    for key in ("shift", "scale"):
+        numbers = document[key]
+        if isinstance(numbers, list) and field.kind == "dense" and len(numbers) != field.shape[0]:
+            draft.fault(
+                f"{at}/{key}",
+                "length",
+                f"{key} has {len(numbers)} numbers, but {document['field']!r} is {described(field)}: give "
+                f"one number, or {field.shape[0]}",
+            )
+    pictures = field.kind == "dense" and len(field.shape) == 3 and field.shape[0] == 3
+    if document["channel_order"] == "bgr" and not pictures:
+        draft.fault(
+            f"{at}/channel_order",
+            "not_images",
+            f"bgr turns three channels round, but {document['field']!r} is {described(field)}",
+        )
 
 
 def augmented(draft: Draft, at: str, document: dict[str, Any], field: FieldSchema) -> None:
@@ -52,8 +73,16 @@ def augmented(draft: Draft, at: str, document: dict[str, Any], field: FieldSchem
         what = f"{document['field']!r} is {described(field)}"
         draft.fault(at, "not_images", f"augmentations take a field of (channels, height, width), but {what}")
         return
+    regions = draft.spec["regions"]
     for position, wanted in enumerate(document["augment"]):
         part = augmentations[wanted["type"]]
+        if part.facts.get("moves") and regions and regions["image"] == document["field"]:
+            draft.fault(
+                f"{at}/{position}",
+                "moves_objects",
+                f"{part.name} would move what is on an image, but not the boxes around it; of these images only "
+                "colours can change, and 'flip' in regions mirrors both",
+            )
         if part.plan is None:
             continue
         try:

@@ -12,7 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from ingest.field_options import FieldOptions, HashOptions, TokenOptions
-from ingest.images.options import GivenProposals
+from ingest.images.options import GivenProposals, ImageOptions
 from ingest.options import FORMATS, Options, SplitOptions
 from ingest.proposals import ProposalSettings
 from jobs.errors import InvalidInput
@@ -95,7 +95,10 @@ def test_all_formats_have_an_example() -> None:
     assert shown - FORMATS.keys() == {".xml"}
 
 
-MODELS = [Options, FieldOptions, SplitOptions, TokenOptions, HashOptions, GivenProposals, ProposalSettings]
+MODELS = [
+    *(Options, FieldOptions, SplitOptions, TokenOptions, HashOptions),
+    *(ImageOptions, GivenProposals, ProposalSettings),
+]
 
 
 @pytest.mark.parametrize("model", MODELS)
