@@ -127,6 +127,16 @@ def _reached(proposals: Mapping[str, Any] | None) -> Iterator[str]:
             yield f"proposals overlap the boxes of {split}: {', '.join(shares)}"
 
 
+def rescan(found: Mapping[str, Any]) -> Table:
+    """What a rescan found, a line for each number; then the jobs that it could make nothing of."""
+    table = Table.grid(padding=(0, 2))
+    for name in ("known", "restored", "queued", "interrupted"):
+        _row(table, name, str(found[name]))
+    for job_id in found["unreadable"]:
+        _row(table, "unreadable", job_id)
+    return table
+
+
 def problem(error: JobsApiError, console: Console) -> None:
     """The problem on ``console``: its detail, then every fault with its place."""
     console.print(f"cntk-jobs: {error.detail}", markup=False, highlight=False, soft_wrap=True)

@@ -80,7 +80,7 @@ def augmented(draft: Draft, at: str, document: dict[str, Any], field: FieldSchem
             draft.fault(
                 f"{at}/{position}",
                 "moves_objects",
-                f"{part.name} would move what is on an image, but not the boxes around it; of these images only "
+                f"{part.name} would move what is on an image, but not the boxes around it; here only "
                 "colours can change, and 'flip' in regions mirrors both",
             )
         if part.plan is None:
