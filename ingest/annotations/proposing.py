@@ -8,6 +8,7 @@ import threading
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +21,7 @@ from ingest.columns import Column
 from ingest.images.listing import Row
 from ingest.proposals import ProposalSettings, propose
 from jobs.dataset import ProposalsSchema
+from jobs.errors import Unavailable
 
 ROWS_AT_ONCE = 4
 AHEAD = 2
@@ -47,7 +49,9 @@ def given_column(rows: Sequence[Row], given: Mapping[str, Given], limits: Limits
     for row in rows:
         found = given.get(row.entry.path)
         steps.add(np.empty((0, 4), np.float32) if found is None else _on_stored(row, found, limits))
-    return _described(steps.close(), "given", {})
+    column = _described(steps.close(), "given", {})
+    column.boxes = limits.record()
+    return column
 
 
 def _on_stored(row: Row, given: Given, limits: Limits) -> Array:
@@ -88,7 +92,8 @@ def compute(
 ) -> Iterator[Array]:
     """(n, 4) float32 for each row of stored ``images``, which are (rows, channels, height, width) uint8.
 
-    Only what lies in an image's window is looked at: a border is no object.
+    Only what lies in an image's window is looked at: a border is no object. Unavailable where a process of
+    the work was ended.
     """
     starts = range(0, len(windows), ROWS_AT_ONCE)
     pieces = [range(start, min(start + ROWS_AT_ONCE, len(windows))) for start in starts]
@@ -101,15 +106,35 @@ def compute(
     context = multiprocessing.get_context("spawn")
     pool = ProcessPoolExecutor(processes, context, initializer=end_with_parent)
     try:
-        waiting: deque[Future[list[Array]]] = deque()
-        for rows in pieces:
-            if len(waiting) >= AHEAD * processes:
-                yield from waiting.popleft().result()
-            waiting.append(pool.submit(propose_rows, images, rows, [windows[row] for row in rows], settings))
-        while waiting:
-            yield from waiting.popleft().result()
+        yield from _by_processes(pool, processes, images, pieces, windows, settings)
+    except BrokenProcessPool:
+        ended = (
+            "proposals were being computed, and a process of that was ended: the service stops, or memory is "
+        )
+        raise Unavailable(ended + "short; upload again") from None
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _by_processes(
+    pool: ProcessPoolExecutor,
+    processes: int,
+    images: Path,
+    pieces: Sequence[range],
+    windows: Sequence[Window],
+    settings: ProposalSettings,
+) -> Iterator[Array]:
+    waiting: deque[Future[list[Array]]] = deque()
+    for rows in pieces:
+        if len(waiting) >= AHEAD * processes:
+            yield from waiting.popleft().result()
+        try:
+            waiting.append(pool.submit(propose_rows, images, rows, [windows[row] for row in rows], settings))
+        except RuntimeError as error:
+            # Besides a broken pool: an interpreter that ends takes no more work.
+            raise BrokenProcessPool from error
+    while waiting:
+        yield from waiting.popleft().result()
 
 
 def end_with_parent() -> None:

@@ -15,6 +15,7 @@ import pytest
 
 from ingest.annotations.proposing import FEW, compute, propose_rows
 from ingest.proposals import ProposalSettings
+from jobs.errors import Unavailable
 
 ROWS = FEW + 5
 SETTINGS = ProposalSettings(method="selective_search", working_size=64, segment_min_pixels=4)
@@ -51,6 +52,16 @@ def test_given_up_midway(images: Path) -> None:
     next(found)
     assert multiprocessing.active_children()
     found.close()  # type: ignore[attr-defined]
+    assert not multiprocessing.active_children()
+
+
+def test_a_process_that_is_killed(images: Path) -> None:
+    found = compute(images, [(0, 0, 64, 48)] * ROWS, SETTINGS, processes=2)
+    next(found)
+    for child in multiprocessing.active_children():
+        child.kill()
+    with pytest.raises(Unavailable, match="upload again"):
+        list(found)
     assert not multiprocessing.active_children()
 
 

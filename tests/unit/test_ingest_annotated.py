@@ -230,9 +230,9 @@ def overlap(one: list[float], other: list[float]) -> float:
 
 def test_given_proposals_follow_their_image(ingestion: Ingestion) -> None:
     """One image has none, which counts where recall is told."""
-    lines = "JPEGImages/1.png\t0 0 8 6 2 2 4 4\nJPEGImages/2.png\t1 1 3 3\n"
+    lines = "JPEGImages/unlisted.png\t0 0 9 9\nJPEGImages/1.png\t0 0 8 6 2 2 4 4\nJPEGImages/2.png\t1 1 3 3\n"
     found = ingestion.add(
-        {"a.zip": zipped({**WIDE, "proposals.txt": lines})},
+        {"a.zip": zipped({**WIDE, "proposals.txt": lines, "JPEGImages/unlisted.png": PIXELS})},
         images={"size": 16, "fit": "letterbox", "proposals": {"method": "given"}},
     )
     assert steps(found, "proposals") == [[[0, 2, 16, 14], [4, 6, 8, 10]], [[2, 4, 6, 8]], []]
@@ -251,6 +251,11 @@ def test_given_proposals_off_the_image(ingestion: Ingestion) -> None:
     }
     found = ingestion.add(files, images={**wanted, "boxes": "clip"})
     assert steps(found, "proposals")[0] == [[0, 0, 3, 3], [5, 5, 8, 6]]
+    told = found.schema.fields["proposals"].boxes
+    assert told is not None
+    assert (told.clipped, told.dropped) == (1, 1)
+    assert found.schema.fields["boxes"].boxes is not None
+    assert found.schema.fields["boxes"].boxes.named == []
 
 
 def test_proposals_of_images_like_others(ingestion: Ingestion) -> None:
