@@ -107,6 +107,17 @@ def test_every_option_is_named(model: type[BaseModel]) -> None:
         assert f"`{option}`" in PAGE or f'"{option}"' in PAGE, option
 
 
+def test_defaults_of_proposals() -> None:
+    """In the table of their options, a cell of names is followed by a cell of as many defaults."""
+    table = PAGE[PAGE.index("| of `proposals` |") :].partition("\n\n")[0]
+    told: dict[str, Any] = {}
+    for row in table.splitlines()[2:]:
+        names, defaults, *_ = row.strip("| ").split(" | ")
+        values = json.loads(f"[{defaults.replace('`', '')}]")
+        told |= zip(re.findall("`(.*?)`", names), values, strict=True)
+    assert told == ProposalSettings().model_dump()
+
+
 def test_every_code_exists() -> None:
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "ingest").rglob("*.py"))
     table = PAGE[PAGE.index("| code |") :]
