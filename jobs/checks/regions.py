@@ -8,7 +8,6 @@ from typing import Any
 from jobs.checks.draft import Draft, described
 from jobs.dataset import DatasetSchema, FieldSchema
 from jobs.spec_models import nearest
-from trainer.parts import augmentations
 from trainer.parts.regions import BACKGROUND_CLASS, NAMES, fields_of
 
 FITS: dict[str, tuple[Callable[[FieldSchema], bool], str]] = {
@@ -75,7 +74,6 @@ def declared(draft: Draft) -> None:
                 "duplicate_name",
                 f"regions make a field {name!r}, and data set {draft.schema.id} has one; rename it there",
             )
-    _boxes_stay(draft, rules)
     draft.schema = with_regions(draft.spec, draft.schema)
 
 
@@ -113,17 +111,3 @@ def _beside_each_other(draft: Draft, rules: Mapping[str, Any]) -> None:
                 "axis",
                 f"{rules[key]!r} has not as many steps a row as {rules['boxes']!r}; each box has one",
             )
-
-
-def _boxes_stay(draft: Draft, rules: Mapping[str, Any]) -> None:
-    """Images with boxes are changed in their colours alone, and swapped left and right by the regions."""
-    able = ", ".join(part.name for part in augmentations if part.facts.get("stays"))
-    for name, document in draft.spec["inputs"].items():
-        for position, wanted in enumerate(document["augment"]):
-            if document["field"] == rules["image"] and not augmentations[wanted["type"]].facts.get("stays"):
-                draft.fault(
-                    f"/inputs/{name}/augment/{position}",
-                    "boxes_stay",
-                    f"{wanted['type']} moves what is on an image, but its boxes stay where they are; these "
-                    f"leave it in its place: {able}, and the regions' own flip swaps left and right of both",
-                )

@@ -168,7 +168,7 @@ def between(image, taps, k):
     return found
 
 
-@augmentations.part("colour_jitter", stays=True)
+@augmentations.part("colour_jitter")
 def colour_jitter(
     images,
     draw,
