@@ -148,7 +148,7 @@ def _require_same_fields(spec: Mapping[str, Any], schema: DatasetSchema, fitted:
     differences = [
         found
         for name in used
-        for found in _field_differences(name, schema.fields.get(name), fitted.fields[name])
+        for found in field_differences(name, schema.fields.get(name), fitted.fields[name])
     ]
     differences = differences or _axis_differences(used, schema, fitted)
     if differences:
@@ -186,7 +186,7 @@ def _escaped(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
 
 
-def _field_differences(name: str, here: FieldSchema | None, there: FieldSchema) -> list[dict[str, Any]]:
+def field_differences(name: str, here: FieldSchema | None, there: FieldSchema) -> list[dict[str, Any]]:
     at = f"/fields/{_escaped(name)}"
     known = _meaning(there)
     if here is None:

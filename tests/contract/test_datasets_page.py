@@ -12,8 +12,9 @@ import pytest
 from pydantic import BaseModel
 
 from ingest.field_options import FieldOptions, HashOptions, TokenOptions
-from ingest.images.options import ImageOptions
+from ingest.images.options import GivenProposals, ImageOptions
 from ingest.options import FORMATS, Options, SplitOptions
+from ingest.proposals import ProposalSettings
 from jobs.errors import InvalidInput
 from tests.ingestion import Ingested, Ingestion
 
@@ -94,9 +95,13 @@ def test_all_formats_have_an_example() -> None:
     assert shown - FORMATS.keys() == {".xml"}
 
 
-@pytest.mark.parametrize(
-    "model", [Options, FieldOptions, SplitOptions, TokenOptions, HashOptions, ImageOptions]
-)
+MODELS = [
+    *(Options, FieldOptions, SplitOptions, TokenOptions, HashOptions),
+    *(ImageOptions, GivenProposals, ProposalSettings),
+]
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_every_option_is_named(model: type[BaseModel]) -> None:
     for option in model.model_fields:
         assert f"`{option}`" in PAGE or f'"{option}"' in PAGE, option

@@ -105,6 +105,7 @@ def test_voc_beside_the_images() -> None:
             "val/c.jpg": "",
             "val/c.xml": voc().replace("<object>", "<object>"),
             "other/d.jpg": "",
+            "SegmentationClass/d.png": "",
         },
     )
     assert [(image.path, image.split, image.source, len(image.boxes)) for image in found.images] == [
