@@ -26,6 +26,8 @@ MODE = "evaluate"
 """What ``start_from`` of an evaluation says in its run directory and in lineages."""
 _READING = {"pattern", "lowercase", "unknown", "max_length"}
 """What of a text's tokens is the same wherever it is read alike."""
+REGION_FIELDS = ("boxes", "classes", "difficult", "proposals")
+"""What a spec's regions are made of besides the images, which are an input."""
 _PREFERRED: tuple[AnySplit, ...] = ("test", "valid", "train", "unlabelled")
 
 
@@ -74,7 +76,7 @@ def submit_evaluation(
     split = _split(schema, request, faults) if schema else None
     if faults or start is None or schema is None or split is None:
         raise InvalidInput.of(faults)
-    _require_same_fields(spec, _of_split(schema, split), fitted)
+    require_same_fields(spec, _of_split(schema, split), fitted)
     contents = {
         **spec,
         "name": request.name or f"{source.name or job_id} on {schema.name}"[:200],
@@ -141,15 +143,21 @@ def _of_split(schema: DatasetSchema, split: AnySplit) -> DatasetSchema:
     return schema.model_copy(update={"fields": fields})
 
 
-def _require_same_fields(spec: Mapping[str, Any], schema: DatasetSchema, fitted: DatasetSchema) -> None:
-    """Every field that the network reads is there as it was; of targets and weights those that are there."""
+def require_same_fields(spec: Mapping[str, Any], schema: DatasetSchema, fitted: DatasetSchema) -> None:
+    """Every field that the network reads is there as it was; of targets, weights and annotated boxes those
+    that are there. Conflict with every difference."""
     inputs = {entry["field"] for entry in spec["inputs"].values()}
     used = [name for name in _fields(spec, fitted) if name in inputs or name in schema.fields]
     differences = [
         found
         for name in used
-        for found in _field_differences(name, schema.fields.get(name), fitted.fields[name])
+        for found in field_differences(name, schema.fields.get(name), fitted.fields[name])
     ]
+    rules = spec.get("regions") or {}
+    for key in REGION_FIELDS:
+        name = rules.get(key)
+        if name in fitted.fields and (key == "proposals" or name in schema.fields):
+            differences += _other_meaning(name, schema.fields.get(name), fitted.fields[name])
     differences = differences or _axis_differences(used, schema, fitted)
     if differences:
         places = ", ".join(difference["pointer"] for difference in differences)
@@ -186,7 +194,16 @@ def _escaped(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
 
 
-def _field_differences(name: str, here: FieldSchema | None, there: FieldSchema) -> list[dict[str, Any]]:
+def field_differences(name: str, here: FieldSchema | None, there: FieldSchema) -> list[dict[str, Any]]:
+    """What is not as it was in a field that is fed to the network, step by step if it has steps."""
+    if here is not None and here.min_length == 0 and there.min_length != 0:
+        # The network reads at least one step of each row.
+        at = f"/fields/{_escaped(name)}/min_length"
+        return [{"pointer": at, "here": 0, "there": there.min_length}]
+    return _other_meaning(name, here, there)
+
+
+def _other_meaning(name: str, here: FieldSchema | None, there: FieldSchema) -> list[dict[str, Any]]:
     at = f"/fields/{_escaped(name)}"
     known = _meaning(there)
     if here is None:
@@ -194,9 +211,6 @@ def _field_differences(name: str, here: FieldSchema | None, there: FieldSchema) 
     found = _meaning(here)
     # Of fields of another kind the rest differs by itself. A field need not tell of its columns.
     compared = known if here.kind == there.kind else ("kind",)
-    if here.min_length == 0 and there.min_length != 0:
-        # The network reads at least one step of each row.
-        return [{"pointer": f"{at}/min_length", "here": 0, "there": there.min_length}]
     return [
         {"pointer": f"{at}/{key}", "here": found[key], "there": known[key]}
         for key in compared
