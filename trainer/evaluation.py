@@ -23,12 +23,19 @@ class Stopped(Exception):
     """An end was asked for in the middle of an evaluation, of which nothing is kept."""
 
 
-def held_out(dataset, split, training):
-    """The rows of a split in their own order, or None where the data set has no such split."""
+def held_out(dataset, split, spec):
+    """The rows of a split in their own order, or None where the data set has no such split.
+
+    They come in minibatches that are no smaller than in training. No larger either where there are base
+    models: their activations may be tens of megabytes a row.
+    """
     rows = dataset.rows(split)
     if rows is None or not len(rows):
         return None
-    return Order(rows, max(training["minibatch_size"], EVALUATION_MINIBATCH), shuffle=False)
+    size = spec["training"]["minibatch_size"]
+    if not any(layer["type"] == "pretrained" for layer in spec["network"]):
+        size = max(size, EVALUATION_MINIBATCH)
+    return Order(rows, size, shuffle=False)
 
 
 def evaluated(model, nodes, order, stop):

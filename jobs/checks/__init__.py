@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from jobs.bases import Lookup
-from jobs.checks import bases, comparisons, decisions, keeping, learning, nodes
+from jobs.checks import bases, comparisons, decisions, features, keeping, learning, nodes
 from jobs.checks.draft import Draft
 from jobs.dataset import DatasetSchema
 from jobs.errors import Fault
@@ -27,7 +27,8 @@ def check(spec: dict[str, Any], schema: DatasetSchema, models: Lookup) -> tuple[
     if "train" not in schema.splits:
         draft.fault("/dataset", "no_training_split", f"data set {schema.id} has no training split")
     nodes.names(draft)
-    planned = plan(nodes.inputs(draft), spec["network"], draft.faults, bases.bases(draft, models))
+    found = bases.bases(draft, models)
+    planned = plan(nodes.inputs(draft), spec["network"], draft.faults, found)
     for position, term in enumerate(spec["objective"]):
         target = losses[term["type"]].facts["target"]
         comparisons.comparison(draft, f"/objective/{position}", term, target, planned)
@@ -45,6 +46,7 @@ def check(spec: dict[str, Any], schema: DatasetSchema, models: Lookup) -> tuple[
     decisions.complete(draft)
     learning.outputs(draft, planned)
     keeping.kept(draft, planned)
+    features.cached(draft, planned, found)
     learning.watch(draft)
     learning.schedules(draft)
     learning.learner(draft)

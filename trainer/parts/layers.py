@@ -4,7 +4,8 @@ The engine passes ``make``, a ``trainer.parameters.Maker``, which names and seed
 Shapes are those of one example, or of one step of a sequence; images are (channels, height, width)
 as in CNTK. In the registration, ``sparse`` says that a layer takes sparse inputs, and ``sequence``
 what it makes of a sequence: "runs" is another one of the same steps, "ends" one value for the row.
-A layer without the word works on each step by itself.
+A layer without the word works on each step by itself. ``random``: what it yields changes from one
+minibatch to the next.
 """
 
 from functools import reduce
@@ -94,7 +95,7 @@ def plan_embedding(x, *, units, init):
     return Plan((units,), {"E": filled(init, x + (units,))})
 
 
-@layers.part("dropout")
+@layers.part("dropout", random=True)
 def dropout(make, x, *, rate: float = Param(0.5, ge=0, lt=1)):
     """Zero a share of the elements while training and scale the others up; nothing otherwise."""
     # The raw operator: the random state of C.layers.Dropout is lost in a checkpoint.
