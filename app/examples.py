@@ -55,6 +55,8 @@ EVALUATION_REQUEST: dict[str, Any] = {
     "name": "digits of another hand",
 }
 
+RESCAN: dict[str, Any] = {"known": 0, "restored": 12, "queued": 2, "interrupted": 0, "unreadable": []}
+
 RETRY_REQUEST: dict[str, Any] = {"checkpoint": "best", "learning_rate": 0.0001}
 
 JOB: dict[str, Any] = {
@@ -90,6 +92,7 @@ JOB: dict[str, Any] = {
     "started_at": "2026-01-31T09:30:00.262Z",
     "first_minibatch_at": "2026-01-31T09:30:01.572Z",
     "finished_at": None,
+    "not_before": None,
     "spec": SPEC,
 }
 

@@ -98,6 +98,7 @@ class Job(BaseModel):
     started_at: str | None
     first_minibatch_at: str | None
     finished_at: str | None
+    not_before: str | None = Field(description="queued, but its next attempt waits until then")
     spec: dict[str, Any] | None = Field(
         default=None, description="the normalised spec, every default filled in; not in lists"
     )
@@ -304,6 +305,18 @@ class WorkerList(BaseModel):
     model_config = ConfigDict(json_schema_extra={"example": {"items": [examples.WORKER]}})
 
     items: list[Worker]
+
+
+class RescanReport(BaseModel):
+    """What a rescan found on the volume, in numbers of jobs."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.RESCAN})
+
+    known: int = Field(description="they have a record, and were left alone")
+    restored: int = Field(description="their records were made anew")
+    queued: int = Field(description="of those, the ones that had not come to their end: they go on")
+    interrupted: int = Field(description="run directories of submissions that were never answered")
+    unreadable: list[str] = Field(description="jobs of which no record can be made; the API's log says why")
 
 
 class Check(BaseModel):

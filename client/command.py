@@ -194,6 +194,7 @@ def add_dataset(shell: Shell) -> int:
         print(json.dumps(dataset, indent=2))
     else:
         print(dataset["id"])
+    tables.left_out(dataset, tables.wide_console(stderr=True))
     return OK
 
 
@@ -212,6 +213,12 @@ def parts(shell: Shell) -> int:
 def workers(shell: Shell) -> int:
     """Print the workers that are alive and what they train on, as JSON."""
     print(json.dumps(shell.client.workers(), indent=2))
+    return OK
+
+
+def rescan(shell: Shell) -> int:
+    """Make records that Redis has lost anew from the volume."""
+    shell.show(shell.client.rescan(), tables.rescan)
     return OK
 
 
@@ -283,7 +290,9 @@ def parser() -> argparse.ArgumentParser:
     evaluating.add_argument(
         "--checkpoint", default="latest", help="latest, best, a number of samples or an id"
     )
-    evaluating.add_argument("--split", choices=("test", "valid", "train"), help="default: the first there is")
+    evaluating.add_argument(
+        "--split", choices=("test", "valid", "train", "unlabelled"), help="default: the first there is"
+    )
     evaluating.add_argument("--name", default="", help="the evaluation's name")
     evaluating.add_argument("--wait", action="store_true", help="stay until it has ended")
     on_a_job = {
@@ -330,6 +339,7 @@ def parser() -> argparse.ArgumentParser:
 
     command(commands, "parts", parts, as_json=False)
     command(commands, "workers", workers, as_json=False)
+    command(commands, "rescan", rescan)
     return top
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -90,6 +91,28 @@ def datasets(found: Sequence[Dataset]) -> Table:
         splits = ", ".join(f"{name} {split['rows']}" for name, split in one["splits"].items())
         _row(table, one["id"], one["name"], str(one["rows"]), size(one["size"]), fields, splits)
     return table
+
+
+<<<<<<< HEAD
+def left_out(dataset: Dataset, console: Console) -> None:
+    """The images that could not be read, on ``console``; of very many the schema lists the first ones."""
+    for field in dataset["fields"].values():
+        images = field["images"] or {"bad_count": 0, "bad": []}
+        for bad in images["bad"]:
+            line = f"left out: {bad['path']!r} {bad['detail']}"
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        if images["bad_count"] > len(images["bad"]):
+            console.print(f"left out: {images['bad_count']:,} images in all")
+=======
+def rescan(found: Mapping[str, Any]) -> Table:
+    """What a rescan found, a line for each number; then the jobs that it could make nothing of."""
+    table = Table.grid(padding=(0, 2))
+    for name in ("known", "restored", "queued", "interrupted"):
+        _row(table, name, str(found[name]))
+    for job_id in found["unreadable"]:
+        _row(table, "unreadable", job_id)
+    return table
+>>>>>>> a5a895e264dcdc889173cc148461e1fad921e45c
 
 
 def problem(error: JobsApiError, console: Console) -> None:

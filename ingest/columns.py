@@ -12,7 +12,7 @@ import numpy as np
 
 from ingest.arrays import Array, GrowingArray, blocks, open_rows
 from ingest.faults import FaultList, nearest
-from jobs.dataset import ColumnSchema, Scaling, TokensSchema
+from jobs.dataset import BoxesSchema, ColumnSchema, ProposalsSchema, Scaling, TokensSchema
 from jobs.errors import Fault
 
 Place = tuple[str, str]
@@ -43,7 +43,9 @@ class Column:
     fill: float | list[float] | None = None
     tokens: TokensSchema | None = None
     standardized: Scaling | None = None
-    """This and the three above: as FieldSchema has them."""
+    boxes: BoxesSchema | None = None
+    proposals: ProposalsSchema | None = None
+    """This and the five above: as FieldSchema has them."""
 
     def remove(self) -> None:
         """Delete its files."""

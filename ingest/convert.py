@@ -17,7 +17,7 @@ from ingest.fields import NO_SPLIT, FieldPlan, Table, Upload
 from ingest.images import table as images
 from ingest.options import Options
 from ingest.splits import split_rows
-from ingest.statistics import axes_of, statistics
+from ingest.statistics import axes_of, shortest, statistics
 from jobs.dataset import AnySplit, DatasetSchema, FieldSchema, HashSchema, SourceFile, SplitSchema
 
 
@@ -57,7 +57,11 @@ def convert(
     rows_of: dict[AnySplit, Array] = dict(rows.items())
     if len(unlabelled := _unlabelled(table)):
         rows_of["unlabelled"] = unlabelled
-    splits = {split: _write_split(split, found, folder) for split, found in rows_of.items()}
+    lacked = [plan.name for plan, _ in columns if set(plan.columns) & set(table.lacked)]
+    splits = {
+        split: _write_split(split, found, lacked if split == "unlabelled" else [], folder)
+        for split, found in rows_of.items()
+    }
     sync(folder)
     return DatasetSchema(
         id=dataset_id,
@@ -78,7 +82,7 @@ def _field(
     plan: FieldPlan, column: Column, stem: str, folder: Path, train: Array, axis: str | None
 ) -> FieldSchema:
     """Describe a column and give its files their final names."""
-    described = statistics(column, train)
+    described, least = statistics(column, train), shortest(column)
     if plan.fitted is not None:
         described |= {key: getattr(plan.fitted, key) for key in ("mean", "std", "histogram")}
     hashing = plan.options.hashing
@@ -95,6 +99,7 @@ def _field(
         columns=column.elements,
         count=column.count,
         classes=column.classes,
+        min_length=least,
         max_length=column.max_length,
         axis=axis,
         sources=column.sources,
@@ -103,6 +108,8 @@ def _field(
         tokens=column.tokens,
         hashed=None if hashing is None else HashSchema(dimension=hashing.hash, seed=hashing.seed),
         standardized=column.standardized,
+        boxes=column.boxes,
+        proposals=column.proposals,
         **described,
     )
 
@@ -113,7 +120,7 @@ def _unlabelled(table: Table) -> Array:
     return np.flatnonzero(codes == NO_SPLIT).astype(np.int64)
 
 
-def _write_split(split: AnySplit, rows: Array, folder: Path) -> SplitSchema:
+def _write_split(split: AnySplit, rows: Array, lacked: list[str], folder: Path) -> SplitSchema:
     name = f"split-{split}.npy"
     np.save(folder / name, rows)
-    return SplitSchema(rows=len(rows), file=name)
+    return SplitSchema(rows=len(rows), file=name, lacks=lacked)

@@ -113,6 +113,15 @@ def axes_of(columns: Mapping[str, Column]) -> dict[str, str]:
     return axes
 
 
+def shortest(column: Column) -> int | None:
+    """The steps of the shortest sequence; None where the column has none."""
+    if not column.sequence:
+        return None
+    offsets = open_rows(column.files["offsets"])
+    starts = range(0, len(offsets) - 1, ROWS_AT_ONCE)
+    return int(min(np.diff(offsets[start : start + ROWS_AT_ONCE + 1]).min() for start in starts))
+
+
 def entry_blocks(column: Column, train: Array) -> Iterator[Array]:
     """The entries of ``values`` that belong to the training rows: rows, or the steps of sequences."""
     if not column.sequence:

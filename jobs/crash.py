@@ -41,7 +41,7 @@ def after_crash(
     newest = max(run.published_checkpoints(), default=0)
     progress = newest > record.crash_samples
     crashes, losses = (0, 0) if progress else (record.crashes, record.losses_in_a_row)
-    if reason is Reason.CRASHED:
+    if reason in (Reason.CRASHED, Reason.STALLED):
         crashes += not progress
     else:
         losses += not progress

@@ -110,6 +110,30 @@ class Scaling(_Strict):
     """1 where the training rows hold one value only. One-hot elements keep mean 0 and std 1."""
 
 
+class BoxesSchema(_Strict):
+    """What became of annotated boxes that no image can have (``outside`` clip), or that a crop cut."""
+
+    outside: Literal["refuse", "clip"]
+    clipped: int
+    """Boxes cut to what of them lies on the image."""
+    dropped: int
+    """Boxes of which nothing was left, empty and inverted ones among them."""
+    named: list[str]
+    """The first of both, in words."""
+
+
+class ProposalsSchema(_Strict):
+    """Where the regions that a detector looks at come from, and how much of the annotations they reach."""
+
+    method: Literal["selective_search+grid", "selective_search", "grid", "given"]
+    settings: dict[str, object]
+    images_without: int
+    """Images with no proposal at all."""
+    recall: dict[Literal["train", "valid", "test"], dict[str, float | None]]
+    """For each split: the share of its annotated boxes that some proposal of their image overlaps by
+    0.5 and by 0.7 (intersection over union); None where it has no box."""
+
+
 class FieldSchema(_Strict):
     """One named column.
 
@@ -141,6 +165,9 @@ class FieldSchema(_Strict):
     classes: list[str] | None = None
     histogram: list[int] | None = None
     """Training-split examples per class, in the order of ``classes``."""
+    min_length: int | None = None
+    """Shortest sequence, in steps. Where it is 0, a network cannot take the steps in: CNTK knows no
+    sequence without one."""
     max_length: int | None = None
     """Longest sequence, in steps."""
     axis: str | None = None
@@ -160,6 +187,10 @@ class FieldSchema(_Strict):
     hashed: HashSchema | None = None
     standardized: Scaling | None = None
     images: ImagesSchema | None = None
+    boxes: BoxesSchema | None = None
+    """Of a field of annotated boxes."""
+    proposals: ProposalsSchema | None = None
+    """Of a field of proposals."""
 
 
 class SplitSchema(_Strict):
@@ -167,6 +198,8 @@ class SplitSchema(_Strict):
 
     rows: int
     file: str
+    lacks: list[str] = []
+    """Fields that tell nothing of these rows, whatever their columns hold."""
 
 
 class DatasetSchema(_Strict):

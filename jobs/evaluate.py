@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, get_args
 
 from pydantic import Field
 
 from jobs.checkpoints import Chosen, choose
 from jobs.checks.comparisons import targets
-from jobs.dataset import SPLITS, DatasetSchema, FieldSchema, load_schema
+from jobs.dataset import AnySplit, DatasetSchema, FieldSchema, load_schema
 from jobs.errors import Conflict, Fault, InvalidInput, NotFound
 from jobs.idempotency import Claim
 from jobs.part_models import Strict
@@ -17,7 +17,7 @@ from jobs.queue import TokenQueue
 from jobs.record import Kind, Record
 from jobs.settings import Settings
 from jobs.spec import NormalisedSpec
-from jobs.spec_models import parse_as
+from jobs.spec_models import Limits, parse_as
 from jobs.store import Store
 from jobs.submit import enqueue
 from trainer.layout import RunDirectory, read_json
@@ -26,14 +26,14 @@ MODE = "evaluate"
 """What ``start_from`` of an evaluation says in its run directory and in lineages."""
 _READING = {"pattern", "lowercase", "unknown", "max_length"}
 """What of a text's tokens is the same wherever it is read alike."""
-_PREFERRED = ("test", "valid", "train")
+_PREFERRED: tuple[AnySplit, ...] = ("test", "valid", "train", "unlabelled")
 
 
 class EvaluationRequest(Strict):
     """Which checkpoint of a job to run on which split of which data set."""
 
     dataset: str | None = Field(default=None, description="the job's own where none is named")
-    split: Literal["train", "valid", "test"] | None = Field(
+    split: AnySplit | None = Field(
         default=None, description="test where the data set has it, else valid, else train"
     )
     checkpoint: Annotated[int, Field(ge=0)] | str = Field(
@@ -74,13 +74,16 @@ def submit_evaluation(
     split = _split(schema, request, faults) if schema else None
     if faults or start is None or schema is None or split is None:
         raise InvalidInput.of(faults)
-    _require_same_fields(spec, schema, fitted)
+    _require_same_fields(spec, _of_split(schema, split), fitted)
     contents = {
         **spec,
         "name": request.name or f"{source.name or job_id} on {schema.name}"[:200],
         "dataset": schema.id,
         "start_from": {"job": job_id, "checkpoint": start.id, "mode": MODE},
+        # They are of the training.
+        "limits": Limits().model_dump(),
         "evaluation": {"split": split, "thresholds": _thresholds(run)},
+        "keep": _kept(spec, schema.id),
     }
     return enqueue(
         NormalisedSpec(contents, {}),
@@ -92,6 +95,14 @@ def submit_evaluation(
         fitted_schema=fitted_schema,
         claim=claim,
     )
+
+
+def _kept(spec: Mapping[str, Any], dataset: str) -> dict[str, Any] | None:
+    """What the training kept. Of other data rows that were chosen say nothing but how many there were."""
+    keep: dict[str, Any] | None = spec.get("keep")
+    if keep is None or dataset == spec["dataset"] or not isinstance(keep["images"], list):
+        return keep
+    return {**keep, "images": len(keep["images"])}
 
 
 def _checkpoint(run: RunDirectory, request: EvaluationRequest, faults: list[Fault]) -> Chosen | None:
@@ -110,8 +121,8 @@ def _schema(settings: Settings, dataset_id: str, faults: list[Fault]) -> Dataset
         return None
 
 
-def _split(schema: DatasetSchema, request: EvaluationRequest, faults: list[Fault]) -> str | None:
-    have = [split for split in SPLITS if split in schema.splits and schema.splits[split].rows]
+def _split(schema: DatasetSchema, request: EvaluationRequest, faults: list[Fault]) -> AnySplit | None:
+    have = [split for split in get_args(AnySplit) if split in schema.splits and schema.splits[split].rows]
     if request.split is None:
         found = next((split for split in _PREFERRED if split in have), None)
     else:
@@ -121,6 +132,13 @@ def _split(schema: DatasetSchema, request: EvaluationRequest, faults: list[Fault
         detail = f"data set {schema.id} has {wanted}; it has: {', '.join(have) or 'none'}"
         faults.append(Fault("/split", "unknown_split", detail))
     return found
+
+
+def _of_split(schema: DatasetSchema, split: AnySplit) -> DatasetSchema:
+    """The schema without the fields that the rows of the split lack."""
+    lacked = schema.splits[split].lacks
+    fields = {name: field for name, field in schema.fields.items() if name not in lacked}
+    return schema.model_copy(update={"fields": fields})
 
 
 def _require_same_fields(spec: Mapping[str, Any], schema: DatasetSchema, fitted: DatasetSchema) -> None:
@@ -146,8 +164,9 @@ def _fields(spec: Mapping[str, Any], fitted: DatasetSchema) -> list[str]:
     """The fields that inputs, targets and weights name, each once."""
     layers = {layer["name"] for layer in spec["network"]}
     compared = [name for item in spec["objective"] + spec["metrics"] for name in targets(item)]
-    weights = [spec["example_weight"], *(term.get("example_weight") for term in spec["objective"])]
-    named = [*spec["inputs"], *compared, *weights]
+    keys = ("example_weight", "element_weight")
+    weights = [spec["example_weight"], *(term.get(key) for term in spec["objective"] for key in keys)]
+    named = [*spec["inputs"], *compared, *filter(None, weights)]
     fields = [spec["inputs"].get(name, {}).get("field", name) for name in named if name not in layers]
     return [name for name in dict.fromkeys(fields) if name in fitted.fields]
 
@@ -175,6 +194,9 @@ def _field_differences(name: str, here: FieldSchema | None, there: FieldSchema) 
     found = _meaning(here)
     # Of fields of another kind the rest differs by itself. A field need not tell of its columns.
     compared = known if here.kind == there.kind else ("kind",)
+    if here.min_length == 0 and there.min_length != 0:
+        # The network reads at least one step of each row.
+        return [{"pointer": f"{at}/min_length", "here": 0, "there": there.min_length}]
     return [
         {"pointer": f"{at}/{key}", "here": found[key], "there": known[key]}
         for key in compared

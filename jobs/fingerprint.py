@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-BUDGET = ("name", "start_from", "checkpoints", "decisions", "keep", "fingerprint")
+BUDGET = ("name", "start_from", "checkpoints", "limits", "decisions", "keep", "fingerprint")
 """Top-level keys that may differ between a job and the one it continues exactly: none decides a bit
 of the training."""
 TRAINING_BUDGET = ("epochs", "early_stopping")

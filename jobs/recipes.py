@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from jobs.checks import regions
 from jobs.checks.draft import described, within_unit
 from jobs.dataset import DatasetSchema, FieldSchema
 from jobs.errors import Fault, InvalidInput
@@ -37,6 +38,8 @@ FITS: dict[str, tuple[Callable[[FieldSchema], bool], str]] = {
         lambda field: field.kind == "categorical" and field.sequence,
         "a categorical field of sequences",
     ),
+    **{word: regions.FITS[key] for word, key in (("boxes", "boxes"), ("box_classes", "classes"))},
+    "box_marks": regions.FITS["difficult"],
     "judgement": (
         lambda field: (field.kind == "categorical" or field.shape == (1,)) and not field.sequence,
         "a categorical field, or a dense one of one number",
@@ -108,7 +111,10 @@ def expand(document: Mapping[str, Any], values: Mapping[str, Any], schema: Datas
         fragment = part(fields, **{name: value for name, value in values.items() if name != "type"})
     except RecipeError as error:
         raise InvalidInput.of([Fault(f"/recipe/{error.setting}", "setting", str(error))]) from None
-    return {**fragment, **{key: value for key, value in document.items() if key != "recipe"}}
+    beside = {key: value for key, value in document.items() if key != "recipe"}
+    # What is said of the training is added to what the recipe says: its epochs no recipe knows.
+    training = {**fragment.get("training", {}), **beside.get("training", {})}
+    return {**fragment, **beside, **({"training": training} if training else {})}
 
 
 def blamed(faults: Sequence[Fault], document: Mapping[str, Any]) -> list[Fault]:

@@ -15,7 +15,7 @@ from jobs.store import Refused, Store
 
 
 def reconcile(store: Store, queue: TokenQueue, settings: Settings) -> None:
-    """One pass over expired leases, waits that are over, lost tokens and events that only Redis has.
+    """One pass over what ran out or waited long enough, lost tokens, and events that only Redis has.
 
     Raises Unavailable where Redis goes away; the next pass takes it up.
     """
@@ -23,6 +23,7 @@ def reconcile(store: Store, queue: TokenQueue, settings: Settings) -> None:
     # to renew it.
     if store.uptime_seconds() > settings.lease_seconds:
         _expire_leases(store, queue, settings)
+    store.fail_overdue()
     for job_id in store.due():
         if store.note_due(job_id):
             queue.push(job_id)

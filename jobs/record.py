@@ -82,6 +82,10 @@ class Record(BaseModel):
     """Crashed attempts in a row that published no new checkpoint."""
     losses_in_a_row: int = 0
     """The same of attempts that lost their worker or their volume."""
+    max_queue_ms: int | None = None
+    """How long it may wait for a worker."""
+    forgiven_ms: int = 0
+    """What it had run when it was last retried: its limit counts from there."""
     not_before: int | None = None
     """Queued, but not to be claimed before then."""
     crash_samples: int = 0
@@ -169,6 +173,7 @@ class Record(BaseModel):
             "started_at": rfc3339(self.started_at),
             "first_minibatch_at": rfc3339(self.first_minibatch_at),
             "finished_at": rfc3339(self.finished_at),
+            "not_before": rfc3339(self.not_before),
         }
 
 

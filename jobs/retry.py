@@ -77,6 +77,8 @@ def retry(
                 f"from {'its beginning' if samples is None else f'{job_id}@{samples}'}{rate}",
                 fields={
                     "crashes": 0,
+                    "losses_in_a_row": 0,
+                    "forgiven_ms": record.starting_ms + record.training_ms,
                     "crash_samples": samples or 0,
                     "fingerprint": spec["fingerprint"],
                     "checkpoints": len(run.published_checkpoints()),

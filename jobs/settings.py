@@ -41,6 +41,8 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(default=6.0, gt=0)
     stop_grace_seconds: float = Field(default=20.0, ge=0)
     """How long a trainer may take to save and leave after SIGTERM before SIGKILL."""
+    stall_seconds: float = Field(default=1800.0, gt=0)
+    """How long a trainer may give no sign of life where its spec does not say."""
     crash_limit: int = Field(default=3, ge=1)
     """Attempts in a row that may crash without any progress before the job has failed."""
     lost_limit: int = Field(default=20, ge=1)

@@ -11,6 +11,7 @@ from jobs.base_shapes import Base
 from jobs.dataset import DatasetSchema
 from jobs.errors import Fault
 from trainer.parts import PlanError, layers, learners
+from trainer.parts.regions import REGIONS
 
 BASE_MEMORY = 85 * 1024**2
 """An imported trainer before it builds anything, in bytes (measured)."""
@@ -153,8 +154,17 @@ def _planned(
     axis = _common_axis(taken)
     role = part.facts.get("sequence")
     if role is not None and axis is None:
-        raise PlanError(f"{part.name} runs over a sequence, but {taken[0][0]!r} has one value a row")
+        raise PlanError(f"{part.name} runs over a sequence, but {taken[-1][0]!r} has one value a row")
+    if role == REGIONS and (taken[0][1].axis is not None or taken[1][1].axis is None):
+        raise PlanError(
+            f"{part.name} takes one value a row, then a sequence of regions; here {taken[0][0]!r} has "
+            f"one value a {_along(taken[0][1].axis)} and {taken[1][0]!r} one a {_along(taken[1][1].axis)}"
+        )
     return Node(made.shape, None if role == "ends" else axis), made.parameters
+
+
+def _along(axis: str | None) -> str:
+    return "row" if axis is None else "step"
 
 
 def _common_axis(taken: Sequence[tuple[str, Node]]) -> str | None:
@@ -217,7 +227,8 @@ def fed(spec: Mapping[str, Any], schema: DatasetSchema) -> dict[str, int]:
         found[entry["field"]] = found.get(entry["field"], 0) + (1 if looked_up else prod(field.shape))
     compared = [item["target"] for item in spec["objective"] + spec["metrics"]]
     named = [name for target in compared for name in (target if isinstance(target, list) else [target])]
-    for name in [*named, *(term["example_weight"] for term in spec["objective"])]:
+    weights = [term.get(key) for term in spec["objective"] for key in ("example_weight", "element_weight")]
+    for name in [*named, *weights]:
         if name in schema.fields and name not in spec["inputs"]:
             found[name] = prod(schema.fields[name].shape)
     return found

@@ -8,6 +8,7 @@ from typing import Any
 
 from jobs.bases import lookup
 from jobs.checks import check
+from jobs.checks.regions import with_regions
 from jobs.dataset import load_schema
 from jobs.errors import InvalidInput
 from jobs.fingerprint import fingerprint
@@ -56,7 +57,7 @@ def normalise(
     if spec["training"]["threads"] is None:
         spec["training"]["threads"] = settings.threads
     spec["fingerprint"] = fingerprint(spec)
-    return NormalisedSpec(spec, estimate(spec, planned, schema))
+    return NormalisedSpec(spec, estimate(spec, planned, with_regions(spec, schema)))
 
 
 def expanded(document: Mapping[str, Any], volume: Volume, settings: Settings) -> NormalisedSpec:

@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from jobs.errors import Fault, InvalidInput
 from jobs.part_models import Strict, discriminated, known_keys, part_models, reference, tags
+from jobs.region_models import Regions
 from trainer.parts import Part, augmentations, layers, learners, losses, metrics, recipes
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
@@ -98,6 +99,14 @@ class Training(Strict):
     shuffle: bool = True
     threads: int | None = Field(default=None, ge=1, le=256, description="CPU threads; the bits depend on it")
     early_stopping: EarlyStopping | None = None
+    rate_factors: dict[str, Annotated[float, Field(gt=0)]] | None = Field(
+        default=None, description="layer to what the learner's rate is multiplied by for it; 1 for the others"
+    )
+    bias_rate_factor: float | None = Field(
+        default=None,
+        gt=0,
+        description="what the rate of each bias is multiplied by, beside its layer's factor",
+    )
 
 
 class CheckpointRules(Strict):
@@ -105,6 +114,19 @@ class CheckpointRules(Strict):
     every_minibatches: int | None = Field(default=None, ge=1)
     keep_last: int = Field(default=2, ge=1)
     keep_best: int = Field(default=1, ge=0)
+
+
+class Limits(Strict):
+    """What a job may take; what is left out has no limit. A trainer saves before it leaves, if it can."""
+
+    max_runtime_s: float | None = Field(default=None, gt=0, description="running, over all attempts")
+    max_queue_s: float | None = Field(
+        default=None, gt=0, description="waiting for a worker, since it was submitted, resumed or retried"
+    )
+    stall_s: float | None = Field(
+        default=None, gt=0, description="without a sign of life; if left out, the service's own limit"
+    )
+    memory_bytes: int | None = Field(default=None, ge=1, description="resident, over all its processes")
 
 
 class Watch(Strict):
@@ -144,17 +166,43 @@ class Decision(Strict):
     by: Literal["hamming_loss", "micro_f1", "macro_f1"] = "hamming_loss"
 
 
+SHOWN = 100
+"""Images of a picture at the most."""
+
+
+def _images(value: Any) -> Any:
+    whole = [isinstance(number, int) and not isinstance(number, bool) for number in _several(value)]
+    count = len(value) if isinstance(value, list) else value
+    if not all(whole) or not 1 <= count <= SHOWN:
+        raise ValueError(f"images is how many the picture shows, 1 to {SHOWN}, or a list of as many rows")
+    if isinstance(value, list) and (len(set(value)) < count or min(value) < 0):
+        raise ValueError("rows are counted from 0, and each may stand here once only")
+    return value
+
+
+def _several(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+Images = Annotated[
+    Annotated[int, Field(ge=1, le=SHOWN)]
+    | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=SHOWN)],
+    BeforeValidator(_images),
+]
+
+
 class Keep(Strict):
     """What a job leaves at its end of the values of inputs and layers, over the split that it evaluates.
 
     Each node in ``values`` becomes ``<node>.npy``: the first ``rows`` rows of the split, in its order. Those
-    in ``pictures`` are drawn below one another in ``pictures.png``, for the first ``images`` rows.
+    in ``pictures`` are drawn below one another in ``pictures.png``, for the first ``images`` rows, or for the
+    rows of the data set that ``images`` lists.
     """
 
     values: Annotated[list[str], AfterValidator(_distinct)] = Field(default=[])
     rows: int = Field(default=10_000, ge=1)
     pictures: Annotated[list[str], AfterValidator(_distinct)] = Field(default=[])
-    images: int = Field(default=10, ge=1, le=100)
+    images: Images = 10
 
 
 class StartFrom(Strict):
@@ -202,6 +250,7 @@ class JobSpec(Strict):
         description="short for a plain spec, which is what is kept: keys beside it replace what it says",
     )
     inputs: dict[Name, Annotated[InputSpec, BeforeValidator(_input)]] = Field(min_length=1)
+    regions: Regions | None = Field(default=None, description="parts of images, for a detector")
     network: list[Layer] = Field(min_length=1)  # type: ignore[valid-type]  # built from the registry
     objective: list[Loss] = Field(min_length=1)  # type: ignore[valid-type]  # likewise
     example_weight: str | None = None
@@ -210,6 +259,7 @@ class JobSpec(Strict):
     learner: Learner  # type: ignore[valid-type]  # likewise
     training: Training
     checkpoints: CheckpointRules = CheckpointRules()
+    limits: Limits = Limits()
     watch: Watch | None = None
     start_from: StartFrom | None = None
     decisions: list[Decision] = Field(default=[], description="0.5 for what is not named")

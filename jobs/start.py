@@ -8,6 +8,7 @@ from typing import Any
 from jobs.base_shapes import Base
 from jobs.bases import lookup, of_base
 from jobs.checkpoints import Chosen, choose
+from jobs.checks.regions import with_regions
 from jobs.dataset import load_schema
 from jobs.errors import Conflict, Fault, InvalidInput, NotFound
 from jobs.fingerprint import diff
@@ -122,7 +123,7 @@ def _require_weights(spec: NormalisedSpec, there: Mapping[str, Any], job_id: str
 
 def _parameters(document: Mapping[str, Any], volume: Volume, run: RunDirectory) -> dict[str, list[int]]:
     """The shape of each parameter, by its full name such as "code.W"."""
-    fields = load_schema(volume, document["dataset"]).fields
+    fields = with_regions(document, load_schema(volume, document["dataset"])).fields
     inputs = {
         name: Node(fields[entry["field"]].shape, fields[entry["field"]].axis)
         for name, entry in document["inputs"].items()

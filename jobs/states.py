@@ -31,12 +31,16 @@ class Reason(StrEnum):
 
     SUBMITTED = "submitted"
     """Queued for the first time."""
+    RECOVERED = "recovered"
+    """Queued again: Redis had lost the job, and its record was made anew from the volume."""
     WORKER_STOPPED = "worker_stopped"
     """Queued again: the worker was shut down and the trainer left; not a crash."""
     WORKER_LOST = "worker_lost"
     """Queued again: the lease ran out, nobody renewed it."""
     CRASHED = "crashed"
     """The trainer ended without a result: queued again, or failed at the crash limit."""
+    STALLED = "stalled"
+    """Queued again: the trainer gave no sign of life for too long; counts as a crash."""
     VOLUME_UNUSABLE = "volume_unusable"
     """Queued again: the volume was full, read-only or out of reach; the detail says which."""
     RESUMED = "resumed"
@@ -59,6 +63,12 @@ class Reason(StrEnum):
     """Failed: the checkpoint to start from is not as it was written."""
     TRAINER_ERROR = "trainer_error"
     """Failed: the trainer gave up with a message; trying again would end the same way."""
+    RUNTIME_LIMIT = "runtime_limit"
+    """Failed: it ran for longer than ``limits.max_runtime_s``."""
+    MEMORY_LIMIT = "memory_limit"
+    """Failed: it held more memory than ``limits.memory_bytes``."""
+    QUEUE_LIMIT = "queue_limit"
+    """Failed: it waited for longer than ``limits.max_queue_s``."""
     INCOMPLETE = "incomplete"
     """Failed: the submission was interrupted and its run directory is not on the volume."""
     PAUSE_REQUESTED = "pause_requested"
@@ -82,9 +92,15 @@ class Transition:
 
 
 TRANSITIONS = (
-    Transition(None, State.QUEUED, (Reason.SUBMITTED,), "the job is submitted"),
+    Transition(
+        None,
+        State.QUEUED,
+        (Reason.SUBMITTED, Reason.RECOVERED),
+        "the job is submitted, or its lost record made anew",
+    ),
     Transition(State.QUEUED, State.RUNNING, (Reason.STARTING,), "a worker claims it: the next attempt"),
     Transition(State.QUEUED, State.CANCELLED, (Reason.CANCEL_REQUESTED,), "cancelled while it waits"),
+    Transition(State.QUEUED, State.FAILED, (Reason.QUEUE_LIMIT,), "it waited for longer than it may"),
     Transition(State.QUEUED, State.PAUSED, (Reason.PAUSE_REQUESTED,), "paused while it waits"),
     Transition(
         State.RUNNING,
@@ -102,14 +118,23 @@ TRANSITIONS = (
             Reason.TRAINER_ERROR,
             Reason.INCOMPLETE,
             Reason.CRASHED,
+            Reason.RUNTIME_LIMIT,
+            Reason.MEMORY_LIMIT,
         ),
-        "the trainer left an error, or crashed too often without progress",
+        "the trainer left an error, reached a limit, or crashed too often without progress",
     ),
     Transition(State.RUNNING, State.CANCELLED, (Reason.CANCEL_REQUESTED,), "cancelled while it runs"),
     Transition(
         State.RUNNING,
         State.QUEUED,
-        (Reason.WORKER_STOPPED, Reason.WORKER_LOST, Reason.CRASHED, Reason.VOLUME_UNUSABLE, Reason.RESUMED),
+        (
+            Reason.WORKER_STOPPED,
+            Reason.WORKER_LOST,
+            Reason.CRASHED,
+            Reason.STALLED,
+            Reason.VOLUME_UNUSABLE,
+            Reason.RESUMED,
+        ),
         "the attempt ended without a result and another one may succeed",
     ),
     Transition(

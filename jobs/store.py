@@ -3,7 +3,8 @@
 Keys: ``cj:job:<id>`` hash; ``cj:jobs`` and ``cj:jobs:<state>`` sorted sets by id, and the same
 of each kind of job, ``cj:jobs:<kind>`` and ``cj:jobs:<kind>:<state>``;
 ``cj:waiting`` queued jobs by the time of their token; ``cj:delayed`` those that must wait before
-their next attempt, by its time; ``cj:leases`` running jobs by the
+their next attempt, by its time; ``cj:overdue`` those that may wait for so long only, by when that
+is over; ``cj:leases`` running jobs by the
 end of their lease; ``cj:events:<id>`` stream of durable events, until the volume has them;
 ``cj:unjournaled`` ended jobs whose stream must still be copied; ``cj:dataset:<id>:live``
 jobs that need a data set; ``cj:dataset:<id>:deleting`` while it is being deleted;
@@ -391,6 +392,13 @@ class Store:
         now = self.now_ms()
         with reaching_redis():
             return cast(list[str], self.client.zrangebyscore("cj:delayed", "-inf", now))
+
+    def fail_overdue(self) -> list[Record]:
+        """Fail the queued jobs that have waited for longer than they may; those that this call failed."""
+        now = self.now_ms()
+        with reaching_redis():
+            late = cast(list[str], self.client.zrangebyscore("cj:overdue", "-inf", now))
+        return [record for job_id in late if (record := self._change("overdue", id=job_id))]
 
     def note_due(self, job_id: str) -> bool:
         """Let a job that has waited be claimed; whether the caller is the one to give it a token."""

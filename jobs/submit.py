@@ -15,6 +15,7 @@ from jobs.idempotency import Claim
 from jobs.ids import new_job_id
 from jobs.queue import TokenQueue
 from jobs.record import Kind, Record, StartedFrom
+from jobs.rescan import note_accepted
 from jobs.settings import Settings
 from jobs.spec import NormalisedSpec, normalise
 from jobs.start import resolve_start
@@ -84,11 +85,12 @@ def enqueue(
         dataset=spec.dataset,
         fingerprint=spec.fingerprint,
         resumed_from=started_from,
+        max_queue_ms=_milliseconds((spec.document.get("limits") or {}).get("max_queue_s")),
     )
     run = volume.job(job_id)
     try:
         _write_run(run, contents, start, fitted_schema or volume.dataset(spec.dataset).schema, volume)
-        return store.create(
+        made = store.create(
             record,
             check=lambda: _require_dataset(volume, spec.dataset),
             push_token=lambda pipe: queue.push(job_id, pipe),
@@ -97,6 +99,8 @@ def enqueue(
     except BaseException:
         shutil.rmtree(run.path, ignore_errors=True)
         raise
+    note_accepted(run, made, claim)
+    return made
 
 
 def _write_run(
@@ -113,6 +117,10 @@ def _write_run(
     bases.link(run, contents, volume)
     write_json(run.spec, contents)
     fsync_folder(run.path.parent)
+
+
+def _milliseconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds * 1000)
 
 
 def _require_dataset(volume: Volume, dataset_id: str) -> None:

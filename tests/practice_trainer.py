@@ -4,6 +4,7 @@ Its "model" is a chain of hashes over the steps, so any step lost or done twice 
 result. ``spec["practice"]`` says how it behaves:
 steps, seconds (a step), checkpoint_every (steps), fail ({reason, detail}: a result that says
 so at the end), epoch_every (steps), crash_at (step at which it kills itself), deaf (ignores SIGTERM),
+quiet_at ({attempt, step} at which it says nothing any more), memory (bytes that it holds),
 volume_back (attempt from which on the volume can be used).
 """
 
@@ -52,6 +53,7 @@ def main() -> int:
     if arguments.attempt < practice.get("volume_back", 1):
         sys.stderr.write("[Errno 30] Read-only file system: 'model.dnn'\n")
         return 74
+    held = b"x" * practice.get("memory", 0)
     step, chain = restore(run, report)
     first = step
     while step < practice["steps"]:
@@ -67,6 +69,9 @@ def main() -> int:
             number = step // practice["epoch_every"]
             where = {"epoch": number, "step": step, "samples": samples}
             report("epoch", **where, learning_rate=0.1, seconds=0.1, **figures)
+        if {"attempt": arguments.attempt, "step": step} == practice.get("quiet_at"):
+            while not stop:
+                time.sleep(0.01)
         if step == practice.get("crash_at"):
             sys.stderr.write("an error of the driver [CALL STACK] > 0x7f not for users\n")
             os.kill(os.getpid(), signal.SIGKILL)
@@ -75,6 +80,7 @@ def main() -> int:
             report("checkpoint", samples=samples, step=step, epoch=0, cause="schedule", best=False, **figures)
         if stop:
             return 75
+    del held
     return conclude(run, practice, step, chain)
 
 

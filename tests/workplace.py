@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.checkpoints import Chosen
+from jobs.idempotency import Claim
 from jobs.queue import TokenQueue
 from jobs.record import Record
 from jobs.settings import Settings
@@ -71,7 +72,15 @@ class Workplace:
         nothing = {"rows": 0, "size": 0, "sources": [], "options": {}, "fields": {}, "splits": {}}
         write_json(self.volume.dataset(dataset_id).schema, {"schema_version": 1, **schema, **nothing})
 
-    def submit(self, *, start: Chosen | None = None, dataset: str = "ds_practice", **practice: Any) -> Record:
+    def submit(
+        self,
+        *,
+        start: Chosen | None = None,
+        dataset: str = "ds_practice",
+        limits: dict[str, Any] | None = None,
+        claim: Claim | None = None,
+        **practice: Any,
+    ) -> Record:
         """Queue a job; keywords as tests/practice_trainer.py explains them."""
         document: dict[str, Any] = {
             "name": "practice",
@@ -79,12 +88,14 @@ class Workplace:
             "fingerprint": "0" * 64,
             "start_from": None,
             "training": {"threads": 1},
+            "limits": limits or {},
             "watch": {"metric": "error", "split": "valid", "better": "lower"},
             "practice": {"steps": 4, "seconds": 0.01, "checkpoint_every": 2, **practice},
         }
         if start is not None:
             document["start_from"] = {"job": start.manifest["job"], "checkpoint": "latest", "mode": "exact"}
-        return enqueue(NormalisedSpec(document, {}), start, self.store, self.queue, self.volume)
+        spec = NormalisedSpec(document, {})
+        return enqueue(spec, start, self.store, self.queue, self.volume, claim=claim)
 
     def start_worker(self) -> subprocess.Popen[bytes]:
         environment = {
@@ -92,6 +103,7 @@ class Workplace:
             "CNTK_JOBS_REDIS_URL": str(self.settings.redis_url),
             "CNTK_JOBS_TRAINER_ENV": str(self.settings.trainer_env),
             "CNTK_JOBS_LEASE_SECONDS": str(self.settings.lease_seconds),
+            "CNTK_JOBS_STALL_SECONDS": str(self.settings.stall_seconds),
             "CNTK_JOBS_STOP_GRACE_SECONDS": str(self.settings.stop_grace_seconds),
             "PYTHONPATH": str(ROOT),
             "PATH": os.environ["PATH"],

@@ -53,6 +53,7 @@ class AugmentedColumn:
 
     axis = None
     sparse = False
+    costly = True
 
     def __init__(self, column, field, schema, documents, seed):
         """``schema`` is the field's, as it was when the network was first trained."""
@@ -76,7 +77,7 @@ class AugmentedColumn:
         chunk = max(1, CHUNK_ELEMENTS // int(np.prod(self.shape)))
         for start in range(0, len(rows), chunk):
             here = rows[start : start + chunk]
-            images = self.column.read(here)
+            images = self.column.read(here, epoch)
             for seed, (document, _) in zip(seeds, self.steps):
                 images = augmentations.build(document, images, Draw(seed, here), self.span)
             found[start : start + chunk] = images

@@ -1,5 +1,6 @@
 """Checkpoints: written aside, hashed, published by rename; found again, verified, retired."""
 
+import errno
 import hashlib
 import json
 import os
@@ -12,6 +13,9 @@ from trainer.layout import CheckpointDirectory, fsync_folder, read_json, write_j
 from trainer.state import by_split
 
 FORMAT = 1
+ROOM_FACTOR = 1.1
+ROOM_BYTES = 1 << 20
+"""What must be free for a checkpoint: a little more than it is expected to take, for what lies beside it."""
 
 
 class BrokenCheckpoint(Exception):
@@ -68,7 +72,9 @@ class Checkpoints:
 
         A crash at any instant leaves a folder whose name is no number, which nobody reads.
         FloatingPointError where the parameters are not finite: such a state is not worth keeping.
+        OSError where the volume has no room for it.
         """
+        self.require_room()
         parameters_sha256 = self.model.digest()
         aside = CheckpointDirectory(self.run.checkpoints / (".writing-%d" % state.samples))
         shutil.rmtree(str(aside.path), ignore_errors=True)
@@ -116,6 +122,27 @@ class Checkpoints:
             best=state.best is not None and state.best["samples"] == state.samples,
         )
         self.retire()
+
+    def require_room(self):
+        """OSError (ENOSPC) unless one more checkpoint fits on the volume.
+
+        Asked before each is written: where CNTK runs out of space it corrupts its own memory and aborts.
+        """
+        expected = self.model.saved_bytes()
+        for samples in self.run.published_checkpoints()[-1:]:
+            files = read_json(self.run.checkpoint(samples).manifest)["files"]
+            expected = max(expected, sum(entry["size"] for entry in files.values()))
+        self.run.checkpoints.mkdir(parents=True, exist_ok=True)
+        found = os.statvfs(str(self.run.checkpoints))
+        free = found.f_bavail * found.f_frsize
+        needed = int(expected * ROOM_FACTOR) + ROOM_BYTES
+        if free < needed:
+            detail = "%s: a checkpoint needs %d bytes and %d are free" % (
+                os.strerror(errno.ENOSPC),
+                needed,
+                free,
+            )
+            raise OSError(errno.ENOSPC, detail, str(self.run.checkpoints))
 
     def score(self, state):
         """The watched value where this state ends an evaluated epoch, else None."""

@@ -2,11 +2,21 @@
 
 Every column has ``read(rows, epoch=None)``: what it holds for these rows when they are trained in that
 epoch, a pure function of the two; without an epoch, for evaluation. Most columns hold the same always.
+A column whose reading is more than a copy says ``costly = True``, and is read ahead (trainer/prefetch.py).
 """
 
 import numpy as np
 
 from trainer.layout import read_json
+
+
+def stored(folder, schema, role="values"):
+    """The array of a field's file, memory-mapped; one without an entry is read, as nothing can be mapped."""
+    path = str(folder.file(schema["files"][role]))
+    with open(path, "rb") as stream:
+        np.lib.format.read_magic(stream)
+        shape, _, _ = np.lib.format.read_array_header_1_0(stream)
+    return np.load(path, mmap_mode="r" if 0 not in shape else None)
 
 
 class DenseColumn:
@@ -17,7 +27,7 @@ class DenseColumn:
 
     def __init__(self, folder, schema):
         self.shape = tuple(schema["shape"])
-        self.values = np.load(str(folder.file(schema["files"]["values"])), mmap_mode="r")
+        self.values = stored(folder, schema)
 
     def read(self, rows, epoch=None):
         """Float32 array (len(rows), *shape)."""
@@ -32,7 +42,7 @@ class CategoricalColumn:
 
     def __init__(self, folder, schema):
         self.shape = tuple(schema["shape"])
-        self.codes = np.load(str(folder.file(schema["files"]["values"])), mmap_mode="r")
+        self.codes = stored(folder, schema)
         self.one_hot = np.eye(self.shape[0], dtype=np.float32)
 
     def read(self, rows, epoch=None):
@@ -49,8 +59,7 @@ class SparseColumn:
     def __init__(self, folder, schema):
         self.shape = tuple(schema["shape"])
         self.values, self.indices, self.indptr = (
-            np.load(str(folder.file(schema["files"][role])), mmap_mode="r")
-            for role in ("values", "indices", "indptr")
+            stored(folder, schema, role) for role in ("values", "indices", "indptr")
         )
 
     def read(self, rows, epoch=None):
@@ -75,7 +84,7 @@ class CodeColumn:
     shape = ()
 
     def __init__(self, folder, schema):
-        self.codes = np.load(str(folder.file(schema["files"]["values"])), mmap_mode="r")
+        self.codes = stored(folder, schema)
 
     def read(self, rows, epoch=None):
         """Float32 array (len(rows),): exact below 2^24, which is more classes than a field may have."""
@@ -98,14 +107,14 @@ class SequenceColumn:
         self.axis = schema["axis"]
         self.shape = steps.shape
         self.sparse = steps.sparse
-        self.offsets = np.load(str(folder.file(schema["files"]["offsets"])), mmap_mode="r")
+        self.offsets = stored(folder, schema, "offsets")
 
-    def lengths(self, rows):
+    def lengths(self, rows, epoch=None):
         """How many steps each row has."""
         rows = np.asarray(rows)
         return self.offsets[rows + 1] - self.offsets[rows]
 
-    def flat(self, rows):
+    def flat(self, rows, epoch=None):
         """All steps of the rows, one after the other, as ``steps`` reads them."""
         lengths = self.lengths(rows)
         firsts = np.repeat(self.offsets[rows] - (np.cumsum(lengths) - lengths), lengths)
@@ -131,6 +140,8 @@ class SequenceColumn:
         return Padded(csr_matrix((flat.data, flat.indices, indptr), shape=shape), lengths)
 
 
+EVALUATION_MINIBATCH = 256
+
 KINDS = {"dense": DenseColumn, "categorical": CategoricalColumn, "sparse": SparseColumn}
 
 
@@ -153,12 +164,17 @@ class Dataset:
 
     ``fitted`` holds the fields of the data set that the network is trained on, as they were then:
     means, deviations and classes come from there. ``fitted_schema`` is where they are kept.
+    ``split``: the one that alone is read. Fields that its rows lack are as if they were not there.
     """
 
-    def __init__(self, folder, fitted_schema=None):
+    regions = None
+    """Where there are such (``trainer.detection.regions``), what makes them."""
+
+    def __init__(self, folder, fitted_schema=None, split=None):
         self.folder = folder
         self.schema = read_json(folder.schema)
-        self.fields = self.schema["fields"]
+        lacked = self.schema["splits"].get(split, {}).get("lacks", ())
+        self.fields = {name: field for name, field in self.schema["fields"].items() if name not in lacked}
         self.fitted_schema = fitted_schema or folder.schema
         self.fitted = read_json(self.fitted_schema)["fields"]
 
@@ -172,6 +188,10 @@ class Dataset:
             return column
         # The network is the same whatever data it is run on, the names of its axes included.
         return SequenceColumn(self.folder, dict(schema, axis=self.fitted[field]["axis"]), column)
+
+    def evaluated_together(self, minibatch_size):
+        """How many rows are evaluated at a time, where so many are trained on."""
+        return max(minibatch_size, EVALUATION_MINIBATCH)
 
     def rows(self, split):
         """Row indices of a split, or None where the data set has no such split."""

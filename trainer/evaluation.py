@@ -9,13 +9,13 @@ from trainer import thresholds
 from trainer.engine import C, axis_of
 from trainer.facts import jsonable
 from trainer.figures.labels import sigmoid
+from trainer.image_reports import ImageReport, field_of_images
 from trainer.layout import write_json
 from trainer.minibatches import Order
 from trainer.model import fed_to
 from trainer.objective import target_node
 from trainer.predictions import Predictions, documents
 
-EVALUATION_MINIBATCH = 256
 TUNING_SPLIT = "valid"
 
 
@@ -24,18 +24,20 @@ class Stopped(Exception):
 
 
 def held_out(dataset, split, spec):
-    """The rows of a split in their own order, or None where the data set has no such split.
-
-    They come in minibatches that are no smaller than in training. No larger either where there are base
-    models: their activations may be tens of megabytes a row.
-    """
+    """The rows of a split in their own order, or None where the data set has no such split."""
     rows = dataset.rows(split)
     if rows is None or not len(rows):
         return None
+    return Order(rows, together(dataset, spec), shuffle=False)
+
+
+def together(dataset, spec):
+    """How many rows are evaluated at a time."""
     size = spec["training"]["minibatch_size"]
-    if not any(layer["type"] == "pretrained" for layer in spec["network"]):
-        size = max(size, EVALUATION_MINIBATCH)
-    return Order(rows, size, shuffle=False)
+    # Activations of a base model may be tens of megabytes a row.
+    if any(layer["type"] == "pretrained" for layer in spec["network"]):
+        return size
+    return dataset.evaluated_together(size)
 
 
 def evaluated(model, nodes, order, stop):
@@ -133,13 +135,16 @@ def settle_thresholds(model, heads, decisions, order, stop):
         head.decide(found, "tuned")
 
 
-def evaluate(model, heads, order, folder, stop, progress=None):
-    """Write predictions.jsonl of the rows of ``order``; the figures of each head by name.
+def evaluate(model, heads, order, run, stop, progress=None):
+    """Write what is said of the rows of ``order``; the figures of each head by name.
 
     ``progress(rows so far)`` is called behind each minibatch.
     """
-    folder.mkdir(exist_ok=True)
-    predictions = Predictions(folder / "predictions.jsonl")
+    run.artifacts.mkdir(exist_ok=True)
+    predictions = Predictions(run.artifacts / "predictions.jsonl")
+    dataset = model.network.dataset
+    field = field_of_images(model.spec, dataset)
+    of_images = None if field is None else ImageReport(dataset, field, heads, order.rows, run)
     figures = [head.figures() for head in heads]
     done = 0
     for rows, pairs in Outputs(model, heads, stop).of(order):
@@ -151,10 +156,14 @@ def evaluate(model, heads, order, folder, stop, progress=None):
             if target is not None:
                 figure.add(output, target)
         predictions.add(rows, told)
+        if of_images is not None:
+            of_images.add(rows, pairs)
         done += len(rows)
         if progress is not None:
             progress(done)
     predictions.publish()
+    if of_images is not None:
+        of_images.publish()
     found = OrderedDict()
     for head, figure in zip(heads, figures):
         found[head.name] = {"kind": head.kind, "output": head.output, "target": head.target}

@@ -11,6 +11,8 @@ from trainer.network import Network
 from trainer.objective import Objective
 from trainer.parameters import digest
 from trainer.parts import learners, schedules
+from trainer.prefetch import ahead, worthwhile
+from trainer.rates import by_factor
 
 SEQUENCE_BEGIN = 2
 """CNTK's MaskKind: 0 is invalid, 1 valid."""
@@ -63,9 +65,15 @@ class Model:
         self.rate_field = learners[spec["learner"]["type"]].facts["rate"]
         self.rate = None
         call = learners.build(spec["learner"])
-        self.learner = call.make(list(self.network.parameters.values()), self.rate_at(0.0))
+        first = self.rate_at(0.0)
+        self.learners = [
+            (factor, call.make(parameters, first * factor))
+            for factor, parameters in by_factor(self.network.parameters, spec["training"]).items()
+        ]
         self.trainer = C.Trainer(
-            C.combine([self.objective.report]), (self.objective.loss, None), [self.learner]
+            C.combine([self.objective.report]),
+            (self.objective.loss, None),
+            [learner for _, learner in self.learners],
         )
         self.report_output = self.objective.report.output
         self.trained_on = fed_to(self.network.columns, self.objective.loss, self.objective.report)
@@ -79,21 +87,43 @@ class Model:
         """Before each minibatch: the rate is a function of the position, never of a saved schedule."""
         rate = self.rate_at(epoch)
         if rate != self.rate:
-            self.learner.reset_learning_rate(C.learning_parameter_schedule(rate, minibatch_size=IGNORE))
+            for factor, learner in self.learners:
+                schedule = C.learning_parameter_schedule(rate * factor, minibatch_size=IGNORE)
+                learner.reset_learning_rate(schedule)
             self.rate = rate
 
-    def values(self, rows, variables, epoch=None):
-        """Values of input variables, and the arrays whose memory they borrow.
+    def read(self, rows, variables, epoch=None):
+        """What columns hold for rows, by the input variable that it is fed to.
 
         ``epoch`` says in which the rows are trained; None: they are evaluated, and read as they are.
         """
         columns = self.network.columns
-        read = OrderedDict((variable, columns[variable].read(rows, epoch)) for variable in variables)
-        return {variable: value(found, self.device) for variable, found in read.items()}, read
+        return OrderedDict((variable, columns[variable].read(rows, epoch)) for variable in variables)
 
-    def train(self, rows, epoch):
-        """One step on a minibatch of an epoch; its loss, and every reported number summed over its rows."""
-        values, _borrowed = self.values(rows, self.trained_on, epoch)
+    def borrowing(self, read):
+        """CNTK's values of what was read, by input variable; its memory must outlive them."""
+        return {variable: value(found, self.device) for variable, found in read.items()}
+
+    def values(self, rows, variables, epoch=None):
+        """Values of input variables, and the arrays whose memory they borrow."""
+        read = self.read(rows, variables, epoch)
+        return self.borrowing(read), read
+
+    def minibatches(self, order, epoch, offset):
+        """Rows of each minibatch of an epoch behind its first ``offset``, and what was read of them."""
+
+        def read(rows):
+            return self.read(rows, self.trained_on, epoch)
+
+        minibatches = order.minibatches(epoch, offset)
+        columns = [self.network.columns[variable] for variable in self.trained_on]
+        if worthwhile(columns, order.minibatch_size):
+            return ahead(minibatches, read)
+        return ((rows, read(rows)) for rows in minibatches)
+
+    def train(self, rows, read):
+        """One step on what was read of rows; its loss, and every reported number summed over the rows."""
+        values = self.borrowing(read)
         wanted = {self.report_output: None}
         C.cntk_py.Trainer.train_minibatch(self.trainer, values, False, wanted, self.device)
         report = wanted[self.report_output].data().to_ndarray()
@@ -105,9 +135,8 @@ class Model:
         total = 0.0
         for rows in order.minibatches():
             values, _borrowed = self.values(rows, self.reported_on)
-            total = total + self.objective.report.eval(values, device=self.device).sum(
-                axis=0, dtype=np.float64
-            )
+            found = self.objective.report.eval(values, device=self.device)
+            total = total + found.sum(axis=0, dtype=np.float64)
         return total
 
     def digest(self):
@@ -116,6 +145,11 @@ class Model:
     def save(self, path):
         """Model and learner state as ``path`` and ``path``.ckp."""
         self.trainer.save_checkpoint(str(path))
+
+    def saved_bytes(self):
+        """About how many bytes ``save`` writes: the parameters and as many numbers again for each state."""
+        parameters = sum(int(np.prod(p.shape)) for p in self.network.parameters.values())
+        return 4 * parameters * (1 + learners[self.spec["learner"]["type"]].facts["state"])
 
     def restore(self, path):
         """Model and learner state from what ``save`` wrote; the rate is set anew at the next step."""

@@ -10,6 +10,7 @@ from trainer.engine import C, axis_of, step_axis
 from trainer.parameters import Maker
 from trainer.parts import layers
 from trainer.parts.layers import Codes
+from trainer.parts.regions import REGIONS
 
 
 class Network:
@@ -125,7 +126,9 @@ class Network:
         return x
 
     def built(self, make, document):
-        taken = along_one_axis([self.nodes[source] for source in sources(document)])
+        taken = [self.nodes[source] for source in sources(document)]
+        if layers[document["type"]].facts.get("sequence") != REGIONS:
+            taken = along_one_axis(taken)
         common = ("name", "input", "inputs", "share")
         settings = {key: value for key, value in document.items() if key not in common}
         return layers.build(settings, make, *taken)

@@ -27,25 +27,27 @@ class Normalizer:
 
     def read(self, rows, epoch=None):
         """Float32 array (len(rows), 1)."""
-        total = self.total(rows)
+        total = self.total(rows, epoch)
         # Where nothing has any weight the sum is zero, whatever it is multiplied by.
         scale = len(rows) / total if total else 0.0
         return np.full((len(rows), 1), scale, dtype=np.float32)
 
-    def total(self, rows):
+    def total(self, rows, epoch):
         """The sum of weights, or the number of steps."""
         if self.weight is None and self.class_weights is None:
-            return float(self.sequence.lengths(rows).sum())
+            return float(self.sequence.lengths(rows, epoch).sum())
         weights = 1.0
         if self.weight is not None:
-            weights = weights * self.each(self.weight, rows).reshape(-1).astype(np.float64)
+            weights = weights * self.each(self.weight, rows, epoch).reshape(-1).astype(np.float64)
         if self.class_weights is not None:
-            weights = weights * (self.each(self.target, rows).astype(np.float64) @ self.class_weights)
+            weights = weights * (self.each(self.target, rows, epoch).astype(np.float64) @ self.class_weights)
         return float(weights.sum())
 
-    def each(self, column, rows):
+    def each(self, column, rows, epoch):
         """A column's values for each step of the term, or each row."""
         if column.axis is not None:
-            return column.flat(rows)
-        values = column.read(rows)
-        return values if self.sequence is None else np.repeat(values, self.sequence.lengths(rows), axis=0)
+            return column.flat(rows, epoch)
+        values = column.read(rows, epoch)
+        return (
+            values if self.sequence is None else np.repeat(values, self.sequence.lengths(rows, epoch), axis=0)
+        )

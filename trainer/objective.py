@@ -84,7 +84,10 @@ class Objective:
     def term(self, document, tally):
         """What a term adds to the number of each row that is minimised."""
         target = target_node(self.network, document)
-        value = losses.build(settings(document), self.network.nodes[document["output"]], target)
+        given = settings(document)
+        if given.get("element_weight") is not None:
+            given["element_weight"] = self.network.target(given["element_weight"])
+        value = losses.build(given, self.network.nodes[document["output"]], target)
         weights = self.weights(document, target, value)
         plain, examples = tally.add(value), tally.count(value)
         weighted, divisor = plain, examples

@@ -15,13 +15,26 @@ TOP_CLASSES = 5
 """With more than ``LISTED_CLASSES`` classes only so many of the likeliest are told."""
 
 
-class Predictions:
-    """One JSON object a row, written minibatch by minibatch; the file appears whole, by ``publish``."""
+class Lines:
+    """One JSON object a line, written minibatch by minibatch; the file appears whole, by ``publish``."""
 
     def __init__(self, path):
         self.path = path
         self.aside = path.parent / (".writing-" + path.name)
         self.stream = open(str(self.aside), "w", encoding="utf-8")  # noqa: SIM115  # closed by publish
+
+    def write(self, document):
+        self.stream.write(line(document))
+
+    def publish(self):
+        self.stream.flush()
+        os.fsync(self.stream.fileno())
+        self.stream.close()
+        os.rename(str(self.aside), str(self.path))
+
+
+class Predictions(Lines):
+    """predictions.jsonl."""
 
     def add(self, rows, told):
         """Rows of the data set, and for each head its name and one document a row."""
@@ -29,13 +42,7 @@ class Predictions:
             document = {"row": int(row)}
             for name, documents in told:
                 document[name] = documents[position]
-            self.stream.write(line(document))
-
-    def publish(self):
-        self.stream.flush()
-        os.fsync(self.stream.fileno())
-        self.stream.close()
-        os.rename(str(self.aside), str(self.path))
+            self.write(document)
 
 
 def line(document):

@@ -14,7 +14,7 @@ from trainer.bases import Bases
 from trainer.bundle import write_bundle
 from trainer.callbacks import BestAndPatience, Evaluation, LossSeries, Progress, Saving
 from trainer.checkpoints import BrokenCheckpoint, Checkpoints, verify
-from trainer.columns import Dataset
+from trainer.detection.regions import opened
 from trainer.engine import C, take_a_first_step, use_threads
 from trainer.evaluation import Stopped, evaluate, held_out, settle_thresholds, write_report
 from trainer.facts import Facts, jsonable
@@ -74,7 +74,8 @@ def run_on(folder, attempt, dataset_folder):
     state = State()
     attempt_it = attempt_evaluation if spec.get("evaluation") else attempt_training
     try:
-        dataset = open_dataset(dataset_folder, folder.schema if folder.schema.exists() else None)
+        fitted = folder.schema if folder.schema.exists() else None
+        dataset = open_dataset(spec, dataset_folder, fitted)
         summary = attempt_it(folder, spec, dataset, state, found, facts, stop)
     except Stopped:
         return STOPPED
@@ -108,10 +109,10 @@ def run_on(folder, attempt, dataset_folder):
     return 0 if result["outcome"] == "succeeded" else 1
 
 
-def open_dataset(folder, fitted):
-    """The data set in ``folder``, preprocessed as ``fitted`` says; BadData where it is not whole."""
+def open_dataset(spec, folder, fitted):
+    """The data set of a job, preprocessed as ``fitted`` says; BadData where it is not whole."""
     try:
-        return Dataset(folder, fitted)
+        return opened(spec, folder, fitted)
     except (OSError, ValueError, KeyError) as error:
         if is_volume_fault(error):
             raise
@@ -138,6 +139,7 @@ def attempt_training(folder, spec, dataset, state, found, facts, stop):
     model = Model(spec, dataset, bases, cached)
     order = Order(dataset.rows("train"), training["minibatch_size"], training["seed"], training["shuffle"])
     checkpoints = Checkpoints(folder, spec, model, found, facts)
+    checkpoints.require_room()
     restore(folder, spec, model, state, checkpoints, facts)
     if state.epoch >= training["epochs"] or state.stopped_early:
         # Trained to the end before: only evaluation is left, and it may not come first.
@@ -177,7 +179,7 @@ def conclude(folder, spec, dataset, model, state, found, stop):
     settle_thresholds(model, parts, spec.get("decisions", ()), valid, stop)
     digest = model.digest()
     described = {"job": folder.path.name, "fingerprint": spec["fingerprint"], "parameters_sha256": digest}
-    figures = {} if order is None else evaluate(model, parts, order, folder.artifacts, stop)
+    figures = {} if order is None else evaluate(model, parts, order, folder, stop)
     keep(model, spec.get("keep"), order, folder, stop)
     rows = 0 if order is None else len(order)
     write_report(

@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,19 +15,19 @@ from contextlib import contextmanager
 from enum import Enum
 
 from jobs.errors import Unavailable
-from jobs.journal import last_event, read_events
+from jobs.journal import last_event
 from jobs.queue import TokenQueue
 from jobs.reconcile import close_journal
-from jobs.record import Kind, Record
+from jobs.record import Record
 from jobs.settings import Settings
 from jobs.states import TERMINAL, Reason, State
 from jobs.store import Hold, Refused, Store
-from trainer.layout import RunDirectory, write_whole
+from trainer.layout import RunDirectory, read_json, write_whole
 from worker.bell import Bell, ring_on_message
-from worker.curves import learning_curves
 from worker.finish import Ending, Outcome, decide, read_result
+from worker.gallery import GALLERY
 from worker.launch import launch, trainer_environment
-from worker.pictures import load, pictures
+from worker.limits import Breach, Watchdog
 from worker.processes import kill_group, kill_recorded
 from worker.relay import Relay
 
@@ -55,7 +54,6 @@ BEAT_SECONDS = 1.0
 """How often the lease is renewed, and how late a cancel request is seen at the latest."""
 _GLANCE_SECONDS = 0.1
 """How often the trainer's facts are looked at."""
-CURVES, PICTURES = "curves.png", "pictures.png"
 
 log = logging.getLogger("worker")
 
@@ -90,6 +88,7 @@ class Attempt:
         self._relay = Relay(store, self._run, record)
         self._bell = Bell()
         self._hold = Hold.HELD
+        self._breach: Breach | None = None
         self._next_beat = 0.0
         self._reachable = True
 
@@ -128,6 +127,7 @@ class Attempt:
             read_result(self._run),
             process.returncode if process is not None else None,
             cancelled=self._hold in (Hold.CANCEL, Hold.CANCEL_SAVING),
+            breach=self._breach,
             paused=self._hold is Hold.PAUSE,
             told=told,
             stopping=self._bell.stop_asked,
@@ -141,8 +141,11 @@ class Attempt:
         """
         kill_at = None
         rung = True
+        limits = read_json(self._run.spec).get("limits") or {}
+        watchdog = Watchdog(limits, self._relay.record, self._files, self._settings.stall_seconds)
         while process.poll() is None:
             self._beat(now=rung)
+            self._breach = self._breach or watchdog.look(process.pid)
             way = self._way()
             if way is _Way.AT_ONCE:
                 kill_group(process.pid)
@@ -170,7 +173,8 @@ class Attempt:
 
     def _way(self) -> _Way:
         way = _WAY_OF[self._hold]
-        return _Way.SAVING if way is _Way.STAY and self._bell.stop_asked else way
+        wanted = self._bell.stop_asked or self._breach is not None
+        return _Way.SAVING if way is _Way.STAY and wanted else way
 
     def _forward(self) -> None:
         if not self._reachable:
@@ -216,39 +220,29 @@ class Attempt:
         That one fails is not the job's failure, nor the other's; a worker that must leave does not wait.
         """
         record = self._relay.record
+        wanted = [drawing for drawing in GALLERY if record.kind in drawing.of]
         drawn: dict[str, bytes] = {}
-        named = {"pictures": (PICTURES, self._kept)}
-        if record.kind is Kind.TRAINING:
-            named["learning curves"] = (CURVES, self._curves)
 
         def draw() -> None:
-            for what, (name, picture) in named.items():
+            for drawing in wanted:
                 try:
-                    found = picture(record.name or record.id)
+                    found = drawing.draw(self._run, record.name or record.id)
                     if found is not None:
-                        drawn[name] = found
+                        drawn[drawing.file] = found
                 except Exception as error:
-                    log.warning("the %s of %s could not be drawn: %s", what, record.id, error)
+                    log.warning("the %s of %s could not be drawn: %s", drawing.what, record.id, error)
 
-        drawing = threading.Thread(target=draw, daemon=True)
-        drawing.start()
-        while drawing.is_alive() and not self._bell.stop_asked and self._hold is not Hold.LOST:
+        drawing_all = threading.Thread(target=draw, daemon=True)
+        drawing_all.start()
+        while drawing_all.is_alive() and not self._bell.stop_asked and self._hold is not Hold.LOST:
             self._beat()
             self._bell.wait(_GLANCE_SECONDS / 2)
-        for what, (name, _) in named.items():
-            if name in drawn:
+        for drawing in wanted:
+            if drawing.file in drawn:
                 try:
-                    write_whole(self._run.artifacts / name, drawn[name])
+                    write_whole(self._run.artifacts / drawing.file, drawn[drawing.file])
                 except OSError as error:
-                    log.warning("the %s of %s could not be written: %s", what, record.id, error)
-
-    def _curves(self, title: str) -> bytes | None:
-        best = (read_result(self._run) or {}).get("best") or {}
-        return learning_curves(read_events(self._run, limit=sys.maxsize), title, best.get("epoch"))
-
-    def _kept(self, title: str) -> bytes | None:
-        """What the spec had the trainer keep to be seen, if anything."""
-        return pictures(load(self._run.pictures), title) if self._run.pictures.is_file() else None
+                    log.warning("the %s of %s could not be written: %s", drawing.what, record.id, error)
 
     def _move(self, outcome: Outcome) -> None:
         moved = self._store.transition(

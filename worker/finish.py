@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,11 +13,13 @@ from jobs.record import Record
 from jobs.settings import Settings
 from jobs.states import TRANSITIONS, Reason, State
 from trainer.layout import AttemptDirectory, RunDirectory, is_volume_fault, read_json
+from worker.limits import Breach
 
 STOPPED_STATUS = 75
 """The trainer's exit status (EX_TEMPFAIL) after it saved and left because it was asked to."""
 VOLUME_STATUS = 74
 """The trainer's exit status (EX_IOERR) where the volume is full, read-only or out of reach."""
+_FULL_BYTES = 1 << 20
 _TAIL_LINES = 12
 _TAIL_BYTES = 8192
 
@@ -31,6 +34,8 @@ class Ending:
     """Exit status of the trainer, negative for a signal; None where it never ran."""
     cancelled: bool = False
     """Somebody asked for the job's end."""
+    breach: Breach | None = None
+    """A limit that was reached."""
     paused: bool = False
     """Somebody asked for a pause."""
     told: bool = False
@@ -73,6 +78,10 @@ def decide(record: Record, run: RunDirectory, ending: Ending, settings: Settings
         case Ending(result=dict(result)):
             reason = _reason(result, State.FAILED, Reason.TRAINER_ERROR)
             return Outcome(State.FAILED, reason, result["detail"], _gains(record, run, result))
+        case Ending(breach=Breach(reason, detail)) if reason is Reason.STALLED:
+            return _crash(record, run, reason, detail, settings)
+        case Ending(breach=Breach(reason, detail)):
+            return Outcome(State.FAILED, reason, detail, _counted(run))
         case Ending(paused=True):
             return Outcome(State.PAUSED, Reason.PAUSE_REQUESTED, fields=_counted(run))
         case Ending(stopping=False, told=True):
@@ -81,14 +90,24 @@ def decide(record: Record, run: RunDirectory, ending: Ending, settings: Settings
             return Outcome(State.QUEUED, Reason.WORKER_STOPPED)
         case _:
             detail = _obituary(run.attempt(record.attempt), ending)
-            verdict = after_crash(record, run, _cause(ending), detail, settings)
-            fields: dict[str, Any] = dict(verdict.fields)
-            return Outcome(verdict.target, verdict.reason, verdict.detail, fields, verdict.delay_s)
+            return _crash(record, run, _cause(run, ending), detail, settings)
 
 
-def _cause(ending: Ending) -> Reason:
+def _crash(record: Record, run: RunDirectory, reason: Reason, detail: str, settings: Settings) -> Outcome:
+    verdict = after_crash(record, run, reason, detail, settings)
+    fields: dict[str, Any] = {**verdict.fields, **_counted(run)}
+    return Outcome(verdict.target, verdict.reason, verdict.detail, fields, verdict.delay_s)
+
+
+def _is_full(run: RunDirectory) -> bool:
+    """Whether the volume has no room: somebody filled it while the trainer was writing, which CNTK may not
+    survive, nor tell."""
+    return shutil.disk_usage(run.path).free < _FULL_BYTES
+
+
+def _cause(run: RunDirectory, ending: Ending) -> Reason:
     """Whose fault it is that an attempt ended without a result: the volume's, or its own."""
-    of_the_volume = ending.status == VOLUME_STATUS or is_volume_fault(ending.trouble)
+    of_the_volume = ending.status == VOLUME_STATUS or is_volume_fault(ending.trouble) or _is_full(run)
     return Reason.VOLUME_UNUSABLE if of_the_volume else Reason.CRASHED
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ingest.faults import FaultList
 from ingest.images.archives import Archive
 from ingest.images.decode import EXTENSIONS
-from ingest.images.labels import Labels
+from ingest.images.labels import Labels, with_unlabelled
 from ingest.images.listing import SPLIT_FOLDERS, Entry, Listing
 from ingest.images.names import is_hidden
 from ingest.options import SPLITS
@@ -19,16 +19,9 @@ def image_paths(archive: Archive) -> list[str]:
 
 
 def list_folders(archives: Sequence[Archive], unlabelled: bool, faults: FaultList) -> Listing:
-    """``unlabelled``: whether images without a class may be anywhere, not in test alone."""
+    """``unlabelled``: whether images without a class may be anywhere, not for test alone."""
     found = [entry for archive in archives for entry in _entries(archive, faults)]
-    labelled = any(entry.told is not None for entry in found)
-    entries = []
-    for entry in found:
-        lone = labelled and entry.told is None
-        if lone and not (unlabelled or entry.split == "test"):
-            problem = f"{entry.path!r} is in no class folder, as others are; only files in test may be so"
-            faults.add(entry.archive.at(entry.path), "unlabelled", problem)
-        entries.append(Entry(entry.archive, entry.path, entry.split, entry.told, lone))
+    entries = with_unlabelled(found, unlabelled, faults)
     return Listing(entries, Labels(entries))
 
 

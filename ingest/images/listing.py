@@ -34,7 +34,12 @@ class Entry:
     """None: the archive does not tell."""
     told: Any = None
     unlabelled: bool = False
-    """Whether it is only there to be predicted: it is in none of the splits that are trained or judged on."""
+    """Whether it lacks what others are told of: then it is in no split, and only there to be predicted."""
+
+    @property
+    def part(self) -> Split | None:
+        """The split, by the archive itself or by the options; None: the rest."""
+        return self.split or self.archive.split
 
 
 @dataclass(frozen=True)
@@ -57,9 +62,14 @@ class Annotations(Protocol):
         """Find faults before any image is decoded. ``plans``: the fields by their column."""
 
     def write(
-        self, rows: Sequence[Row], plans: Mapping[str, FieldPlan], folder: Path, faults: FaultList
+        self,
+        rows: Sequence[Row],
+        pixels: Column,
+        plans: Mapping[str, FieldPlan],
+        folder: Path,
+        faults: FaultList,
     ) -> Mapping[str, Column]:
-        """The columns that ``plans`` names, row by row."""
+        """The columns that ``plans`` names, row by row. ``pixels``: the rows' images."""
 
 
 @dataclass(frozen=True)
@@ -68,3 +78,5 @@ class Listing:
 
     entries: list[Entry]
     annotations: Annotations
+    scattered: bool = False
+    """Whether images and what is told of them may lie in different archives: one may have no image."""

@@ -10,7 +10,7 @@ from ingest.field_options import Name, Strict
 
 Channels = Literal["rgb", "gray"]
 Fit = Literal["resize", "letterbox", "crop"]
-Layout = Literal["folders", "map"]
+Layout = Literal["folders", "map", "voc", "rois", "coco"]
 
 LARGEST_SIDE = 8192
 
@@ -36,5 +36,7 @@ class ImageOptions(Strict):
     """What an image that cannot be read is: left out and listed, or an error."""
     layout: Layout | None = None
     """How the archive tells what its images are. Absent: found from its files."""
+    boxes: Literal["refuse", "clip"] = "refuse"
+    """What annotated boxes off their image, inverted or empty are: an error, or cut to what is left."""
     class_names: Name | None = None
     """The file of the archive that names the classes, in the order of their numbers. Absent: by its name."""

@@ -14,14 +14,14 @@ from typing import TypeVar
 
 import numpy as np
 
-from ingest.arrays import GrowingArray
+from ingest.arrays import Array, GrowingArray
 from ingest.columns import Column
 from ingest.faults import FaultList, listing, pointer
 from ingest.fields import NO_SPLIT, FieldPlan, Fitted, Table, Upload, plan_fields
 from ingest.images.archives import Archive, Unreadable, open_archive
 from ingest.images.decode import MAX_BYTES, BadImage, Decoded, decode, upright_size
-from ingest.images.folders import list_folders
 from ingest.images.geometry import Size
+from ingest.images.layouts import list_images
 from ingest.images.listing import Entry, Listing, Row
 from ingest.images.options import ImageOptions
 from ingest.options import SPLITS, Options
@@ -36,8 +36,8 @@ LISTED = 100
 """Bad images that the schema lists."""
 THREADS = 2
 """Pillow lets go of the interpreter while it decodes and resizes."""
-IN_FLIGHT_BYTES = 32 << 20
-"""About how many pixels are decoded and not yet written."""
+IN_FLIGHT_BYTES = 16 << 20
+"""About how many bytes of pixels are decoded before they are written."""
 
 Found = TypeVar("Found")
 
@@ -52,6 +52,7 @@ def read(
     faults are left in ``faults``.
     """
     assert options.images is not None
+    by_file = {name: split for split, names in (options.splits.files or {}).items() for name in names}
     with ExitStack() as opened:
         archives = []
         for number, upload in enumerate(uploads):
@@ -59,9 +60,10 @@ def read(
             opened.callback(spool.unlink, missing_ok=True)
             archive = open_archive(upload, spool, limit, faults)
             if archive is not None:
+                archive.split = by_file.get(upload.filename)
                 archives.append(opened.enter_context(closing(archive)))
         faults.raise_if_any()
-        found = _listing(archives, options, bool(fitted), faults)
+        found = _listing(archives, options, fitted, faults)
         plans = _plans(found, options, fitted, faults)
         by_column = {plan.columns[0]: plan for plan in plans}
         found.annotations.check(found.entries, by_column, faults)
@@ -72,12 +74,14 @@ def read(
     _report(bad, len(rows), options.images, faults)
     faults.raise_if_any()
     _write_names(rows, len(archives) > 1, folder / NAMES)
-    columns = {IMAGE: pixels, **found.annotations.write(rows, by_column, folder, faults)}
+    columns = {IMAGE: pixels, **found.annotations.write(rows, pixels, by_column, folder, faults)}
     kept = Counter(row.entry.archive.filename for row in rows)
     return Table(
         [(plan, [columns[plan.columns[0]]]) for plan in plans],
         [kept[upload.filename] for upload in uploads],
-        _split_codes(rows, options),
+        bytes(
+            NO_SPLIT if row.entry.unlabelled else SPLITS.index(row.entry.part or options.rest) for row in rows
+        ),
         ImagesSchema(
             channels=options.images.channels,
             size=size,
@@ -91,20 +95,20 @@ def read(
                 for entry, found in bad[:LISTED]
             ],
         ),
+        tuple(found.annotations.columns),
     )
 
 
-def _listing(archives: Sequence[Archive], options: Options, predicted: bool, faults: FaultList) -> Listing:
-    found = list_folders(archives, predicted, faults)
+def _listing(archives: Sequence[Archive], options: Options, fitted: Fitted, faults: FaultList) -> Listing:
+    found = list_images(archives, options, fitted, faults)
     for archive in archives:
         members = [entry for entry in found.entries if entry.archive is archive]
-        if not members and not faults.count:
+        if not members and not found.scattered and not faults.count:
             some = listing(list(archive.sizes)) or "nothing"
             faults.add(archive.at(), "empty", f"the archive holds no image; it holds {some}")
-        for split, names in (options.splits.files or {}).items():
-            if archive.filename in names and any(entry.split is not None for entry in members):
-                problem = f"{archive.filename!r} has folders or files of splits itself; leave it out here"
-                faults.add(pointer("options", "splits", "files", split), "conflict", problem)
+        if archive.split is not None and any(entry.split is not None for entry in members):
+            problem = f"{archive.filename!r} has folders or files of splits itself; leave it out here"
+            faults.add(pointer("options", "splits", "files", archive.split), "conflict", problem)
     faults.raise_if_any()
     return found
 
@@ -165,12 +169,19 @@ def _decode(
     def decoded(entry: Entry) -> Decoded | BadImage:
         return _read(entry, lambda data: decode(data, size, told.fit, told.channels))
 
-    for entry, found in _each(decoded, entries, max(1, IN_FLIGHT_BYTES // math.prod(shape))):
+    held: list[Array] = []
+    at_once = max(1, IN_FLIGHT_BYTES // math.prod(shape))
+    for entry, found in _each(decoded, entries, at_once):
         if isinstance(found, BadImage):
             bad.append((entry, found))
-        else:
-            pixels.append(found.pixels)
-            rows.append(Row(entry, found.original, found.placement))
+            continue
+        rows.append(Row(entry, found.original, found.placement))
+        held.append(found.pixels)
+        if len(held) == at_once:
+            pixels.append(np.stack(held))
+            held.clear()
+    if held:
+        pixels.append(np.stack(held))
     return Column("dense", shape, {"values": pixels.path}, pixels.close(), "uint8"), rows, bad
 
 
@@ -189,6 +200,8 @@ def _upright_size(entry: Entry) -> Size | BadImage:
 
 
 def _read(entry: Entry, use: Callable[[bytes], Found]) -> Found | BadImage:
+    if entry.path not in entry.archive.sizes:
+        return BadImage("missing_image", "is not in the archive")
     try:
         return use(entry.archive.read(entry.path, MAX_BYTES))
     except Unreadable as problem:
@@ -210,16 +223,6 @@ def _report(bad: Sequence[tuple[Entry, BadImage]], good: int, told: ImageOptions
             Fault(entry.archive.at(entry.path), found.code, f"{entry.path!r} {found.detail}; {cure}")
             for entry, found in bad
         ),
-    )
-
-
-def _split_codes(rows: Sequence[Row], options: Options) -> bytes:
-    by_file = {name: split for split, names in (options.splits.files or {}).items() for name in names}
-    return bytes(
-        NO_SPLIT
-        if row.entry.unlabelled
-        else SPLITS.index(row.entry.split or by_file.get(row.entry.archive.filename, options.rest))
-        for row in rows
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from jobs.bases import Lookup
-from jobs.checks import bases, comparisons, decisions, features, keeping, learning, nodes
+from jobs.checks import bases, comparisons, decisions, features, keeping, learning, nodes, regions
 from jobs.checks.draft import Draft
 from jobs.dataset import DatasetSchema
 from jobs.errors import Fault
@@ -26,6 +26,7 @@ def check(spec: dict[str, Any], schema: DatasetSchema, models: Lookup) -> tuple[
     draft = Draft(spec, schema)
     if "train" not in schema.splits:
         draft.fault("/dataset", "no_training_split", f"data set {schema.id} has no training split")
+    regions.declared(draft)
     nodes.names(draft)
     found = bases.bases(draft, models)
     planned = plan(nodes.inputs(draft), spec["network"], draft.faults, found)
@@ -33,6 +34,7 @@ def check(spec: dict[str, Any], schema: DatasetSchema, models: Lookup) -> tuple[
         target = losses[term["type"]].facts["target"]
         comparisons.comparison(draft, f"/objective/{position}", term, target, planned)
         comparisons.class_weights(draft, f"/objective/{position}/class_weights", term)
+        comparisons.element_weight(draft, f"/objective/{position}/element_weight", term, planned)
     for position, metric in enumerate(spec["metrics"]):
         target = metrics[metric["type"]].facts["target"]
         comparisons.comparison(draft, f"/metrics/{position}", metric, target, planned)
@@ -50,5 +52,6 @@ def check(spec: dict[str, Any], schema: DatasetSchema, models: Lookup) -> tuple[
     learning.watch(draft)
     learning.schedules(draft)
     learning.learner(draft)
+    learning.rates(draft, planned)
     nodes.sparse(draft)
     return planned, draft.faults

@@ -252,6 +252,25 @@ def example_weights(draft: Draft, planned: Plan) -> None:
             )
 
 
+def element_weight(draft: Draft, at: str, term: dict[str, Any], planned: Plan) -> None:
+    """A loss's weight of each element has the output's shape."""
+    name = term.get("element_weight")
+    if name is None:
+        return
+    names = {layer["name"] for layer in draft.spec["network"]} | set(draft.spec["inputs"])
+    found = _target(draft, at, name, names)
+    output = planned.nodes.get(term["output"])
+    if found is None or output is None:
+        return
+    if found.kind != "dense" or (found.shape, found.axis) != (output.shape, output.axis):
+        draft.fault(
+            at,
+            "shape",
+            f"an element weight is dense and as the output {term['output']!r} is, {by(output.shape)}, one a "
+            f"{along(output.axis)}, but {draft.source(name)!r} is {described(found)}",
+        )
+
+
 def _weight(draft: Draft, at: str, name: str) -> None:
     found = draft.field(at, name)
     if found is None:

@@ -21,6 +21,7 @@ class Draft:
         self.faults.append(Fault(pointer, code, detail))
 
     def field(self, pointer: str, name: str) -> FieldSchema | None:
+        """The field that CNTK is to be fed, or to compare with; a fault where that cannot be."""
         found = self.schema.fields.get(name)
         if found is None:
             self.fault(
@@ -28,6 +29,14 @@ class Draft:
                 "unknown_field",
                 f"data set {self.schema.id} has no field {name!r}; {nearest(name, list(self.schema.fields))}",
             )
+        elif found.min_length == 0:
+            self.fault(
+                pointer,
+                "empty_sequences",
+                f"{name!r} has rows without a step, such as images without a box, and a network takes at "
+                "least one of each row; such fields go into 'regions'",
+            )
+            return None
         return found
 
     def source(self, target: str) -> str:

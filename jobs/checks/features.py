@@ -48,6 +48,10 @@ def _moved(draft: Draft, planned: Plan, bases: Mapping[str, Base | None]) -> set
         for name, entry in draft.spec["inputs"].items()
         if entry["augment"] or name not in planned.nodes or fields[entry["field"]].kind != "dense"
     }
+    regions = draft.spec["regions"]
+    if regions is not None and regions["flip"] != "none":
+        entries = draft.spec["inputs"].items()
+        moved |= {name for name, entry in entries if entry["field"] == regions["image"]}
     known = set(draft.spec["inputs"])
     learned = {layer.name for layer in planned.layers if layer.parameters}
     for position in planned.order:

@@ -74,3 +74,18 @@ def learner(draft: Draft) -> None:
         draft.fault("/learner/clip_value", "exclusive", "give clip_norm or clip_value, not both")
     if chosen["type"] == "rmsprop" and chosen["max"] <= chosen["min"]:
         draft.fault("/learner/max", "order", f"max must be above min, which is {chosen['min']:g}")
+
+
+def rates(draft: Draft, planned: Plan) -> None:
+    """Factors of the learning rate are of layers that have something to learn."""
+    factors = draft.spec["training"]["rate_factors"] or {}
+    layers = [layer["name"] for layer in draft.spec["network"]]
+    parameters = {layer.name: layer.parameters for layer in planned.layers}
+    for name in factors:
+        at = f"/training/rate_factors/{name}"
+        if name not in layers:
+            draft.fault(at, "unknown_node", f"no layer is named {name!r}; {nearest(name, layers)}")
+        elif not parameters.get(name, 1):
+            able = ", ".join(other for other, count in parameters.items() if count) or "none"
+            detail = f"{name!r} has no parameters of its own to learn; these layers have: {able}"
+            draft.fault(at, "nothing_to_learn", detail)

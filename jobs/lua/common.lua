@@ -60,6 +60,10 @@ local function enter(state)
     else
       redis.call('ZADD', 'cj:waiting', whole(now), ask.id)
     end
+    local patience = get('max_queue_ms')
+    if patience and (get('reason') == 'submitted' or get('reason') == 'resumed' or get('reason') == 'retried') then
+      redis.call('ZADD', 'cj:overdue', whole(now + tonumber(patience)), ask.id)
+    end
     -- It may have been at its end before: somebody asked for another attempt.
     redis.call('HDEL', job, 'finished_at')
     redis.call('SADD', 'cj:dataset:' .. get('dataset') .. ':live', ask.id)
@@ -78,6 +82,7 @@ local function leave(state)
   redis.call('ZREM', 'cj:jobs:' .. kind() .. ':' .. state, ask.id)
   redis.call('ZREM', 'cj:waiting', ask.id)
   redis.call('ZREM', 'cj:delayed', ask.id)
+  redis.call('ZREM', 'cj:overdue', ask.id)
   redis.call('HDEL', job, 'not_before')
   redis.call('ZREM', 'cj:leases', ask.id)
 end

@@ -12,6 +12,7 @@ import pytest
 from pydantic import BaseModel
 
 from ingest.field_options import FieldOptions, HashOptions, TokenOptions
+from ingest.images.options import ImageOptions
 from ingest.options import FORMATS, Options, SplitOptions
 from jobs.errors import InvalidInput
 from tests.ingestion import Ingested, Ingestion
@@ -93,7 +94,9 @@ def test_all_formats_have_an_example() -> None:
     assert shown - FORMATS.keys() == {".xml"}
 
 
-@pytest.mark.parametrize("model", [Options, FieldOptions, SplitOptions, TokenOptions, HashOptions])
+@pytest.mark.parametrize(
+    "model", [Options, FieldOptions, SplitOptions, TokenOptions, HashOptions, ImageOptions]
+)
 def test_every_option_is_named(model: type[BaseModel]) -> None:
     for option in model.model_fields:
         assert f"`{option}`" in PAGE or f'"{option}"' in PAGE, option

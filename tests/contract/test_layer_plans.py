@@ -20,6 +20,8 @@ class Row:
     given: dict[str, Any]
     sparse: bool = False
     axis: str | None = None
+    only: int | None = None
+    """Position of the one input that is a sequence; None: all are."""
 
     @property
     def layer(self) -> dict[str, Any]:
@@ -38,7 +40,9 @@ class Row:
 
 
 def row(layer: str, *shapes: tuple[int, ...], sparse: bool = False, **given: Any) -> Row:
-    return Row(layer, list(shapes), given, sparse, "in0" if "sequence" in layers[layer].facts else None)
+    role = layers[layer].facts.get("sequence")
+    axis = "in0" if role else None
+    return Row(layer, list(shapes), given, sparse, axis, 1 if role == "regions" else None)
 
 
 SLIDING = [
@@ -174,6 +178,8 @@ ROWS = [
     row("product", (1,), (4,)),
     row("difference", (4,), (4,)),
     row("difference", (4,), (1,), absolute=True),
+    row("roi_pooling", (3, 7, 8), (4,)),
+    row("roi_pooling", (2, 9, 5), (4,), size=[3, 1], stride=7.5, offset=2.5),
 ]
 ROWS += [replace(row, axis="in0") for row in ROWS if row.axis is None]
 """What works on a row works on each step of a sequence."""
@@ -188,8 +194,14 @@ def built(environment: dict[str, Any]) -> list[dict[str, Any]]:
     """What CNTK made of each row, in one process."""
     requests = []
     for row in ROWS:
-        about = {"sparse": row.sparse, "axis": row.axis}
-        inputs = {f"in{i}": {"shape": shape, **about} for i, shape in enumerate(row.shapes)}
+        inputs = {
+            f"in{i}": {
+                "shape": shape,
+                "sparse": row.sparse,
+                "axis": row.axis if row.only in (None, i) else None,
+            }
+            for i, shape in enumerate(row.shapes)
+        }
         taken = {"inputs": list(inputs)} if len(inputs) > 1 else {"input": "in0"}
         requests.append({"inputs": inputs, "layers": [{"name": "made", **taken, **row.layer}], "seed": 1})
     return list(in_trainer(environment, "graph", requests))
@@ -264,6 +276,10 @@ REFUSED = [
     (row("product", (3,), (4,)), "do not go together"),
     (row("difference", (2, 3), (3,)), "do not go together"),
     (row("lstm", (4,), units=4, init_recurrent="bilinear"), "bilinear fills square"),
+    (row("roi_pooling", (6, 8), (4,)), "features of (channels, height, width), not 6 x 8"),
+    (row("roi_pooling", (3, 6, 8), (5,)), "a sequence of 4 numbers, not 5"),
+    (row("roi_pooling", (3, 6, 8), (4,)), "size 7 x 7 is larger than the features, which are 6 x 8"),
+    (row("roi_pooling", (3, 6, 8), (4,), size=[7]), "size takes rows and columns, not 1 sizes"),
 ]
 
 

@@ -54,6 +54,12 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
         "other": Sequences(np.arange(others.sum()) % 9, others),
         "similar": np.where(turns, 4.0, 1.0),
     }
+    boxed = np.arange(40) % 3
+    columns |= {
+        "boxes": Sequences(random.uniform(0, 28, size=(boxed.sum(), 4)), boxed),
+        "box_class": Sequences(np.arange(boxed.sum()) % 3, boxed),
+        "proposals": Sequences(random.uniform(0, 28, size=(400, 4)), np.full(40, 10)),
+    }
     workshop.dataset("page", columns, {"train": np.arange(40)})
     return workshop
 
@@ -70,6 +76,12 @@ def test_recipe_becomes_what_the_page_says(
     values = values_of(short["recipe"])
     assert field_faults(values, schema) == []
     assert expand(short, values, schema) == written_out
-    rest = {"dataset": "ds_page", "training": {"epochs": 1}}
-    one, other = (normalise(spec | rest, workshop.volume, workshop.settings) for spec in (short, written_out))
+    one, other = (
+        normalise(
+            {**spec, "dataset": "ds_page", "training": {**spec.get("training", {}), "epochs": 1}},
+            workshop.volume,
+            workshop.settings,
+        )
+        for spec in (short, written_out)
+    )
     assert one.document == other.document

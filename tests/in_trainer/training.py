@@ -1,9 +1,9 @@
 """Run the real training loop on complete specs: rows of JSON on the standard input, JSON on the output.
 
-A row holds ``spec``, ``dataset`` (its folder), ``initial`` ({parameter: values} to begin with)
-and ``after``, the steps behind which the parameters are wanted. Reported are these, the loss of
-every minibatch, each split's summary before the training, and the statistics behind it. Run by
-the trainer's interpreter.
+A row holds ``spec``, ``dataset`` (its folder), ``initial`` ({parameter: values} to begin with),
+``after``, the steps behind which the parameters are wanted, and perhaps ``ahead``, whether minibatches are
+read ahead (without it, as the model sees fit). Reported are the parameters, the loss of every minibatch, each
+split's summary before the training, and the statistics behind it. Run by the trainer's interpreter.
 """
 
 import json
@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer.columns import Dataset
+from trainer import model as model_room
+from trainer.detection.regions import opened
 from trainer.engine import C
 from trainer.layout import DatasetDirectory
 from trainer.loop import train
@@ -44,8 +45,11 @@ def values(variables):
 
 
 def report(row):
-    spec, dataset = row["spec"], Dataset(DatasetDirectory(Path(row["dataset"])))
+    spec = row["spec"]
+    dataset = opened(spec, DatasetDirectory(Path(row["dataset"])))
     training = spec["training"]
+    if "ahead" in row:
+        model_room.worthwhile = lambda columns, minibatch_size: row["ahead"]
     model = Model(spec, dataset)
     for name, value in row.get("initial", {}).items():
         model.network.parameters[name].value = np.array(value, dtype=np.float32)

@@ -89,7 +89,7 @@ def test_inputs_and_targets_are_what_the_page_says(
     class Stored:
         shape = stored.shape[1:]
 
-        def read(self, rows: np.ndarray) -> np.ndarray:
+        def read(self, rows: np.ndarray, epoch: int | None = None) -> np.ndarray:
             return stored[rows]
 
     augment = asked[0]["spec"]["inputs"]["seen"]["augment"]
@@ -129,6 +129,22 @@ def classifier(dataset: str, epochs: int) -> dict[str, Any]:
         "training": {"epochs": epochs, "minibatch_size": MINIBATCH, "seed": SEED},
         "checkpoints": {"every_minibatches": 8, "keep_last": 9},
     }
+
+
+def test_reading_ahead_changes_no_bit(workshop: Workshop, dataset: str) -> None:
+    document = normalise(classifier(dataset, 3), workshop.volume, workshop.settings).document
+    asked = [
+        {
+            "spec": document,
+            "dataset": str(workshop.volume.dataset(dataset).path),
+            "after": [5, 18],
+            "ahead": ahead,
+        }
+        for ahead in (False, True)
+    ]
+    without, within = in_trainer(workshop.environment, "training", asked)
+    assert len(within["losses"]) == 18
+    assert without == within
 
 
 def test_interrupted_run_ends_with_the_same_bits(workshop: Workshop, dataset: str) -> None:

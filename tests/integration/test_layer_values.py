@@ -330,8 +330,99 @@ SEQUENCES: list[Row] = [
 LENGTHS = (4, 1, 6)
 
 
+def roi_pooling(
+    features: np.ndarray, box: np.ndarray, size: list[int], stride: float, offset: float
+) -> np.ndarray:
+    far = np.array([features.shape[2], features.shape[1]] * 2) - 1
+    columns = np.clip(np.floor((box - offset) / stride + 0.5), 0, far).astype(int)
+    cells = []
+    for first, last, parts in ((columns[1], columns[3], size[0]), (columns[0], columns[2], size[1])):
+        each = (last - first + 1) / parts
+        edges = [(int(np.floor(k * each)), int(np.ceil((k + 1) * each))) for k in range(parts)]
+        cells.append([slice(first + begin, first + end) for begin, end in edges])
+    made = np.zeros((len(features), *size))
+    for (i, rows), (j, along) in product(enumerate(cells[0]), enumerate(cells[1])):
+        made[:, i, j] = features[:, rows, along].max(axis=(1, 2))
+    return made
+
+
+ROI_POOLING: list[dict[str, Any]] = [
+    {"size": [2, 2], "stride": 1.0, "offset": 0.0},
+    {"size": [3, 2], "stride": 2.0, "offset": 0.0},
+    {"size": [5, 4], "stride": 1.5, "offset": 0.75},
+]
+BOXES = [
+    [[0, 0, 3, 3], [1, 1, 7, 5], [2.4, 2.6, 6.2, 6], [0, 0, 12, 9]],
+    [[3, 2, 3.2, 2.1]],
+    [[0, 0, 8, 6], [-5, -4, 2, 3], [20, 20, 30, 30], [5, 1, 6, 9], [0, 0, 0, 0], [2, 2, 4, 4]],
+]
+"""Of three images; some lie partly or wholly outside, one is a point."""
+
+
+@pytest.fixture(scope="module")
+def pooled(chosen_environment: dict[str, Any]) -> tuple[np.ndarray, list[dict[str, Any]]]:
+    features = np.random.default_rng(8).normal(size=(len(BOXES), 3, 6, 8)).astype(np.float32)
+    requests = [
+        {
+            "inputs": {"x": {"shape": (3, 6, 8)}, "rois": {"shape": (4,), "axis": "rois"}},
+            "layers": [
+                {"name": "scaled", "input": "x", **complete("layer", SCALED)},
+                {"name": "made", "inputs": ["scaled", "rois"], **complete("layer", layer)},
+            ],
+            "seed": 2,
+            "feed": {"x": features.tolist(), "rois": BOXES},
+            "weights": True,
+            "gradient": "made",
+        }
+        for layer in ({"type": "roi_pooling", **given} for given in ROI_POOLING)
+    ]
+    return features, list(in_trainer(chosen_environment, "graph", requests))
+
+
+SCALED = {"type": "convolution", "filters": 3, "filter_shape": [1, 1]}
+"""Parameters before the pooling: their gradient is right only where that of the pooling is."""
+
+
+@pytest.mark.parametrize("number", range(len(ROI_POOLING)))
+def test_roi_pooling_takes_the_largest_of_each_cell(
+    pooled: tuple[np.ndarray, list[dict[str, Any]]], number: int
+) -> None:
+    _, found = pooled
+    for image, boxes in enumerate(BOXES):
+        scaled = np.array(found[number]["scaled"]["values"][image])
+        expected = [roi_pooling(scaled, np.array(box), **ROI_POOLING[number]) for box in boxes]
+        np.testing.assert_allclose(found[number]["made"]["values"][image], expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("number", range(len(ROI_POOLING)))
+def test_gradient_of_roi_pooling_goes_to_the_largest_of_each_cell(
+    pooled: tuple[np.ndarray, list[dict[str, Any]]], number: int
+) -> None:
+    """By central differences of the sum of squares, in float64."""
+    features, found = pooled
+    weights = np.array(found[number]["scaled"]["weights"]["W"])
+    bias = np.array(found[number]["scaled"]["weights"]["b"])
+
+    def loss(matrix: np.ndarray) -> float:
+        total = 0.0
+        for image, boxes in zip(features.astype(np.float64), BOXES, strict=True):
+            scaled = np.tensordot(matrix[:, :, 0, 0], image, 1) + bias
+            total += sum(
+                np.square(roi_pooling(scaled, np.array(box), **ROI_POOLING[number])).sum() for box in boxes
+            )
+        return total
+
+    expected = np.zeros_like(weights)
+    for place in np.ndindex(weights.shape):
+        step = np.zeros_like(weights)
+        step[place] = 1e-6
+        expected[place] = (loss(weights + step) - loss(weights - step)) / 2e-6
+    np.testing.assert_allclose(found[number]["gradients"]["scaled.W"], expected, rtol=1e-3, atol=1e-3)
+
+
 def test_every_layer_has_a_row() -> None:
-    assert {layer["type"] for layer, _, _ in ROWS + SEQUENCES} == {part.name for part in layers}
+    tested = {layer["type"] for layer, _, _ in ROWS + SEQUENCES} | {"roi_pooling"}
+    assert tested == {part.name for part in layers}
 
 
 def feed(shapes: list[tuple[int, ...]]) -> dict[str, np.ndarray]:

@@ -6,7 +6,8 @@ The network is one dense layer and the loss a squared error, so that the gradien
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -285,7 +286,12 @@ def trained(
 
 
 def reference(
-    rule: Rule, schedule: dict[str, Any], all_x: np.ndarray, all_y: np.ndarray, initial: dict[str, np.ndarray]
+    rule: Rule,
+    schedule: dict[str, Any],
+    all_x: np.ndarray,
+    all_y: np.ndarray,
+    initial: dict[str, np.ndarray],
+    factors: Mapping[str, float] = MappingProxyType({}),
 ) -> tuple[dict[int, dict[str, np.ndarray]], list[float]]:
     """Parameters after each step, and the loss of each minibatch."""
     parameters = {name: value.astype(np.float64) for name, value in initial.items()}
@@ -300,7 +306,8 @@ def reference(
         gradients = {"out.W": 2 * x.T @ rest / len(x), "out.b": 2 * rest.sum(axis=0) / len(x)}
         rate = schedules.build(schedule, epoch + place * MINIBATCH / ROWS)
         for name, gradient in gradients.items():
-            parameters[name] = rule(parameters[name], gradient, states[name], rate, len(x))
+            own = rate * factors.get(name, 1.0)
+            parameters[name] = rule(parameters[name], gradient, states[name], own, len(x))
         after[step + 1] = dict(parameters)
     return after, losses
 
@@ -325,3 +332,44 @@ def test_learner_is_its_rule(
                 found["parameters"][str(step)][name], value, rtol=tolerance, atol=tolerance
             )
     np.testing.assert_allclose(found["losses"][:STEPS], losses, rtol=1e-4)
+
+
+FACTORS: list[tuple[dict[str, Any], dict[str, float]]] = [
+    # Settings of the training, and what they make of the rates of weights and biases.
+    ({"rate_factors": {"out": 0.25}}, {"out.W": 0.25, "out.b": 0.25}),
+    ({"bias_rate_factor": 2.0}, {"out.W": 1.0, "out.b": 2.0}),
+    ({"rate_factors": {"out": 0.25}, "bias_rate_factor": 2.0}, {"out.W": 0.25, "out.b": 0.5}),
+]
+
+
+@pytest.mark.parametrize("rule", [sgd, momentum, adam])
+def test_layers_and_biases_have_rates_of_their_own(
+    workshop: Workshop, data: dict[str, np.ndarray], initial: dict[str, np.ndarray], rule: Any
+) -> None:
+    name = f"line_{rule.__name__}"
+    dataset = workshop.dataset(name, {"x": data["x"], "y": data["y"]}, {"train": np.arange(ROWS)})
+    rows = []
+    for given, _ in FACTORS:
+        spec = {
+            "dataset": dataset,
+            "inputs": {"x": "x"},
+            "network": [{"name": "out", "type": "dense", "units": 3, "input": "x"}],
+            "objective": [{"type": "squared_error", "output": "out", "target": "y"}],
+            "learner": {"type": rule.__name__},
+            "training": {"epochs": EPOCHS, "minibatch_size": MINIBATCH, "shuffle": False, **given},
+        }
+        rows.append(
+            {
+                "spec": normalise(spec, workshop.volume, workshop.settings).document,
+                "dataset": str(workshop.volume.dataset(dataset).path),
+                "initial": {name: value.tolist() for name, value in initial.items()},
+                "after": [STEPS],
+            }
+        )
+    for (_, factors), row, found in zip(
+        FACTORS, rows, in_trainer(workshop.environment, "training", rows), strict=True
+    ):
+        schedule = row["spec"]["learner"][learners[rule.__name__].facts["rate"]]
+        expected, _ = reference(rule(), schedule, data["x"], data["y"], initial, factors)
+        for name, value in expected[STEPS].items():
+            np.testing.assert_allclose(found["parameters"][str(STEPS)][name], value, rtol=2e-5, atol=2e-5)

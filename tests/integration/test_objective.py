@@ -38,6 +38,14 @@ def squared_error(z: np.ndarray, t: np.ndarray) -> np.ndarray:
     return np.asarray(np.square(z - t).sum(axis=1))
 
 
+def smooth_l1(
+    z: np.ndarray, t: np.ndarray, sigma: float = 1.0, element_weight: np.ndarray | None = None
+) -> np.ndarray:
+    d = (z - t) * (1 if element_weight is None else element_weight)
+    near, far = (sigma * d) ** 2 / 2, np.abs(d) - 0.5 / sigma**2
+    return np.asarray(np.where(np.abs(d) < 1 / sigma**2, near, far).sum(axis=1))
+
+
 def logistic(z: np.ndarray, t: np.ndarray) -> np.ndarray:
     return np.asarray((np.logaddexp(0, z) - z * t).sum(axis=1))
 
@@ -59,6 +67,7 @@ def margin_ranking(z: np.ndarray, t: np.ndarray, margin: float = 1.0) -> np.ndar
 LOSSES: dict[str, Loss] = {
     "cross_entropy_with_softmax": cross_entropy,
     "squared_error": squared_error,
+    "smooth_l1": smooth_l1,
     "logistic": logistic,
     "ranking_with_negatives": ranking,
     "margin_ranking": margin_ranking,
@@ -134,6 +143,11 @@ OBJECTIVES: dict[str, dict[str, Any]] = {
         "example_weight": "weight",
     },
     "squared error": {"objective": [term(SE, "values")]},
+    "smooth L1": {"objective": [term("smooth_l1", "values")]},
+    "smooth L1 with a weight an element": {
+        "objective": [term("smooth_l1", "values", sigma=1.7, element_weight="attention", weight=0.6)],
+        "example_weight": "weight",
+    },
     "logistic": {"objective": [term(LOGISTIC, "labels")]},
     "weighted logistic": {"objective": [term(LOGISTIC, "labels", weight=0.3)], "example_weight": "weight"},
     "several terms": {
@@ -230,6 +244,7 @@ def data() -> dict[str, np.ndarray]:
         "weight": random.uniform(0, 3, size=(ROWS, 1)).astype(np.float32),
         "other": random.uniform(0, 3, size=(ROWS, 1)).astype(np.float32),
         "triple": random.normal(size=(ROWS, 3)).astype(np.float32),
+        "attention": random.integers(0, 3, size=(ROWS, CLASSES)).astype(np.float32) / 2,
     }
 
 
@@ -273,8 +288,13 @@ def found(
 
 
 def settings(item: Mapping[str, Any]) -> dict[str, Any]:
-    keys = ("label_smoothing", "top_n", "threshold", "scale", "similarity", "margin")
+    keys = ("label_smoothing", "top_n", "threshold", "scale", "similarity", "margin", "sigma")
     return {key: item[key] for key in keys if key in item}
+
+
+def weight_of_elements(item: Mapping[str, Any], data: dict[str, np.ndarray], rows: np.ndarray) -> Any:
+    name = item.get("element_weight")
+    return {"element_weight": data[name][rows]} if name else {}
 
 
 def pieces(rows: int, size: int = PIECE) -> list[slice]:
@@ -304,7 +324,10 @@ def expected_losses(
         wanted = scores if item["target"] == "scores" else target(data, item["target"])[rows]
         loss, about = LOSSES[item["type"]], settings(item)
         value = np.concatenate(
-            [loss(output[piece], wanted[piece], **about) for piece in pieces(len(rows), size)]
+            [
+                loss(output[piece], wanted[piece], **about, **weight_of_elements(item, data, rows[piece]))
+                for piece in pieces(len(rows), size)
+            ]
         )
         weights = wanted @ item["class_weights"] if item["class_weights"] else np.ones(len(rows))
         if item["example_weight"]:

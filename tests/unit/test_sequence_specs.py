@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import json
 from typing import Any
 
 import numpy as np
@@ -321,3 +322,22 @@ def test_broken_spec_is_told_where_and_what(
         found.setdefault(fault.pointer, []).append((fault.code, fault.detail))
     for pointer, (code, words) in expected.items():
         assert any(c == code and words in detail for c, detail in found.get(pointer, [])), found
+
+
+def test_rows_without_a_step_are_not_fed(shop: Workshop) -> None:
+    """CNTK has no empty sequences, so a field that has some is refused where it would be read."""
+    path = shop.volume.dataset("ds_pairs").schema
+    whole = path.read_text(encoding="utf-8")
+    document = json.loads(whole)
+    for field in ("question", "tag"):
+        document["fields"][field]["min_length"] = 0
+    try:
+        path.write_text(json.dumps(document), encoding="utf-8")
+        with pytest.raises(InvalidInput) as caught:
+            complete(shop, TAGGER)
+    finally:
+        path.write_text(whole, encoding="utf-8")
+    assert [(fault.pointer, fault.code) for fault in caught.value.faults] == [
+        ("/inputs/question/field", "empty_sequences"),
+        ("/objective/0/target", "empty_sequences"),
+    ]

@@ -92,6 +92,8 @@ def test_defaults_are_filled_in(shop: Workshop) -> None:
         "shuffle": True,
         "threads": 1,
         "early_stopping": None,
+        "rate_factors": None,
+        "bias_rate_factor": None,
     }
     assert document["learner"]["alpha"] == {"type": "constant", "rate": 0.01}
     assert document["network"][2]["init"] == {"type": "glorot_uniform", "scale": 1.0}
@@ -365,6 +367,22 @@ BROKEN: list[tuple[str, Document, dict[str, tuple[str, str]]]] = [
         "schedule without its part",
         changed(learner__alpha={"type": "warm_up", "epochs": 1}),
         {"/learner/alpha/then": ("missing", "required")},
+    ),
+    (
+        "rate factors of what is no layer or learns nothing",
+        changed(training__rate_factors={"mapps": 2.0, "pooled": 0.5}),
+        {
+            "/training/rate_factors/mapps": ("unknown_node", "did you mean 'maps'?"),
+            "/training/rate_factors/pooled": ("nothing_to_learn", "these layers have: maps, scores"),
+        },
+    ),
+    (
+        "rate factors that stand still",
+        changed(training__rate_factors={"maps": 0.0}, training__bias_rate_factor=-1.0),
+        {
+            "/training/rate_factors/maps": ("greater_than", "not 0.0"),
+            "/training/bias_rate_factor": ("greater_than", "not -1.0"),
+        },
     ),
     (
         "a name that is no name",

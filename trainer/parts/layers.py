@@ -3,9 +3,10 @@
 The engine passes ``make``, a ``trainer.parameters.Maker``, which names and seeds parameters.
 Shapes are those of one example, or of one step of a sequence; images are (channels, height, width)
 as in CNTK. In the registration, ``sparse`` says that a layer takes sparse inputs, and ``sequence``
-what it makes of a sequence: "runs" is another one of the same steps, "ends" one value for the row.
-A layer without the word works on each step by itself. ``random``: what it yields changes from one
-minibatch to the next.
+what it makes of a sequence: "runs" is another one of the same steps, "ends" one value for the row;
+"regions" looks up each step of the second input in the first, which has one value a row.
+A layer without the word works on each step by itself. ``random``: what it yields
+changes from one minibatch to the next.
 """
 
 from functools import reduce

@@ -1,10 +1,13 @@
 """Losses: one number an example, from a node of the network and a target.
 
-The engine turns a term into sum(weight * loss) / n over a minibatch of n examples. ``target``
+The engine turns a term into sum(weight * loss) / n over a minibatch of n examples, and the name of an
+``element_weight`` into its node. ``target``
 in the registration says which fields fit: "classes" (a categorical field, or a distribution
 over classes), "values" (numbers of the output's shape), "labels" (numbers in 0..1), or "layer":
 another node of the network.
 """
+
+from typing import Optional
 
 from trainer.engine import C
 from trainer.parts.pairs import similarities
@@ -28,6 +31,31 @@ def cross_entropy_with_softmax(output, target, *, label_smoothing: float = Param
 def squared_error(output, target):
     """Sum of squared differences over the elements of an example."""
     return C.squared_error(output, target)
+
+
+@losses.part("smooth_l1", target="values")
+def smooth_l1(
+    output,
+    target,
+    *,
+    sigma: float = Param(1.0, gt=0),
+    element_weight: Optional[str] = Param(
+        None, documentation="an input or a field of the output's shape: what each element counts"
+    ),
+):
+    """Quadratic near the target and linear beyond, summed over the elements of an example.
+
+    With d = element_weight * (output - target) an element adds (sigma * d)^2 / 2 where abs(d) < 1 / sigma^2,
+    else abs(d) - 1 / (2 * sigma^2). So a weight of 0 leaves an element out.
+    """
+    difference = output - target
+    if element_weight is not None:
+        difference = difference * element_weight
+    squared = float(sigma) ** 2
+    distance = C.abs(difference)
+    near = C.stop_gradient(C.less(distance, 1 / squared))
+    per_element = near * (0.5 * squared) * difference * difference + (1 - near) * (distance - 0.5 / squared)
+    return C.reshape(C.reduce_sum(per_element), (1,))
 
 
 @losses.part("logistic", target="labels")

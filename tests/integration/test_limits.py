@@ -1,0 +1,138 @@
+"""What a job may take, with real workers: each limit saves first, and tells its reason."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from jobs.reconcile import reconcile
+from jobs.record import Record
+from jobs.retry import retry
+from jobs.states import Reason, State
+from jobs.steer import pause, resume
+from tests.valkey_server import ValkeyServer
+from tests.workplace import Workplace, alive, undisturbed
+from trainer.layout import read_json, write_json
+
+ENDLESS: dict[str, Any] = {"steps": 10**6, "seconds": 0.01, "checkpoint_every": 10**6}
+
+
+@pytest.fixture
+def place(tmp_path: Path, valkey: ValkeyServer) -> Iterator[Workplace]:
+    with Workplace(tmp_path, valkey.url) as place:
+        yield place
+
+
+def trained_once(place: Workplace, record: Record, steps: int) -> None:
+    assert read_json(place.run(record.id).result)["parameters_sha256"] == undisturbed(steps)
+    assert not (place.run(record.id).path / "overlap").exists()
+
+
+def test_running_for_too_long(place: Workplace) -> None:
+    place.start_worker()
+    job_id = place.submit(**ENDLESS, limits={"max_runtime_s": 0.5}).id
+    record = place.wait_for(job_id, State.FAILED)
+    assert (record.reason, record.attempt, record.checkpoints) == (Reason.RUNTIME_LIMIT, 1, 1)
+    assert "limits.max_runtime_s is 0.5" in record.detail
+    assert record.starting_ms + record.training_ms >= 500
+    # A retry has the whole time again, and goes on where the first attempt was stopped.
+    spec = read_json(place.run(job_id).spec)
+    reached = read_json(place.run(job_id).checkpoint(place.run(job_id).published_checkpoints()[0]).loop)
+    spec["practice"]["steps"] = reached["step"] + 3
+    write_json(place.run(job_id).spec, spec)
+    retry(job_id, {}, place.store, place.queue, place.settings)
+    trained_once(place, place.wait_for(job_id, State.SUCCEEDED), reached["step"] + 3)
+
+
+def test_time_spent_waiting_is_no_running_time(place: Workplace) -> None:
+    place.start_worker()
+    job_id = place.submit(steps=40, seconds=0.01, checkpoint_every=100, limits={"max_runtime_s": 5}).id
+    place.trainer_at_work(job_id)
+    pause(job_id, place.store)
+    place.wait_for(job_id, State.PAUSED)
+    place.store.client.hset(f"cj:job:{job_id}", "phase_at", 1)
+    resume(job_id, place.store, place.queue)
+    trained_once(place, place.wait_for(job_id, State.SUCCEEDED), 40)
+
+
+def test_all_attempts_count(place: Workplace) -> None:
+    worker = place.start_worker()
+    job_id = place.submit(**ENDLESS, limits={"max_runtime_s": 60}).id
+    place.trainer_at_work(job_id)
+    worker.terminate()
+    worker.wait()
+    place.store.client.hset(f"cj:job:{job_id}", "training_ms", 60_000)
+    place.start_worker()
+    record = place.wait_for(job_id, State.FAILED)
+    assert (record.reason, record.attempt) == (Reason.RUNTIME_LIMIT, 2)
+
+
+def test_holding_too_much_memory(place: Workplace) -> None:
+    place.start_worker()
+    small = place.submit(steps=4, seconds=0.01, checkpoint_every=2, limits={"memory_bytes": 200 << 20}).id
+    large = place.submit(**ENDLESS, memory=300 << 20, limits={"memory_bytes": 200 << 20}).id
+    place.wait_for(small, State.SUCCEEDED)
+    record = place.wait_for(large, State.FAILED)
+    assert (record.reason, record.checkpoints) == (Reason.MEMORY_LIMIT, 1)
+    assert "limits.memory_bytes is 209,715,200" in record.detail
+
+
+def test_a_trainer_that_has_nothing_to_tell_is_replaced(place: Workplace) -> None:
+    place.start_worker()
+    quiet = {"attempt": 1, "step": 5}
+    job_id = place.submit(
+        steps=20, seconds=0.01, checkpoint_every=100, quiet_at=quiet, limits={"stall_s": 0.5}
+    ).id
+    place.wait_until(lambda: place.store.get(job_id).attempt == 2)
+    record = place.wait_for(job_id, State.SUCCEEDED)
+    # It could save before it left, which is progress.
+    assert (record.attempt, record.crashes) == (2, 0)
+    trained_once(place, record, 20)
+
+
+def test_a_trainer_that_is_stopped_is_replaced(tmp_path: Path, valkey: ValkeyServer) -> None:
+    """The service's own limit, where the spec has none; a stopped process cannot save."""
+    with Workplace(tmp_path, valkey.url, stall_seconds=0.5, stop_grace_seconds=0.2) as place:
+        place.start_worker()
+        job_id = place.submit(steps=60, seconds=0.02, checkpoint_every=10).id
+        trainer = place.trainer_at_work(job_id, checkpoints=1)
+        os.kill(trainer, signal.SIGSTOP)
+        record = place.wait_for(job_id, State.SUCCEEDED)
+        assert not alive(trainer)
+        assert (record.attempt, record.crashes) == (2, 0)
+        trained_once(place, record, 60)
+
+
+def test_a_job_that_always_stalls_fails(tmp_path: Path, valkey: ValkeyServer) -> None:
+    with Workplace(tmp_path, valkey.url, stop_grace_seconds=0.1) as place:
+        place.start_worker()
+        job_id = place.submit(steps=1, seconds=60, checkpoint_every=1, deaf=True, limits={"stall_s": 0.3}).id
+        record = place.wait_for(job_id, State.FAILED)
+        assert (record.reason, record.crashes) == (Reason.CRASHED, 3)
+        assert "no sign of life for 0.3 s" in record.detail
+
+
+def test_waiting_for_too_long(place: Workplace) -> None:
+    job_id = place.submit(limits={"max_queue_s": 0.2}).id
+    patient = place.submit(limits={"max_queue_s": 600}).id
+    place.wait_until(lambda: _pass(place) or place.store.get(job_id).state is State.FAILED)
+    record = place.store.get(job_id)
+    assert (record.reason, record.attempt) == (Reason.QUEUE_LIMIT, 0)
+    assert record.detail == "it waited for 0.2 s (limits.max_queue_s) and no worker had taken it"
+    assert place.store.get(patient).state is State.QUEUED
+    # Retried, it may wait as long again; taken by a worker, it no longer waits.
+    retry(job_id, {}, place.store, place.queue, place.settings)
+    claimed = place.store.claim(job_id, worker="w", lease_seconds=60)
+    assert claimed is not None
+    place.store.transition(claimed, State.QUEUED, Reason.WORKER_STOPPED)
+    assert place.store.client.zscore("cj:overdue", job_id) is None
+    assert place.store.client.zscore("cj:overdue", patient) is not None
+
+
+def _pass(place: Workplace) -> None:
+    reconcile(place.store, place.queue, place.settings)

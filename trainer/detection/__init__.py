@@ -1,0 +1,1 @@
+"""Finding objects: regions of images, what they are to become, and what comes of them. Without CNTK."""
