@@ -93,7 +93,6 @@ def datasets(found: Sequence[Dataset]) -> Table:
     return table
 
 
-<<<<<<< HEAD
 def left_out(dataset: Dataset, console: Console) -> None:
     """The images that could not be read, on ``console``; of very many the schema lists the first ones."""
     for field in dataset["fields"].values():
@@ -103,7 +102,8 @@ def left_out(dataset: Dataset, console: Console) -> None:
             console.print(line, markup=False, highlight=False, soft_wrap=True)
         if images["bad_count"] > len(images["bad"]):
             console.print(f"left out: {images['bad_count']:,} images in all")
-=======
+
+
 def rescan(found: Mapping[str, Any]) -> Table:
     """What a rescan found, a line for each number; then the jobs that it could make nothing of."""
     table = Table.grid(padding=(0, 2))
@@ -112,7 +112,6 @@ def rescan(found: Mapping[str, Any]) -> Table:
     for job_id in found["unreadable"]:
         _row(table, "unreadable", job_id)
     return table
->>>>>>> a5a895e264dcdc889173cc148461e1fad921e45c
 
 
 def problem(error: JobsApiError, console: Console) -> None:
