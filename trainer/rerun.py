@@ -71,7 +71,7 @@ def attempt_evaluation(folder, spec, dataset, state, found, facts, stop):
     for head in parts:
         if head.output in tuned and head.name in asked["thresholds"]:
             head.decide(asked["thresholds"][head.name], "tuned")
-    order = held_out(dataset, asked["split"], spec["training"])
+    order = held_out(dataset, asked["split"], spec)
     facts("first_minibatch")
     course = Course(facts, state, len(order))
     detections = detect(model, order, folder, stop, course)
