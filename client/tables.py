@@ -92,6 +92,17 @@ def datasets(found: Sequence[Dataset]) -> Table:
     return table
 
 
+def left_out(dataset: Dataset, console: Console) -> None:
+    """The images that could not be read, on ``console``; of very many the schema lists the first ones."""
+    for field in dataset["fields"].values():
+        images = field["images"] or {"bad_count": 0, "bad": []}
+        for bad in images["bad"]:
+            line = f"left out: {bad['path']!r} {bad['detail']}"
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        if images["bad_count"] > len(images["bad"]):
+            console.print(f"left out: {images['bad_count']:,} images in all")
+
+
 def problem(error: JobsApiError, console: Console) -> None:
     """The problem on ``console``: its detail, then every fault with its place."""
     console.print(f"cntk-jobs: {error.detail}", markup=False, highlight=False, soft_wrap=True)

@@ -71,8 +71,17 @@ class Workshop:
         self.volume: Volume = self.settings.volume
         self.environment = environment
 
-    def dataset(self, name: str, columns: Mapping[str, Column], splits: Mapping[str, np.ndarray]) -> str:
-        """A data set from arrays: one-dimensional integers are categorical, other arrays dense."""
+    def dataset(
+        self,
+        name: str,
+        columns: Mapping[str, Column],
+        splits: Mapping[str, np.ndarray],
+        lacks: Mapping[str, list[str]] | None = None,
+    ) -> str:
+        """A data set from arrays: one-dimensional integers are categorical, other arrays dense.
+
+        ``lacks``: the fields that the rows of a split have nothing of.
+        """
         folder = self.volume.dataset(f"ds_{name}")
         folder.path.mkdir(parents=True)
         fields: dict[str, Any] = {}
@@ -103,7 +112,12 @@ class Workshop:
                 "options": {},
                 "fields": fields,
                 "splits": {
-                    split: {"rows": len(rows), "file": f"{split}.npy"} for split, rows in splits.items()
+                    split: {
+                        "rows": len(rows),
+                        "file": f"{split}.npy",
+                        "lacks": (lacks or {}).get(split, []),
+                    }
+                    for split, rows in splits.items()
                 },
             },
         )

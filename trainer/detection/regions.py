@@ -17,7 +17,7 @@ from trainer.parts.regions import AXIS, NAMES, fields_of
 
 def opened(spec, folder, fitted_schema=None):
     """The data set of a job, with the fields of its regions if it has any."""
-    dataset = Dataset(folder, fitted_schema)
+    dataset = Dataset(folder, fitted_schema, (spec.get("evaluation") or {}).get("split"))
     if spec.get("regions") is None:
         return dataset
     return DatasetOfRegions(dataset, spec["regions"], spec["training"]["seed"])
