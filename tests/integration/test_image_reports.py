@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ingest.store import Upload, ingest
+from tests.image_archives import png, zipped
 from tests.integration.test_evaluate import Laboratory
 from tests.trainer_runs import Workshop
 from tests.valkey_server import ValkeyServer
@@ -176,6 +178,92 @@ def test_images_of_no_known_class_are_unknown(workshop: Workshop, dataset: str, 
     assert [line["predictions"] for line in told] == [line["predictions"] for line in known]
     assert [line["image"] for line in told] == [name_of(row) for row in range(len(TEST))]
     assert not run.mistakes.exists()
+
+
+def test_names_are_those_of_the_uploaded_archive(workshop: Workshop) -> None:
+    made = np.random.default_rng(1).integers(0, 256, size=(8, 3))
+    places = ["train/cat/1", "train/cat/2", "train/dog/1", "train/dog/2", "test/cat/ü 1", "test/dog/1"]
+    files = {f"{at}.png": png(tuple(colour)) for at, colour in zip(places, made.tolist(), strict=False)}
+    archive = workshop.settings.home / "pets.zip"
+    archive.write_bytes(zipped(files))
+    schema, _ = ingest([Upload("pets.zip", archive)], {}, workshop.settings)
+    document = spec(schema.id, "scores")
+    document["network"][0]["units"] = 2
+    document["objective"][0]["target"] = "class"
+    document["inputs"]["image"]["augment"] = ["flip"]
+    run = workshop.job("pets", document)
+    assert workshop.train(run)["outcome"] == "succeeded"
+    told = lines(run, "image_predictions.jsonl")
+    found = [(line["class"], line["image"]) for line in told]
+    assert sorted(found) == [("cat", "test/cat/ü 1.png"), ("dog", "test/dog/1.png")]
+* len(TEST)
+    for head in ("first", "second"):
+        assert [line["image"] for line in told if line["head"] == head] == [name_of(row) for row in TEST]
+        found = kept(run.mistakes)
+        rows = found["row"][found["head"] == head].tolist()
+        assert rows == [row for row, _, _ in expected_mistakes(run, head)]
+
+
+@pytest.mark.parametrize("kind", ["uint8", "float32"])
+def test_images_without_names_have_mistakes_alone(workshop: Workshop, kind: str) -> None:
+    dataset = workshop.dataset(f"plain_{kind}", columns(kind), {"train": np.arange(TRAIN), "test": TEST})
+    run = workshop.job(f"plain_{kind}", spec(dataset, "scores"))
+    workshop.train(run)
+    assert not (run.artifacts / "image_predictions.jsonl").exists()
+    found = kept(run.mistakes)
+    assert set(found["name"]) == {""}
+    images = columns(kind)["image"][found["row"]].astype(np.float64)
+    if kind == "float32":
+        images = (images - images.min()) / (images.max() - images.min()) * 255
+    assert np.abs(found["image"] - images).max() <= 0.51
+
+
+def test_large_images_are_shown_smaller(workshop: Workshop) -> None:
+    random = np.random.default_rng(1)
+    images = random.integers(0, 256, size=(12, 1, 20, 600)).astype(np.uint8)
+    data = {"image": images, "kind": np.arange(12) % 2}
+    dataset = workshop.dataset("wide", data, {"train": np.arange(4), "test": np.arange(4, 12)})
+    document = spec(dataset, "scores")
+    document["network"][0]["units"] = 2
+    run = workshop.job("wide", document)
+    workshop.train(run)
+    found = kept(run.mistakes)
+    assert np.array_equal(found["image"], images[found["row"]][:, :, ::3, ::3])
+
+
+def test_images_of_no_known_class_are_unknown(workshop: Workshop, dataset: str, valkey: ValkeyServer) -> None:
+    others = {"image": columns()["image"][TEST]}
+    splits = {"train": np.arange(3), "test": np.arange(len(TEST))}
+    unseen = named(workshop, workshop.dataset("unseen", others, splits))
+    laboratory = Laboratory(workshop, valkey.url)
+    job_id = laboratory.trained(spec(dataset, "scores"))
+    run = laboratory.evaluated(job_id, dataset=unseen)
+    told = lines(run, "image_predictions.jsonl")
+    assert {line["class"] for line in told} == {"unknown"}
+    known = lines(laboratory.run(job_id), "image_predictions.jsonl")
+    assert [line["predictions"] for line in told] == [line["predictions"] for line in known]
+    assert [line["image"] for line in told] == [name_of(row) for row in range(len(TEST))]
+    assert not run.mistakes.exists()
+
+
+def test_names_are_those_of_the_uploaded_archive(workshop: Workshop) -> None:
+    made = np.random.default_rng(1).integers(0, 256, size=(8, 3))
+    places = ["train/cat/1", "train/cat/2", "train/dog/1", "train/dog/2", "test/cat/ü 1", "test/dog/1"]
+    files = {f"{at}.png": png(tuple(colour)) for at, colour in zip(places, made.tolist(), strict=False)}
+    archive = workshop.settings.home / "pets.zip"
+    archive.write_bytes(zipped(files))
+    schema, _ = ingest([Upload("pets.zip", archive)], {}, workshop.settings)
+    document = spec(schema.id, "scores")
+    document["network"][0]["units"] = 2
+    document["objective"][0]["target"] = "class"
+    document["inputs"]["image"]["augment"] = ["flip"]
+    run = workshop.job("pets", document)
+    assert workshop.train(run)["outcome"] == "succeeded"
+    told = lines(run, "image_predictions.jsonl")
+    assert [(line["class"], line["image"]) for line in told] == [
+        ("dog", "test/dog/1.png") if "dog" in line["image"] else ("cat", "test/cat/ü 1.png") for line in told
+    ]
+    assert len(told) == 2
 
 
 def test_what_sees_no_image_leaves_neither(workshop: Workshop) -> None:
