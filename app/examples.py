@@ -55,6 +55,8 @@ EVALUATION_REQUEST: dict[str, Any] = {
     "name": "digits of another hand",
 }
 
+RESCAN: dict[str, Any] = {"known": 0, "restored": 12, "queued": 2, "interrupted": 0, "unreadable": []}
+
 RETRY_REQUEST: dict[str, Any] = {"checkpoint": "best", "learning_rate": 0.0001}
 
 JOB: dict[str, Any] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import APIRouter, Depends, FastAPI
@@ -22,6 +22,7 @@ from app import (
     metrics,
     parts,
     problems,
+    rescans,
     steering,
     workers,
 )
@@ -34,6 +35,7 @@ from ingest.store import sweep_incoming
 from jobs.errors import Unavailable
 from jobs.queue import TokenQueue
 from jobs.reconcile import reconcile
+from jobs.rescan import Rescan, rescan, rescan_if_lost
 from jobs.settings import Settings
 from jobs.store import Store
 
@@ -82,7 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
     describe(app)
     v1 = APIRouter(prefix="/v1", dependencies=[Depends(authorised), Depends(known_parameters_only)])
     rooms = (jobs, steering, evaluations, lineage, events, metrics, checkpoints, logs, artifacts, datasets)
-    for room in (*rooms, parts, workers):
+    for room in (*rooms, parts, workers, rescans):
         v1.include_router(room.router)
     app.include_router(v1)
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])
@@ -92,8 +94,12 @@ def create_app(settings: Settings) -> FastAPI:
 async def reconcile_forever(store: Store, queue: TokenQueue, settings: Settings) -> None:
     """Put lost jobs back in the queue, once a second, through every outage of Redis."""
     away = False
+    look: Callable[[Store, TokenQueue, Settings], Rescan | None] = rescan
     while True:
         try:
+            # Once at the beginning for whatever one record is missing, then where all of them are.
+            await asyncio.to_thread(look, store, queue, settings)
+            look = rescan_if_lost
             await asyncio.to_thread(reconcile, store, queue, settings)
             away = False
         except Unavailable as error:

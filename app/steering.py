@@ -13,7 +13,11 @@ from app.jobs import job_of
 from app.resources import Job
 from app.state import QueueDep, SettingsDep, StoreDep, VolumeDep
 from jobs import steer
+from jobs.journal import journal
+from jobs.record import Record
 from jobs.retry import retry
+from jobs.store import Store
+from trainer.layout import Volume
 
 router = APIRouter(prefix="/jobs/{job_id}", tags=["jobs"])
 
@@ -40,17 +44,23 @@ def cancel_job(
         Literal["save"] | None, Query(description="save: after a last checkpoint, instead of at once")
     ] = None,
 ) -> Job:
-    return job_of(store.request_cancel(job_id, save=checkpoint == "save"), store, volume)
+    return _durable(store.request_cancel(job_id, save=checkpoint == "save"), store, volume)
 
 
 @router.post("/pause", summary="Save a checkpoint and free the worker; asking again changes nothing")
 def pause_job(job_id: str, store: StoreDep, volume: VolumeDep) -> Job:
-    return job_of(steer.pause(job_id, store), store, volume)
+    return _durable(steer.pause(job_id, store), store, volume)
 
 
 @router.post("/resume", summary="Go on after a pause; asking again changes nothing")
 def resume_job(job_id: str, store: StoreDep, queue: QueueDep, volume: VolumeDep) -> Job:
-    return job_of(steer.resume(job_id, store, queue), store, volume)
+    return _durable(steer.resume(job_id, store, queue), store, volume)
+
+
+def _durable(record: Record, store: Store, volume: Volume) -> Job:
+    """The answer, once the volume has the request too: Redis may be lost the moment after."""
+    journal(store, volume.job(record.id), record.id)
+    return job_of(record, store, volume)
 
 
 @router.post(
@@ -62,4 +72,4 @@ async def retry_job(
     job_id: str, document: OptionalDocument, store: StoreDep, queue: QueueDep, settings: SettingsDep
 ) -> Job:
     record = await run_in_threadpool(retry, job_id, document, store, queue, settings)
-    return await run_in_threadpool(job_of, record, store, settings.volume)
+    return await run_in_threadpool(_durable, record, store, settings.volume)

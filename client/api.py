@@ -68,6 +68,10 @@ class Client:
         """The workers that are alive, and what they train on."""
         return self.items("/v1/workers")
 
+    def rescan(self) -> dict[str, Any]:
+        """Make records that Redis has lost anew from the volume; how many there were."""
+        return cast(dict[str, Any], self.request("POST", "/v1/rescan", timeout=None).json())
+
     def ready(self) -> bool:
         """Whether the service takes jobs now."""
         try:

@@ -216,6 +216,12 @@ def workers(shell: Shell) -> int:
     return OK
 
 
+def rescan(shell: Shell) -> int:
+    """Make records that Redis has lost anew from the volume."""
+    shell.show(shell.client.rescan(), tables.rescan)
+    return OK
+
+
 class UsageError(Exception):
     """The command line names something that is not there or not readable, in one line."""
 
@@ -333,6 +339,7 @@ def parser() -> argparse.ArgumentParser:
 
     command(commands, "parts", parts, as_json=False)
     command(commands, "workers", workers, as_json=False)
+    command(commands, "rescan", rescan)
     return top
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -101,6 +102,16 @@ def left_out(dataset: Dataset, console: Console) -> None:
             console.print(line, markup=False, highlight=False, soft_wrap=True)
         if images["bad_count"] > len(images["bad"]):
             console.print(f"left out: {images['bad_count']:,} images in all")
+
+
+def rescan(found: Mapping[str, Any]) -> Table:
+    """What a rescan found, a line for each number; then the jobs that it could make nothing of."""
+    table = Table.grid(padding=(0, 2))
+    for name in ("known", "restored", "queued", "interrupted"):
+        _row(table, name, str(found[name]))
+    for job_id in found["unreadable"]:
+        _row(table, "unreadable", job_id)
+    return table
 
 
 def problem(error: JobsApiError, console: Console) -> None:

@@ -33,7 +33,7 @@ class ProposalSettings(Strict):
     """The image is segmented once for each; a higher one makes larger segments."""
     segment_smoothing: Annotated[float, Field(gt=0, le=10)] = 0.8
     """Deviation, in pixels of ``working_size``, of the Gaussian before it is segmented."""
-    segment_min_pixels: Annotated[int, Field(ge=1)] = 10
+    segment_min_pixels: Annotated[int, Field(ge=1)] = 20
     """Segments of fewer pixels, of ``working_size``, are joined to their neighbours."""
     min_side: Share = 0.04
     max_side: Share = 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,9 +10,10 @@ from pydantic import BaseModel, ConfigDict
 
 from jobs.errors import NotFound
 from jobs.fingerprint import changes
+from jobs.history import fold
 from jobs.journal import read_events
 from jobs.record import Record
-from jobs.states import TERMINAL, State
+from jobs.states import State
 from jobs.store import Store
 from trainer.layout import RunDirectory, Volume, read_json
 
@@ -74,8 +76,8 @@ class _Known:
     def status(self) -> State | None:
         if self.record is not None:
             return self.record.state
-        ends = [event["type"] for event in read_events(self.run) if event["type"] in set(TERMINAL)]
-        return State(ends[-1]) if ends else None
+        history = fold(read_events(self.run, limit=sys.maxsize))
+        return history.state if history.ended else None
 
     def described(self, parent: _Known | None) -> Descent:
         known: dict[str, Any] = {"job": self.job, "status": self.status}

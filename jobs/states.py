@@ -31,6 +31,8 @@ class Reason(StrEnum):
 
     SUBMITTED = "submitted"
     """Queued for the first time."""
+    RECOVERED = "recovered"
+    """Queued again: Redis had lost the job, and its record was made anew from the volume."""
     WORKER_STOPPED = "worker_stopped"
     """Queued again: the worker was shut down and the trainer left; not a crash."""
     WORKER_LOST = "worker_lost"
@@ -90,7 +92,12 @@ class Transition:
 
 
 TRANSITIONS = (
-    Transition(None, State.QUEUED, (Reason.SUBMITTED,), "the job is submitted"),
+    Transition(
+        None,
+        State.QUEUED,
+        (Reason.SUBMITTED, Reason.RECOVERED),
+        "the job is submitted, or its lost record made anew",
+    ),
     Transition(State.QUEUED, State.RUNNING, (Reason.STARTING,), "a worker claims it: the next attempt"),
     Transition(State.QUEUED, State.CANCELLED, (Reason.CANCEL_REQUESTED,), "cancelled while it waits"),
     Transition(State.QUEUED, State.FAILED, (Reason.QUEUE_LIMIT,), "it waited for longer than it may"),

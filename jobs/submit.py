@@ -15,6 +15,7 @@ from jobs.idempotency import Claim
 from jobs.ids import new_job_id
 from jobs.queue import TokenQueue
 from jobs.record import Kind, Record, StartedFrom
+from jobs.rescan import note_accepted
 from jobs.settings import Settings
 from jobs.spec import NormalisedSpec, normalise
 from jobs.start import resolve_start
@@ -89,7 +90,7 @@ def enqueue(
     run = volume.job(job_id)
     try:
         _write_run(run, contents, start, fitted_schema or volume.dataset(spec.dataset).schema, volume)
-        return store.create(
+        made = store.create(
             record,
             check=lambda: _require_dataset(volume, spec.dataset),
             push_token=lambda pipe: queue.push(job_id, pipe),
@@ -98,6 +99,8 @@ def enqueue(
     except BaseException:
         shutil.rmtree(run.path, ignore_errors=True)
         raise
+    note_accepted(run, made, claim)
+    return made
 
 
 def _write_run(

@@ -171,22 +171,20 @@ class Workshop:
         values = values.reshape(len(values), *(values.shape[1:] or (1,)))
         np.save(folder / f"{field}.npy", values)
         about = {"kind": "dense", "shape": list(values.shape[1:]), "dtype": values.dtype.name}
-        if not len(values):
+        if not len(train):
             return found | about
         train = train.reshape(len(train), -1).astype(np.float64)
         if values.ndim == 2 and values.shape[1] > 1 and values.min() >= 0 and values.max() <= 1:
             sums = values.sum(axis=1, dtype=np.float64)
             found["row_sum"] = [float(sums.min()), float(sums.max())]
-        return (
-            found
-            | about
-            | {
-                "min": float(values.min()),
-                "max": float(values.max()),
-                "mean": train.mean(0).tolist(),
-                "std": train.std(0).tolist(),
-            }
-        )
+        return {
+            **found,
+            **about,
+            "min": float(values.min()),
+            "max": float(values.max()),
+            "mean": train.mean(0).tolist(),
+            "std": train.std(0).tolist(),
+        }
 
     def job(
         self,

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.checkpoints import Chosen
+from jobs.idempotency import Claim
 from jobs.queue import TokenQueue
 from jobs.record import Record
 from jobs.settings import Settings
@@ -77,6 +78,7 @@ class Workplace:
         start: Chosen | None = None,
         dataset: str = "ds_practice",
         limits: dict[str, Any] | None = None,
+        claim: Claim | None = None,
         **practice: Any,
     ) -> Record:
         """Queue a job; keywords as tests/practice_trainer.py explains them."""
@@ -92,7 +94,8 @@ class Workplace:
         }
         if start is not None:
             document["start_from"] = {"job": start.manifest["job"], "checkpoint": "latest", "mode": "exact"}
-        return enqueue(NormalisedSpec(document, {}), start, self.store, self.queue, self.volume)
+        spec = NormalisedSpec(document, {})
+        return enqueue(spec, start, self.store, self.queue, self.volume, claim=claim)
 
     def start_worker(self) -> subprocess.Popen[bytes]:
         environment = {

@@ -167,6 +167,9 @@ class Dataset:
     ``split``: the one that alone is read. Fields that its rows lack are as if they were not there.
     """
 
+    regions = None
+    """Where there are such (``trainer.detection.regions``), what makes them."""
+
     def __init__(self, folder, fitted_schema=None, split=None):
         self.folder = folder
         self.schema = read_json(folder.schema)

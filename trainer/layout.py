@@ -104,6 +104,8 @@ class RunDirectory:
         preprocessing was fitted to, whatever data set the network is run on."""
         self.start = CheckpointDirectory(path / "start")
         """The checkpoint that the job starts from, hard-linked at submission."""
+        self.accepted = path / "accepted.json"
+        """Left by the submission once the job was queued: what has none may never have been answered."""
         self.attempts = path / "attempts"
         self.events = path / "events.jsonl"
         self.checkpoints = path / "checkpoints"

@@ -9,6 +9,7 @@ import time
 from jobs.errors import Unavailable
 from jobs.queue import TokenQueue
 from jobs.reconcile import reconcile
+from jobs.rescan import rescan_if_lost
 from jobs.settings import Settings
 from jobs.store import Store
 from jobs.workers import ENTRY_SECONDS, WorkerEntry, register, unregister
@@ -39,6 +40,7 @@ class Upkeep(threading.Thread):
                     if time.monotonic() >= renew_at:
                         register(self._store, self._entry)
                         renew_at = time.monotonic() + ENTRY_SECONDS / 3
+                    rescan_if_lost(self._store, self._queue, self._settings)
                     reconcile(self._store, self._queue, self._settings)
                 except Unavailable:
                     renew_at = 0.0

@@ -82,10 +82,12 @@ class Regions:
     def of(self, rows, epoch):
         """{name: [(steps, *shape) array a row]}; asked for the same rows again, the same arrays."""
         key = (tuple(int(row) for row in rows), epoch)
-        if self.latest[0] != key:
+        known, found = self.latest
+        if known != key:
             each = [self.of_row(row, epoch) for row in key[0]]
-            self.latest = (key, {name: [one[name] for one in each] for name in each[0]})
-        return self.latest[1]
+            found = {name: [one[name] for one in each] for name in each[0]}
+            self.latest = (key, found)
+        return found
 
     def of_row(self, row, epoch):
         candidates = self.candidates(row)
@@ -154,6 +156,7 @@ class RegionColumn:
 
     axis = AXIS
     sparse = False
+    costly = True
 
     def __init__(self, regions, name, shape):
         self.regions = regions

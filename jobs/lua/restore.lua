@@ -1,0 +1,22 @@
+-- A record made anew from the volume, unless there is one. {id, state, fields, announce, claim}
+-- With `announce` the change is an event; otherwise the volume has all events. Whether it was made.
+if redis.call('EXISTS', job) == 1 then
+  return 0
+end
+set(ask.fields)
+redis.call('ZADD', 'cj:jobs', 0, ask.id)
+redis.call('ZADD', 'cj:jobs:' .. kind(), 0, ask.id)
+redis.call('HSET', job, 'phase_at', whole(now), 'updated_at', whole(now))
+enter(ask.state)
+if ask.fields.finished_at then
+  redis.call('HSET', job, 'finished_at', ask.fields.finished_at)
+end
+if ask.announce then
+  emit(now, get('attempt') or '0', cjson.encode({ type = ask.state, reason = get('reason'), detail = get('detail') }))
+elseif ask.state == 'paused' then
+  redis.call('SADD', 'cj:dataset:' .. get('dataset') .. ':live', ask.id)
+end
+if ask.claim and redis.call('EXISTS', 'cj:key:' .. ask.claim.key) == 0 then
+  settle(ask.claim, ask.id)
+end
+return 1
