@@ -43,6 +43,9 @@ class Progress(BaseModel):
     samples: int | None = None
     samples_per_second: float | None = None
     eta_s: float | None = None
+    features: dict[str, int] | None = Field(
+        default=None, description="before training: rows whose features are computed, of how many"
+    )
 
 
 class Timings(BaseModel):

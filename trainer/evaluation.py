@@ -23,12 +23,21 @@ class Stopped(Exception):
     """An end was asked for in the middle of an evaluation, of which nothing is kept."""
 
 
-def held_out(dataset, split, training):
+def held_out(dataset, split, spec):
     """The rows of a split in their own order, or None where the data set has no such split."""
     rows = dataset.rows(split)
     if rows is None or not len(rows):
         return None
-    return Order(rows, dataset.evaluated_together(training["minibatch_size"]), shuffle=False)
+    return Order(rows, together(dataset, spec), shuffle=False)
+
+
+def together(dataset, spec):
+    """How many rows are evaluated at a time."""
+    size = spec["training"]["minibatch_size"]
+    # Activations of a base model may be tens of megabytes a row.
+    if any(layer["type"] == "pretrained" for layer in spec["network"]):
+        return size
+    return dataset.evaluated_together(size)
 
 
 def evaluated(model, nodes, order, stop):

@@ -184,6 +184,16 @@ class ModelDirectory:
         """Exclusively locked (flock) for as long as somebody imports the model."""
 
 
+class FeatureDirectory:
+    """``VOLUME/features/<key>/``: the values of one node for all rows of a data set."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.values = path / "values.npy"
+        self.about = path / "about.json"
+        """What they are the values of, and the SHA-256 of the file."""
+
+
 class Volume:
     """The folder that outlives every process."""
 
@@ -192,6 +202,7 @@ class Volume:
         self.jobs = path / "jobs"
         self.datasets = path / "datasets"
         self.models = path / "models"
+        self.features = path / "features"
         self.incoming = path / "incoming"
         """Uploads and conversions under way; anything here may be deleted at start-up."""
 
@@ -200,6 +211,9 @@ class Volume:
 
     def dataset(self, dataset_id: str) -> DatasetDirectory:
         return DatasetDirectory(self.datasets / dataset_id)
+
+    def feature(self, key: str) -> FeatureDirectory:
+        return FeatureDirectory(self.features / key)
 
     def model(self, model_id: str) -> ModelDirectory:
         return ModelDirectory(self.models / model_id)

@@ -71,7 +71,7 @@ def attempt_evaluation(folder, spec, dataset, state, found, facts, stop):
     for head in parts:
         if head.output in tuned and head.name in asked["thresholds"]:
             head.decide(asked["thresholds"][head.name], "tuned")
-    order = held_out(dataset, asked["split"], spec["training"])
+    order = held_out(dataset, asked["split"], spec)
     facts("first_minibatch")
     figures = evaluate(model, parts, order, folder, stop, Course(facts, state, len(order)))
     keep(model, spec.get("keep"), order, folder, stop)
