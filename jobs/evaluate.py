@@ -26,7 +26,6 @@ MODE = "evaluate"
 """What ``start_from`` of an evaluation says in its run directory and in lineages."""
 _READING = {"pattern", "lowercase", "unknown", "max_length"}
 """What of a text's tokens is the same wherever it is read alike."""
-REGION_FIELDS = ("boxes", "classes", "difficult", "proposals")
 """What a spec's regions are made of besides the images, which are an input."""
 _PREFERRED: tuple[AnySplit, ...] = ("test", "valid", "train", "unlabelled")
 
@@ -148,17 +147,15 @@ def require_same_fields(spec: Mapping[str, Any], schema: DatasetSchema, fitted: 
     that are there. Conflict with every difference."""
     inputs = {entry["field"] for entry in spec["inputs"].values()}
     used = [name for name in _fields(spec, fitted) if name in inputs or name in schema.fields]
+    looked_at = _of_regions(spec, schema)
     differences = [
         found
-        for name in used
-        for found in field_differences(name, schema.fields.get(name), fitted.fields[name])
+        for name in dict.fromkeys(used + looked_at)
+        for found in field_differences(
+            name, schema.fields.get(name), fitted.fields[name], read_by_steps=name in used
+        )
     ]
-    rules = spec.get("regions") or {}
-    for key in REGION_FIELDS:
-        name = rules.get(key)
-        if name in fitted.fields and (key == "proposals" or name in schema.fields):
-            differences += _other_meaning(name, schema.fields.get(name), fitted.fields[name])
-    differences = differences or _axis_differences(used, schema, fitted)
+    differences = differences or _axis_differences(used + looked_at, schema, fitted)
     if differences:
         places = ", ".join(difference["pointer"] for difference in differences)
         raise Conflict(
@@ -179,6 +176,15 @@ def _fields(spec: Mapping[str, Any], fitted: DatasetSchema) -> list[str]:
     return [name for name in dict.fromkeys(fields) if name in fitted.fields]
 
 
+def _of_regions(spec: Mapping[str, Any], schema: DatasetSchema) -> list[str]:
+    """The fields that regions are made of: images and proposals, and what is annotated where it is there."""
+    rules = spec.get("regions")
+    if rules is None:
+        return []
+    annotated = [rules[key] for key in ("boxes", "classes", "difficult") if rules[key] in schema.fields]
+    return [rules["image"], *filter(None, [rules["proposals"]]), *annotated]
+
+
 def _axis_differences(used: list[str], schema: DatasetSchema, fitted: DatasetSchema) -> list[dict[str, Any]]:
     """Fields that went together step by step must have equal lengths here too."""
     found = []
@@ -194,16 +200,9 @@ def _escaped(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
 
 
-def field_differences(name: str, here: FieldSchema | None, there: FieldSchema) -> list[dict[str, Any]]:
-    """What is not as it was in a field that is fed to the network, step by step if it has steps."""
-    if here is not None and here.min_length == 0 and there.min_length != 0:
-        # The network reads at least one step of each row.
-        at = f"/fields/{_escaped(name)}/min_length"
-        return [{"pointer": at, "here": 0, "there": there.min_length}]
-    return _other_meaning(name, here, there)
-
-
-def _other_meaning(name: str, here: FieldSchema | None, there: FieldSchema) -> list[dict[str, Any]]:
+def field_differences(
+    name: str, here: FieldSchema | None, there: FieldSchema, read_by_steps: bool = True
+) -> list[dict[str, Any]]:
     at = f"/fields/{_escaped(name)}"
     known = _meaning(there)
     if here is None:
@@ -211,6 +210,9 @@ def _other_meaning(name: str, here: FieldSchema | None, there: FieldSchema) -> l
     found = _meaning(here)
     # Of fields of another kind the rest differs by itself. A field need not tell of its columns.
     compared = known if here.kind == there.kind else ("kind",)
+    if read_by_steps and here.min_length == 0 and there.min_length != 0:
+        # The network reads at least one step of each row.
+        return [{"pointer": f"{at}/min_length", "here": 0, "there": there.min_length}]
     return [
         {"pointer": f"{at}/{key}", "here": found[key], "there": known[key]}
         for key in compared

@@ -11,6 +11,7 @@ from trainer.evaluation import evaluate, held_out, settle_thresholds, write_repo
 from trainer.heads import heads
 from trainer.keeping import keep
 from trainer.model import Model, fed_to
+from trainer.parts.regions import NAMES
 from trainer.state import State
 
 
@@ -80,6 +81,9 @@ def attempt_evaluation(folder, spec, dataset, state, found, facts, stop):
     network = model.network
     read = [network.fields[variable] for variable in fed_to(network.fields, model.objective.report)]
     missing = [field for field in OrderedDict.fromkeys(read) if field not in dataset.fields]
+    if any(field in NAMES for field in missing):
+        # What regions say of themselves follows from what is annotated.
+        missing = [field for field in missing if field not in NAMES] + dataset.regions.unannotated
     evaluation = {"losses": {}, "metrics": {}}
     if not missing:
         evaluation = model.objective.summary(model.evaluate(order), len(order))
