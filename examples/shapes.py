@@ -58,9 +58,11 @@ class Shape:
 
 
 def placed(draw: np.random.Generator, count: int) -> list[Shape]:
-    """At most ``count`` shapes, none over another."""
+    """``count`` shapes, none over another; fewer where there was no room after some tries."""
     shapes: list[Shape] = []
-    for _ in range(count):
+    for _ in range(20 if count > 1 else count):
+        if len(shapes) == count:
+            break
         size = int(draw.integers(*SIZES))
         left, top = (int(n) for n in draw.integers(0, SIDE - size + 1, size=2))
         shape = Shape(str(draw.choice(KINDS)), left, top, size)

@@ -5,9 +5,14 @@ from collections import OrderedDict
 import numpy as np
 
 from trainer.detection.boxes import clipped
+from trainer.predictions import nine_digits
 
 PLACEMENT = "placement"
 """The field that says how each image was brought to the size in which it is stored."""
+
+
+DECIMALS = 3
+"""Of a pixel: more is not in a box of 32 bits."""
 
 
 class Original:
@@ -24,7 +29,7 @@ class Original:
     def boxes(self, stored):
         """Boxes (n, 4), float64, in its pixels, cut to it: stored = original * scale + offset."""
         there = (np.asarray(stored, dtype=np.float64) - self.offset) / self.scale
-        return clipped(there, self.width, self.height)
+        return clipped(there, self.width, self.height).round(DECIMALS)
 
 
 def originals(dataset, field, rows, names):
@@ -64,10 +69,10 @@ def document(originals_, classes, found):
                             ("id", len(annotations) + 1),
                             ("image_id", row),
                             ("category_id", number + 1),
-                            ("bbox", [x1, y1, x2 - x1, y2 - y1]),
-                            ("area", (x2 - x1) * (y2 - y1)),
+                            ("bbox", [x1, y1, round(x2 - x1, DECIMALS), round(y2 - y1, DECIMALS)]),
+                            ("area", round((x2 - x1) * (y2 - y1), DECIMALS)),
                             ("iscrowd", 0),
-                            ("score", score),
+                            ("score", nine_digits(score)),
                         ]
                     )
                 )

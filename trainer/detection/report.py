@@ -12,6 +12,7 @@ from trainer.facts import jsonable
 from trainer.image_reports import names
 from trainer.layout import write_whole
 from trainer.packing import packed
+from trainer.predictions import nine_digits
 
 SETTINGS = ("suppression_overlap", "least_score", "detections_per_image")
 AVERAGES = ("map_50", "map_50_95", "map_11_point", "map_all_point")
@@ -100,7 +101,7 @@ def line(image, said, truth, classes):
     if image.name:
         told["image"] = image.name
     told["predicted"] = [
-        OrderedDict([("class", classes[number]), ("score", score), ("box", box)])
+        OrderedDict([("class", classes[number]), ("score", nine_digits(score)), ("box", box)])
         for number, score, box in zip(said.classes, said.scores.tolist(), image.boxes(said.boxes).tolist())
     ]
     if truth is not None:

@@ -82,11 +82,13 @@ def sure(said):
 
 
 def curve(number, found):
-    """Points (m, 3): class, recall and precision at the first overlap."""
+    """Points (m, 3): class, recall and precision at the first overlap. Between right ones it only falls."""
     recall, precision = found.curve()
-    kept = np.unique(np.linspace(0, len(recall) - 1, CURVE_POINTS).round().astype(np.int64))
-    if not len(recall) or not found.objects:
-        kept = kept[:0]
+    kept = np.zeros(0, dtype=np.int64)
+    if len(recall) and found.objects:
+        right = np.flatnonzero(np.diff(recall, prepend=0.0))
+        kept = np.unique(np.concatenate([right, right[right > 0] - 1, [len(recall) - 1]]))
+        kept = kept[np.unique(np.linspace(0, len(kept) - 1, CURVE_POINTS).round().astype(np.int64))]
     return np.column_stack([np.full(len(kept), number), recall[kept], precision[kept]])
 
 
