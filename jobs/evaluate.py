@@ -80,8 +80,11 @@ def submit_evaluation(
         "name": request.name or f"{source.name or job_id} on {schema.name}"[:200],
         "dataset": schema.id,
         "start_from": {"job": job_id, "checkpoint": start.id, "mode": MODE},
-        # They are of the training.
+        # What the training was to do and to have says nothing of the evaluation.
         "limits": Limits().model_dump(),
+        "priority": 5,
+        "after": [],
+        "requires": {},
         "evaluation": {"split": split, "thresholds": _thresholds(run)},
     }
     return enqueue(

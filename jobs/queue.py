@@ -22,22 +22,29 @@ _FAILED_TOKEN_SECONDS = 60
 logging.getLogger("rq.queue").setLevel(logging.WARNING)
 
 
+def queue_name(worker_class: str | None) -> str:
+    """The queue of a class of jobs: those that any worker can take have the one without a suffix."""
+    return f"{QUEUE_NAME}:{worker_class}" if worker_class else QUEUE_NAME
+
+
 class TokenQueue:
-    """The queue that workers take tokens from."""
+    """The queues that workers take tokens from, one for each class of jobs."""
 
     def __init__(self, client: Redis) -> None:
         self._client = client
-        self._queue = Queue(QUEUE_NAME, connection=client, serializer=JSONSerializer)
 
-    def push(self, job_id: str, pipe: Pipeline | None = None) -> None:
+    def _queue(self, worker_class: str | None) -> Queue:
+        return Queue(queue_name(worker_class), connection=self._client, serializer=JSONSerializer)
+
+    def push(self, job_id: str, worker_class: str | None = None, pipe: Pipeline | None = None) -> None:
         """Add a token for a job: now, or as the first command of a transaction.
 
         The token's own id tells when it was made.
         """
         with reaching_redis():
-            self._queue.enqueue_call(
+            self._queue(worker_class).enqueue_call(
                 _FUNCTION,
-                args=(job_id,),
+                args=(job_id, worker_class),
                 job_id=ids.new_id("token"),
                 timeout=-1,
                 result_ttl=0,
@@ -46,8 +53,8 @@ class TokenQueue:
                 pipeline=pipe,
             )
 
-    def oldest_ms(self) -> int | None:
+    def oldest_ms(self, worker_class: str | None = None) -> int | None:
         """Unix milliseconds at which the token was made that is taken next; None where none waits."""
         with reaching_redis():
-            token = self._client.lindex(self._queue.key, 0)
+            token = self._client.lindex(self._queue(worker_class).key, 0)
         return ids.made_at_ms(str(token)) if token else None
