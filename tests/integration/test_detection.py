@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jobs.errors import Conflict
 from jobs.spec import normalise
 from tests.drawn_shapes import drawn
-from tests.trainer_runs import Workshop, facts, losses
+from tests.integration.test_evaluate import Laboratory
+from tests.trainer_runs import Sequences, Workshop, facts, losses
 from tests.trainer_scripts import in_trainer
+from tests.valkey_server import ValkeyServer
 from trainer.detection.regions import opened
 from trainer.layout import read_json
 
@@ -182,3 +185,40 @@ def test_images_without_any_box_are_learned_from(workshop: Workshop, columns: di
     assert result["metrics"]["train"]["classification_error"] == 0
     # What it has never seen it calls background, too.
     assert result["metrics"]["valid"]["classification_error"] > 0
+
+
+@pytest.fixture
+def laboratory(workshop: Workshop, valkey: ValkeyServer) -> Laboratory:
+    return Laboratory(workshop, valkey.url)
+
+
+def test_a_detector_is_evaluated_on_other_data(
+    workshop: Workshop, dataset: str, columns: dict[str, Any], laboratory: Laboratory
+) -> None:
+    job_id = laboratory.trained(spec(dataset, "by chance"))
+    reference = read_json(laboratory.run(job_id).result)
+    again = read_json(laboratory.evaluated(job_id).result)
+    assert again["parameters_sha256"] == reference["parameters_sha256"]
+    for key in ("losses", "metrics"):
+        assert again[key]["test"] == reference[key]["test"]
+    splits = {"train": np.arange(3), "test": np.arange(3, 9)}
+    bare = {name: columns[name] for name in ("image", "proposals")}
+    found = read_json(laboratory.evaluated(job_id, dataset=workshop.dataset("bare", bare, splits)).result)
+    assert found["detail"] == "the data set lacks boxes, box_class: predictions only"
+    assert found["losses"] == {}
+    assert found["rows"] == 6
+
+
+def test_a_detector_needs_proposals_and_the_same_classes(
+    workshop: Workshop, dataset: str, columns: dict[str, Any], laboratory: Laboratory
+) -> None:
+    document = spec(dataset, "as it stands")
+    document["training"] |= {"epochs": 1}
+    job_id = laboratory.trained(document)
+    others = dict(columns)
+    others["box_class"] = Sequences(np.minimum(columns["box_class"].steps, 1), columns["boxes"].lengths)
+    del others["proposals"]
+    with pytest.raises(Conflict) as caught:
+        laboratory.evaluate(job_id, dataset=workshop.dataset("others", others, SPLITS))
+    differences = {found["pointer"] for found in caught.value.extra["differences"]}
+    assert differences == {"/fields/proposals", "/fields/box_class/shape", "/fields/box_class/classes"}
