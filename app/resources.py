@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app import examples
 from jobs.dataset import DatasetSchema
+from jobs.models import ModelRecord
 from jobs.workers import WorkerEntry
 
 Values = dict[str, dict[str, float | None]]
@@ -292,6 +293,17 @@ class DatasetPage(BaseModel):
     )
 
     items: list[DatasetSchema]
+    next_page_token: str | None
+
+
+class ModelPage(BaseModel):
+    """Base models, newest first, without their nodes."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"items": [{**examples.MODEL, "nodes": []}], "next_page_token": None}}
+    )
+
+    items: list[ModelRecord]
     next_page_token: str | None
 
 

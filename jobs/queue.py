@@ -16,7 +16,8 @@ from jobs import ids
 from jobs.connection import reaching_redis
 
 QUEUE_NAME = "cntk-jobs"
-_FUNCTION = "worker.attempt.run_attempt"
+ATTEMPT, IMPORT = "worker.attempt.run_attempt", "worker.importing.run_import"
+"""What a token asks a worker for: an attempt at a job, the import of a model."""
 _FAILED_TOKEN_SECONDS = 60
 
 logging.getLogger("rq.queue").setLevel(logging.WARNING)
@@ -29,14 +30,14 @@ class TokenQueue:
         self._client = client
         self._queue = Queue(QUEUE_NAME, connection=client, serializer=JSONSerializer)
 
-    def push(self, job_id: str, pipe: Pipeline | None = None) -> None:
-        """Add a token for a job: now, or as the first command of a transaction.
+    def push(self, job_id: str, pipe: Pipeline | None = None, task: str = ATTEMPT) -> None:
+        """Add a token for a job (or a model): now, or as the first command of a transaction.
 
         The token's own id tells when it was made.
         """
         with reaching_redis():
             self._queue.enqueue_call(
-                _FUNCTION,
+                task,
                 args=(job_id,),
                 job_id=ids.new_id("token"),
                 timeout=-1,

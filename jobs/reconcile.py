@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from jobs.crash import after_crash
 from jobs.journal import journal
-from jobs.queue import TokenQueue
+from jobs.queue import ATTEMPT, IMPORT, TokenQueue
 from jobs.record import Record
 from jobs.settings import Settings
 from jobs.states import Reason, State
-from jobs.store import Refused, Store
+from jobs.store import IMPORTS, WAITING, Refused, Store
 
 
 def reconcile(store: Store, queue: TokenQueue, settings: Settings) -> None:
@@ -66,14 +66,15 @@ def _expire(store: Store, queue: TokenQueue, settings: Settings, record: Record)
 
 
 def _replace_lost_tokens(store: Store, queue: TokenQueue, settings: Settings) -> None:
-    """Give a new token to each queued job whose own was taken and came to nothing.
+    """Give a new token to each queued job, or model to import, whose own was taken and came to nothing.
 
     Tokens are taken in the order in which they were made. So a job's token is gone when it
     is older than the one to be taken next, or when none waits; a lease's time is left for
     the worker that has just taken it. However long the queue, nothing else gets a token.
     """
     oldest, now = queue.oldest_ms(), store.now_ms()
-    moment = now if oldest is None else min(oldest, now)
-    for job_id, seen_ms in store.waiting_since_before(moment - round(settings.lease_seconds * 1000)):
-        if store.note_new_token(job_id, seen_ms):
-            queue.push(job_id)
+    moment = (now if oldest is None else min(oldest, now)) - round(settings.lease_seconds * 1000)
+    for index, task in ((WAITING, ATTEMPT), (IMPORTS, IMPORT)):
+        for waiting, seen_ms in store.waiting_since_before(moment, index):
+            if store.note_new_token(waiting, seen_ms, index):
+                queue.push(waiting, task=task)

@@ -8,6 +8,7 @@ is over; ``cj:leases`` running jobs by the
 end of their lease; ``cj:events:<id>`` stream of durable events, until the volume has them;
 ``cj:unjournaled`` ended jobs whose stream must still be copied; ``cj:dataset:<id>:live``
 jobs that need a data set; ``cj:dataset:<id>:deleting`` while it is being deleted;
+``cj:imports`` models that are to be imported (jobs/imports.py);
 ``cj:wake:<id>`` channel that wakes whoever runs the job; ``cj:key:<digest>`` what a key of
 a request's stands for (jobs/idempotency.py).
 """
@@ -32,6 +33,10 @@ from jobs.settings import Settings
 from jobs.states import TERMINAL, Reason, State, allowed
 
 _LUA = Path(__file__).parent / "lua"
+WAITING = "cj:waiting"
+"""Index of the queued jobs by the time of their token."""
+IMPORTS = "cj:imports"
+"""Index of the models to be imported, by the time of their token or of their worker's last beat."""
 _DELETION_SECONDS = 60
 """A deletion that died half-way stops blocking submissions after this long."""
 
@@ -376,16 +381,16 @@ class Store:
         with reaching_redis():
             return self._many(cast(list[str], self.client.zrangebyscore("cj:leases", "-inf", now)))
 
-    def waiting_since_before(self, moment_ms: int) -> list[tuple[str, int]]:
-        """Queued jobs whose token was made before a moment, each with that time in ms."""
+    def waiting_since_before(self, moment_ms: int, index: str = WAITING) -> list[tuple[str, int]]:
+        """Queued jobs whose token was made before a moment, each with that time in ms; or models."""
         with reaching_redis():
-            found = self.client.zrangebyscore("cj:waiting", "-inf", f"({moment_ms}", withscores=True)
+            found = self.client.zrangebyscore(index, "-inf", f"({moment_ms}", withscores=True)
         return [(job_id, int(score)) for job_id, score in cast(list[tuple[str, float]], found)]
 
-    def note_new_token(self, job_id: str, seen_ms: int) -> bool:
-        """Whether the caller is the one to give a waiting job its new token."""
+    def note_new_token(self, waiting: str, seen_ms: int, index: str = WAITING) -> bool:
+        """Whether the caller is the one to give a waiting job (or model) its new token."""
         with reaching_redis():
-            return bool(self.run("retoken", {"id": job_id, "seen_ms": seen_ms}))
+            return bool(self.run("retoken", {"id": waiting, "seen_ms": seen_ms, "index": index}))
 
     def due(self) -> list[str]:
         """Queued jobs that have waited long enough for their next attempt, and have no token."""

@@ -8,7 +8,7 @@ import numpy as np
 from trainer.figures.classes import softmax
 from trainer.layout import write_whole
 from trainer.packing import packed
-from trainer.predictions import LISTED_CLASSES, TOP_CLASSES, Lines
+from trainer.predictions import LISTED_CLASSES, TOP_CLASSES, Lines, nine_digits
 
 MISTAKES = 20
 """So many of each head, the most confident ones."""
@@ -69,7 +69,7 @@ class ImageReport:
             document = OrderedDict([] if len(self.worst) == 1 else [("head", head.name)])
             document["class"] = UNKNOWN if true is None else head.names[true[k]]
             document["predictions"] = OrderedDict(
-                (head.names[c], float(probabilities[k, c])) for c in likeliest
+                (head.names[c], nine_digits(probabilities[k, c])) for c in likeliest
             )
             document["image"] = self.names[row]
             self.lines.write(document)
@@ -77,7 +77,9 @@ class ImageReport:
     def look(self, head, rows, probabilities, said, true):
         """Keep what is among the most confident mistakes so far; of equals the first."""
         wrong = np.flatnonzero(said != true)
-        new = [(float(probabilities[k, said[k]]), int(rows[k]), int(true[k]), int(said[k])) for k in wrong]
+        new = [
+            (nine_digits(probabilities[k, said[k]]), int(rows[k]), int(true[k]), int(said[k])) for k in wrong
+        ]
         self.worst[head] = sorted(self.worst[head] + new, key=lambda mistake: -mistake[0])[:MISTAKES]
 
     def publish(self):

@@ -59,6 +59,11 @@ def documents(head, output, target):
     return told(head, output, target)
 
 
+def nine_digits(probability):
+    """What a score of 32 bits can tell of it: 9 digits. The digits behind them differ between processors."""
+    return float("%.9g" % probability)
+
+
 def of_classes(head, output, target):
     names = head.names
     probabilities = softmax(output)
@@ -68,7 +73,7 @@ def of_classes(head, output, target):
             shown = np.argsort(-output[k], kind="mergesort")[:TOP_CLASSES]
         document = {
             "predicted": names[said],
-            "probabilities": {names[c]: float(probabilities[k, c]) for c in shown},
+            "probabilities": {names[c]: nine_digits(probabilities[k, c]) for c in shown},
         }
         if target is not None:
             document["true"] = names[int(target[k].argmax())]
@@ -81,7 +86,7 @@ def of_labels(head, output, target):
     for k, said in enumerate(probabilities > np.asarray(head.thresholds)):
         document = {
             "predicted": [names[c] for c in np.flatnonzero(said)],
-            "probabilities": {name: float(p) for name, p in zip(names, probabilities[k])},
+            "probabilities": {name: nine_digits(p) for name, p in zip(names, probabilities[k])},
         }
         if target is not None:
             document["true"] = [names[c] for c in np.flatnonzero(target[k] > 0.5)]
