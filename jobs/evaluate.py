@@ -74,14 +74,17 @@ def submit_evaluation(
     split = _split(schema, request, faults) if schema else None
     if faults or start is None or schema is None or split is None:
         raise InvalidInput.of(faults)
-    _require_same_fields(spec, _of_split(schema, split), fitted)
+    require_same_fields(spec, _of_split(schema, split), fitted)
     contents = {
         **spec,
         "name": request.name or f"{source.name or job_id} on {schema.name}"[:200],
         "dataset": schema.id,
         "start_from": {"job": job_id, "checkpoint": start.id, "mode": MODE},
-        # They are of the training.
+        # What the training was to do and to have says nothing of the evaluation.
         "limits": Limits().model_dump(),
+        "priority": 5,
+        "after": [],
+        "requires": {},
         "evaluation": {"split": split, "thresholds": _thresholds(run)},
         "keep": _kept(spec, schema.id),
     }
@@ -141,15 +144,16 @@ def _of_split(schema: DatasetSchema, split: AnySplit) -> DatasetSchema:
     return schema.model_copy(update={"fields": fields})
 
 
-def _require_same_fields(spec: Mapping[str, Any], schema: DatasetSchema, fitted: DatasetSchema) -> None:
-    """Every field that the network reads is there as it was; of targets and weights those that are there."""
+def require_same_fields(spec: Mapping[str, Any], schema: DatasetSchema, fitted: DatasetSchema) -> None:
+    """Every field that the network reads is there as it was; of targets, weights and annotated boxes those
+    that are there. Conflict with every difference."""
     inputs = {entry["field"] for entry in spec["inputs"].values()}
     used = [name for name in _fields(spec, fitted) if name in inputs or name in schema.fields]
     looked_at = _of_regions(spec, schema)
     differences = [
         found
         for name in dict.fromkeys(used + looked_at)
-        for found in _field_differences(
+        for found in field_differences(
             name, schema.fields.get(name), fitted.fields[name], read_by_steps=name in used
         )
     ]
@@ -198,8 +202,8 @@ def _escaped(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
 
 
-def _field_differences(
-    name: str, here: FieldSchema | None, there: FieldSchema, read_by_steps: bool
+def field_differences(
+    name: str, here: FieldSchema | None, there: FieldSchema, read_by_steps: bool = True
 ) -> list[dict[str, Any]]:
     at = f"/fields/{_escaped(name)}"
     known = _meaning(there)

@@ -33,9 +33,17 @@ class Settings(BaseSettings):
     redis_url: str | None = None
     """An external Redis or Valkey >= 6.2; absent: the embedded server under ``home``."""
     workers: int = Field(default=1, ge=1, le=256)
+    worker_labels: Annotated[dict[str, str], NoDecode] = {}
+    """What a worker is beside what it finds out by itself: ``name=value``, separated by commas."""
     trainer_env: Path = Path(__file__).resolve().parents[1] / ".venv-trainer"
     """The trainer's environment as scripts/setup left it; its trainer.json describes it."""
     max_upload_bytes: int = Field(default=20 * 1024**3, ge=1)
+    max_model_bytes: int = Field(default=2 * 1024**3 - 1, ge=1, lt=2 * 1024**3)
+    """Largest file that a base model is imported from; CNTK's format ends at 2 GiB."""
+    import_seconds: int = Field(default=300, ge=1)
+    """How long the process that opens an uploaded model may take."""
+    import_memory_bytes: int = Field(default=8 * 1024**3, ge=1 << 30)
+    """How much memory it may map."""
     threads: int = Field(default=1, ge=1, le=256)
     """CPU threads of a trainer where the spec names none. Part of what makes bits equal."""
     lease_seconds: float = Field(default=6.0, gt=0)
@@ -54,6 +62,17 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return [token.strip() for token in value.split(",") if token.strip()]
+
+    @field_validator("worker_labels", mode="before")
+    @classmethod
+    def _split_labels(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
+        wrong = [name for name, sign, _ in pairs if not (name.strip() and sign)]
+        if wrong:
+            raise ValueError(f"labels read name=value,name=value; {wrong[0]!r} does not")
+        return {name.strip(): text.strip() for name, _, text in pairs}
 
     @property
     def volume(self) -> Volume:

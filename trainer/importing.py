@@ -167,7 +167,7 @@ def shape(variable):
 
 
 def attributes(function):
-    """CNTK's attributes of an operation in snake_case; axes count from the front, channels being 0."""
+    """CNTK's attributes of an operation in snake_case; axes count from the front, that of channels is 0."""
     rank = len(function.inputs[0].shape) if function.inputs else 0
     found = {}
     for name, value in function.attributes.items():

@@ -1,6 +1,7 @@
 """What is in a CNTK model file, judged and rewritten without CNTK: user-defined functions, blocks, names."""
 
 from collections import Counter, OrderedDict
+from typing import Any, Dict
 
 from trainer import dictionary
 from trainer.dictionary import Malformed
@@ -28,7 +29,7 @@ class RefusedModel(ValueError):
     """The model cannot be taken; the message says why, for the one who brought it."""
 
 
-def checked(data):
+def checked(data: Any) -> Dict[str, Any]:
     """The Dictionary in ``data``, if it is a network of CNTK's own operations alone; else RefusedModel."""
     if bytes(data[: len(dictionary.LEGACY)]) == dictionary.LEGACY:
         raise RefusedModel(
