@@ -194,6 +194,7 @@ def add_dataset(shell: Shell) -> int:
         print(json.dumps(dataset, indent=2))
     else:
         print(dataset["id"])
+    tables.left_out(dataset, tables.wide_console(stderr=True))
     return OK
 
 
@@ -289,7 +290,9 @@ def parser() -> argparse.ArgumentParser:
     evaluating.add_argument(
         "--checkpoint", default="latest", help="latest, best, a number of samples or an id"
     )
-    evaluating.add_argument("--split", choices=("test", "valid", "train"), help="default: the first there is")
+    evaluating.add_argument(
+        "--split", choices=("test", "valid", "train", "unlabelled"), help="default: the first there is"
+    )
     evaluating.add_argument("--name", default="", help="the evaluation's name")
     evaluating.add_argument("--wait", action="store_true", help="stay until it has ended")
     on_a_job = {

@@ -93,6 +93,17 @@ def datasets(found: Sequence[Dataset]) -> Table:
     return table
 
 
+def left_out(dataset: Dataset, console: Console) -> None:
+    """The images that could not be read, on ``console``; of very many the schema lists the first ones."""
+    for field in dataset["fields"].values():
+        images = field["images"] or {"bad_count": 0, "bad": []}
+        for bad in images["bad"]:
+            line = f"left out: {bad['path']!r} {bad['detail']}"
+            console.print(line, markup=False, highlight=False, soft_wrap=True)
+        if images["bad_count"] > len(images["bad"]):
+            console.print(f"left out: {images['bad_count']:,} images in all")
+
+
 def rescan(found: Mapping[str, Any]) -> Table:
     """What a rescan found, a line for each number; then the jobs that it could make nothing of."""
     table = Table.grid(padding=(0, 2))

@@ -57,7 +57,11 @@ def convert(
     rows_of: dict[AnySplit, Array] = dict(rows.items())
     if len(unlabelled := _unlabelled(table)):
         rows_of["unlabelled"] = unlabelled
-    splits = {split: _write_split(split, found, folder) for split, found in rows_of.items()}
+    lacked = [plan.name for plan, _ in columns if set(plan.columns) & set(table.lacked)]
+    splits = {
+        split: _write_split(split, found, lacked if split == "unlabelled" else [], folder)
+        for split, found in rows_of.items()
+    }
     sync(folder)
     return DatasetSchema(
         id=dataset_id,
@@ -116,7 +120,7 @@ def _unlabelled(table: Table) -> Array:
     return np.flatnonzero(codes == NO_SPLIT).astype(np.int64)
 
 
-def _write_split(split: AnySplit, rows: Array, folder: Path) -> SplitSchema:
+def _write_split(split: AnySplit, rows: Array, lacked: list[str], folder: Path) -> SplitSchema:
     name = f"split-{split}.npy"
     np.save(folder / name, rows)
-    return SplitSchema(rows=len(rows), file=name)
+    return SplitSchema(rows=len(rows), file=name, lacks=lacked)

@@ -67,6 +67,8 @@ class Table:
     """Where something tells the split of each row: its place in ingest.options.SPLITS, or NO_SPLIT."""
     images: ImagesSchema | None = None
     """Of the column ``image``, where there is one."""
+    lacked: tuple[str, ...] = ()
+    """The columns that tell nothing of rows without a split."""
 
     @property
     def rows(self) -> int:

@@ -198,6 +198,8 @@ class SplitSchema(_Strict):
 
     rows: int
     file: str
+    lacks: list[str] = []
+    """Fields that tell nothing of these rows, whatever their columns hold."""
 
 
 class DatasetSchema(_Strict):

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, get_args
 
 from pydantic import Field
 
 from jobs.checkpoints import Chosen, choose
 from jobs.checks.comparisons import targets
-from jobs.dataset import SPLITS, DatasetSchema, FieldSchema, load_schema
+from jobs.dataset import AnySplit, DatasetSchema, FieldSchema, load_schema
 from jobs.errors import Conflict, Fault, InvalidInput, NotFound
 from jobs.idempotency import Claim
 from jobs.part_models import Strict
@@ -26,14 +26,14 @@ MODE = "evaluate"
 """What ``start_from`` of an evaluation says in its run directory and in lineages."""
 _READING = {"pattern", "lowercase", "unknown", "max_length"}
 """What of a text's tokens is the same wherever it is read alike."""
-_PREFERRED = ("test", "valid", "train")
+_PREFERRED: tuple[AnySplit, ...] = ("test", "valid", "train", "unlabelled")
 
 
 class EvaluationRequest(Strict):
     """Which checkpoint of a job to run on which split of which data set."""
 
     dataset: str | None = Field(default=None, description="the job's own where none is named")
-    split: Literal["train", "valid", "test"] | None = Field(
+    split: AnySplit | None = Field(
         default=None, description="test where the data set has it, else valid, else train"
     )
     checkpoint: Annotated[int, Field(ge=0)] | str = Field(
@@ -74,7 +74,7 @@ def submit_evaluation(
     split = _split(schema, request, faults) if schema else None
     if faults or start is None or schema is None or split is None:
         raise InvalidInput.of(faults)
-    _require_same_fields(spec, schema, fitted)
+    _require_same_fields(spec, _of_split(schema, split), fitted)
     contents = {
         **spec,
         "name": request.name or f"{source.name or job_id} on {schema.name}"[:200],
@@ -86,6 +86,7 @@ def submit_evaluation(
         "after": [],
         "requires": {},
         "evaluation": {"split": split, "thresholds": _thresholds(run)},
+        "keep": _kept(spec, schema.id),
     }
     return enqueue(
         NormalisedSpec(contents, {}),
@@ -97,6 +98,14 @@ def submit_evaluation(
         fitted_schema=fitted_schema,
         claim=claim,
     )
+
+
+def _kept(spec: Mapping[str, Any], dataset: str) -> dict[str, Any] | None:
+    """What the training kept. Of other data rows that were chosen say nothing but how many there were."""
+    keep: dict[str, Any] | None = spec.get("keep")
+    if keep is None or dataset == spec["dataset"] or not isinstance(keep["images"], list):
+        return keep
+    return {**keep, "images": len(keep["images"])}
 
 
 def _checkpoint(run: RunDirectory, request: EvaluationRequest, faults: list[Fault]) -> Chosen | None:
@@ -115,8 +124,8 @@ def _schema(settings: Settings, dataset_id: str, faults: list[Fault]) -> Dataset
         return None
 
 
-def _split(schema: DatasetSchema, request: EvaluationRequest, faults: list[Fault]) -> str | None:
-    have = [split for split in SPLITS if split in schema.splits and schema.splits[split].rows]
+def _split(schema: DatasetSchema, request: EvaluationRequest, faults: list[Fault]) -> AnySplit | None:
+    have = [split for split in get_args(AnySplit) if split in schema.splits and schema.splits[split].rows]
     if request.split is None:
         found = next((split for split in _PREFERRED if split in have), None)
     else:
@@ -126,6 +135,13 @@ def _split(schema: DatasetSchema, request: EvaluationRequest, faults: list[Fault
         detail = f"data set {schema.id} has {wanted}; it has: {', '.join(have) or 'none'}"
         faults.append(Fault("/split", "unknown_split", detail))
     return found
+
+
+def _of_split(schema: DatasetSchema, split: AnySplit) -> DatasetSchema:
+    """The schema without the fields that the rows of the split lack."""
+    lacked = schema.splits[split].lacks
+    fields = {name: field for name, field in schema.fields.items() if name not in lacked}
+    return schema.model_copy(update={"fields": fields})
 
 
 def _require_same_fields(spec: Mapping[str, Any], schema: DatasetSchema, fitted: DatasetSchema) -> None:

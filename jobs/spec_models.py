@@ -181,17 +181,43 @@ class Decision(Strict):
     by: Literal["hamming_loss", "micro_f1", "macro_f1"] = "hamming_loss"
 
 
+SHOWN = 100
+"""Images of a picture at the most."""
+
+
+def _images(value: Any) -> Any:
+    whole = [isinstance(number, int) and not isinstance(number, bool) for number in _several(value)]
+    count = len(value) if isinstance(value, list) else value
+    if not all(whole) or not 1 <= count <= SHOWN:
+        raise ValueError(f"images is how many the picture shows, 1 to {SHOWN}, or a list of as many rows")
+    if isinstance(value, list) and (len(set(value)) < count or min(value) < 0):
+        raise ValueError("rows are counted from 0, and each may stand here once only")
+    return value
+
+
+def _several(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+Images = Annotated[
+    Annotated[int, Field(ge=1, le=SHOWN)]
+    | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=SHOWN)],
+    BeforeValidator(_images),
+]
+
+
 class Keep(Strict):
     """What a job leaves at its end of the values of inputs and layers, over the split that it evaluates.
 
     Each node in ``values`` becomes ``<node>.npy``: the first ``rows`` rows of the split, in its order. Those
-    in ``pictures`` are drawn below one another in ``pictures.png``, for the first ``images`` rows.
+    in ``pictures`` are drawn below one another in ``pictures.png``, for the first ``images`` rows, or for the
+    rows of the data set that ``images`` lists.
     """
 
     values: Annotated[list[str], AfterValidator(_distinct)] = Field(default=[])
     rows: int = Field(default=10_000, ge=1)
     pictures: Annotated[list[str], AfterValidator(_distinct)] = Field(default=[])
-    images: int = Field(default=10, ge=1, le=100)
+    images: Images = 10
 
 
 class StartFrom(Strict):

@@ -71,8 +71,17 @@ class Workshop:
         self.volume: Volume = self.settings.volume
         self.environment = environment
 
-    def dataset(self, name: str, columns: Mapping[str, Column], splits: Mapping[str, np.ndarray]) -> str:
-        """A data set from arrays: one-dimensional integers are categorical, other arrays dense."""
+    def dataset(
+        self,
+        name: str,
+        columns: Mapping[str, Column],
+        splits: Mapping[str, np.ndarray],
+        lacks: Mapping[str, list[str]] | None = None,
+    ) -> str:
+        """A data set from arrays: one-dimensional integers are categorical, other arrays dense.
+
+        ``lacks``: the fields that the rows of a split have nothing of.
+        """
         folder = self.volume.dataset(f"ds_{name}")
         folder.path.mkdir(parents=True)
         fields: dict[str, Any] = {}
@@ -103,7 +112,12 @@ class Workshop:
                 "options": {},
                 "fields": fields,
                 "splits": {
-                    split: {"rows": len(rows), "file": f"{split}.npy"} for split, rows in splits.items()
+                    split: {
+                        "rows": len(rows),
+                        "file": f"{split}.npy",
+                        "lacks": (lacks or {}).get(split, []),
+                    }
+                    for split, rows in splits.items()
                 },
             },
         )
@@ -157,22 +171,20 @@ class Workshop:
         values = values.reshape(len(values), *(values.shape[1:] or (1,)))
         np.save(folder / f"{field}.npy", values)
         about = {"kind": "dense", "shape": list(values.shape[1:]), "dtype": values.dtype.name}
-        if not len(values):
+        if not len(train):
             return found | about
         train = train.reshape(len(train), -1).astype(np.float64)
         if values.ndim == 2 and values.shape[1] > 1 and values.min() >= 0 and values.max() <= 1:
             sums = values.sum(axis=1, dtype=np.float64)
             found["row_sum"] = [float(sums.min()), float(sums.max())]
-        return (
-            found
-            | about
-            | {
-                "min": float(values.min()),
-                "max": float(values.max()),
-                "mean": train.mean(0).tolist(),
-                "std": train.std(0).tolist(),
-            }
-        )
+        return {
+            **found,
+            **about,
+            "min": float(values.min()),
+            "max": float(values.max()),
+            "mean": train.mean(0).tolist(),
+            "std": train.std(0).tolist(),
+        }
 
     def job(
         self,

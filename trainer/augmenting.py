@@ -77,7 +77,7 @@ class AugmentedColumn:
         chunk = max(1, CHUNK_ELEMENTS // int(np.prod(self.shape)))
         for start in range(0, len(rows), chunk):
             here = rows[start : start + chunk]
-            images = self.column.read(here)
+            images = self.column.read(here, epoch)
             for seed, (document, _) in zip(seeds, self.steps):
                 images = augmentations.build(document, images, Draw(seed, here), self.span)
             found[start : start + chunk] = images

@@ -164,12 +164,17 @@ class Dataset:
 
     ``fitted`` holds the fields of the data set that the network is trained on, as they were then:
     means, deviations and classes come from there. ``fitted_schema`` is where they are kept.
+    ``split``: the one that alone is read. Fields that its rows lack are as if they were not there.
     """
 
-    def __init__(self, folder, fitted_schema=None):
+    regions = None
+    """Where there are such (``trainer.detection.regions``), what makes them."""
+
+    def __init__(self, folder, fitted_schema=None, split=None):
         self.folder = folder
         self.schema = read_json(folder.schema)
-        self.fields = self.schema["fields"]
+        lacked = self.schema["splits"].get(split, {}).get("lacks", ())
+        self.fields = {name: field for name, field in self.schema["fields"].items() if name not in lacked}
         self.fitted_schema = fitted_schema or folder.schema
         self.fitted = read_json(self.fitted_schema)["fields"]
 

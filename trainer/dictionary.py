@@ -81,7 +81,7 @@ def text(view):
     try:
         found = bytes(view).decode("utf-8")
     except UnicodeDecodeError:
-        raise Malformed("a text that is no UTF-8")
+        raise Malformed("a text that is no UTF-8") from None
     if not found.isprintable():
         raise Malformed("a text with control characters: %r" % found[:80])
     return found

@@ -9,6 +9,7 @@ from trainer import thresholds
 from trainer.engine import C, axis_of
 from trainer.facts import jsonable
 from trainer.figures.labels import sigmoid
+from trainer.image_reports import ImageReport, field_of_images
 from trainer.layout import write_json
 from trainer.minibatches import Order
 from trainer.model import fed_to
@@ -125,13 +126,16 @@ def settle_thresholds(model, heads, decisions, order, stop):
         head.decide(found, "tuned")
 
 
-def evaluate(model, heads, order, folder, stop, progress=None):
-    """Write predictions.jsonl of the rows of ``order``; the figures of each head by name.
+def evaluate(model, heads, order, run, stop, progress=None):
+    """Write what is said of the rows of ``order``; the figures of each head by name.
 
     ``progress(rows so far)`` is called behind each minibatch.
     """
-    folder.mkdir(exist_ok=True)
-    predictions = Predictions(folder / "predictions.jsonl")
+    run.artifacts.mkdir(exist_ok=True)
+    predictions = Predictions(run.artifacts / "predictions.jsonl")
+    dataset = model.network.dataset
+    field = field_of_images(model.spec, dataset)
+    of_images = None if field is None else ImageReport(dataset, field, heads, order.rows, run)
     figures = [head.figures() for head in heads]
     done = 0
     for rows, pairs in Outputs(model, heads, stop).of(order):
@@ -143,10 +147,14 @@ def evaluate(model, heads, order, folder, stop, progress=None):
             if target is not None:
                 figure.add(output, target)
         predictions.add(rows, told)
+        if of_images is not None:
+            of_images.add(rows, pairs)
         done += len(rows)
         if progress is not None:
             progress(done)
     predictions.publish()
+    if of_images is not None:
+        of_images.publish()
     found = OrderedDict()
     for head, figure in zip(heads, figures):
         found[head.name] = {"kind": head.kind, "output": head.output, "target": head.target}

@@ -4,6 +4,7 @@ from collections import Counter, OrderedDict
 
 from trainer.figures import ClassFigures, LabelFigures, ValueFigures
 from trainer.parts import losses
+from trainer.parts.regions import NAMES
 from trainer.thresholds import DEFAULT
 
 KINDS = ("classes", "labels", "values")
@@ -42,11 +43,14 @@ class Head:
 
 
 def heads(spec, dataset):
-    """The heads of a spec, one for each output, target and kind among the terms of its objective."""
+    """The heads of a spec, one for each output, target and kind among the terms of its objective.
+
+    What is said of an image's regions is none: there are many, and detections come of them all.
+    """
     found = OrderedDict()
     for term in spec["objective"]:
         kind = losses[term["type"]].facts.get("target")
-        if kind in KINDS:
+        if kind in KINDS and not of_regions(spec, term):
             found[(term["output"], targets(term), kind)] = term["target"]
     outputs = Counter(output for output, _, _ in found)
     pairs = Counter((output, target) for output, target, _ in found)
@@ -55,13 +59,22 @@ def heads(spec, dataset):
         name = output if outputs[output] == 1 else "%s:%s" % (output, "+".join(names))
         if pairs[(output, names)] > 1:
             name = "%s:%s" % (name, kind)
-        fields = [spec["inputs"].get(one, {}).get("field", one) for one in names]
+        fields = fields_of(spec, names)
         known = all(field in dataset.fields for field in fields)
         elements = [element_names(dataset.fitted[field]) for field in fields]
         if len(fields) > 1:
             elements = [within(field, own) for field, own in zip(fields, elements)]
         made.append(Head(name, kind, output, target, known, [one for own in elements for one in own]))
     return made
+
+
+def of_regions(spec, term):
+    return spec.get("regions") is not None and any(field in NAMES for field in fields_of(spec, targets(term)))
+
+
+def fields_of(spec, names):
+    """The fields behind inputs of these names, or of these names themselves."""
+    return [spec["inputs"].get(one, {}).get("field", one) for one in names]
 
 
 def targets(term):

@@ -1,50 +1,42 @@
 """What a spec has a job keep of its nodes' values: arrays, and what pictures are drawn of."""
 
-import io
-import zipfile
+from collections import OrderedDict
 
 import numpy as np
 
 from trainer.evaluation import evaluated
 from trainer.layout import write_whole
 from trainer.minibatches import Order
+from trainer.packing import array_file, packed
 
 
 def keep(model, wanted, order, run, stop):
-    """Write <node>.npy and pictures.npz, each whole, of the first rows of ``order`` (None: of nothing).
+    """Write <node>.npy and pictures.npz, each whole, of the first rows of ``order`` (None: there are none).
 
     ``wanted`` is the spec's ``keep`` or None, ``run`` the run directory.
     """
-    if wanted is None or order is None:
+    if wanted is None:
         return
-    for name, values in first_values(model, wanted["values"], order, wanted["rows"], stop):
+    evaluated_rows = np.array([], dtype=np.int64) if order is None else order.rows
+    images = wanted["images"]
+    shown_rows = np.array(images) if isinstance(images, list) else evaluated_rows[:images]
+    for name, values in values_of(model, wanted["values"], evaluated_rows[: wanted["rows"]], stop):
         write_whole(run.artifacts / (name + ".npy"), array_file(values))
-    shown = list(first_values(model, wanted["pictures"], order, wanted["images"], stop))
+    shown = OrderedDict(values_of(model, wanted["pictures"], shown_rows, stop))
     if shown:
-        packed = io.BytesIO()
-        with zipfile.ZipFile(packed, "w") as archive:
-            for name, values in shown:
-                # A ZipInfo of its own has no time in it: equal arrays make equal bytes.
-                archive.writestr(zipfile.ZipInfo(name + ".npy"), array_file(values))
-        write_whole(run.pictures, packed.getvalue())
+        write_whole(run.pictures, packed(shown))
 
 
-def first_values(model, names, order, count, stop):
-    """Name and values of each node, (rows, *shape) float32, for the first ``count`` rows of ``order``."""
-    if not names:
+def values_of(model, names, rows, stop):
+    """Name and values of each node, (rows, *shape) float32, if there are any rows."""
+    if not names or not len(rows):
         return
-    rows = Order(order.rows[:count], order.minibatch_size, shuffle=False)
+    together = model.network.dataset.evaluated_together(model.spec["training"]["minibatch_size"])
+    order = Order(rows, together, shuffle=False)
     nodes = {name: model.network.target(name) for name in names}
     found = {name: [] for name in names}
-    for here, answers in evaluated(model, nodes, rows, stop):
+    for here, answers in evaluated(model, nodes, order, stop):
         for name in names:
             found[name].append(answers[name].reshape((len(here),) + nodes[name].shape))
     for name in names:
         yield name, np.concatenate(found.pop(name))
-
-
-def array_file(values):
-    """An array as the bytes of a .npy file."""
-    stream = io.BytesIO()
-    np.save(stream, values)
-    return stream.getvalue()

@@ -15,13 +15,26 @@ TOP_CLASSES = 5
 """With more than ``LISTED_CLASSES`` classes only so many of the likeliest are told."""
 
 
-class Predictions:
-    """One JSON object a row, written minibatch by minibatch; the file appears whole, by ``publish``."""
+class Lines:
+    """One JSON object a line, written minibatch by minibatch; the file appears whole, by ``publish``."""
 
     def __init__(self, path):
         self.path = path
         self.aside = path.parent / (".writing-" + path.name)
         self.stream = open(str(self.aside), "w", encoding="utf-8")  # noqa: SIM115  # closed by publish
+
+    def write(self, document):
+        self.stream.write(line(document))
+
+    def publish(self):
+        self.stream.flush()
+        os.fsync(self.stream.fileno())
+        self.stream.close()
+        os.rename(str(self.aside), str(self.path))
+
+
+class Predictions(Lines):
+    """predictions.jsonl."""
 
     def add(self, rows, told):
         """Rows of the data set, and for each head its name and one document a row."""
@@ -29,13 +42,7 @@ class Predictions:
             document = {"row": int(row)}
             for name, documents in told:
                 document[name] = documents[position]
-            self.stream.write(line(document))
-
-    def publish(self):
-        self.stream.flush()
-        os.fsync(self.stream.fileno())
-        self.stream.close()
-        os.rename(str(self.aside), str(self.path))
+            self.write(document)
 
 
 def line(document):
@@ -52,6 +59,11 @@ def documents(head, output, target):
     return told(head, output, target)
 
 
+def nine_digits(probability):
+    """What a score of 32 bits can tell of it: 9 digits. The digits behind them differ between processors."""
+    return float("%.9g" % probability)
+
+
 def of_classes(head, output, target):
     names = head.names
     probabilities = softmax(output)
@@ -61,7 +73,7 @@ def of_classes(head, output, target):
             shown = np.argsort(-output[k], kind="mergesort")[:TOP_CLASSES]
         document = {
             "predicted": names[said],
-            "probabilities": {names[c]: float(probabilities[k, c]) for c in shown},
+            "probabilities": {names[c]: nine_digits(probabilities[k, c]) for c in shown},
         }
         if target is not None:
             document["true"] = names[int(target[k].argmax())]
@@ -74,7 +86,7 @@ def of_labels(head, output, target):
     for k, said in enumerate(probabilities > np.asarray(head.thresholds)):
         document = {
             "predicted": [names[c] for c in np.flatnonzero(said)],
-            "probabilities": {name: float(p) for name, p in zip(names, probabilities[k])},
+            "probabilities": {name: nine_digits(p) for name, p in zip(names, probabilities[k])},
         }
         if target is not None:
             document["true"] = [names[c] for c in np.flatnonzero(target[k] > 0.5)]

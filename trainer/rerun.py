@@ -72,7 +72,7 @@ def attempt_evaluation(folder, spec, dataset, state, found, facts, stop):
             head.decide(asked["thresholds"][head.name], "tuned")
     order = held_out(dataset, asked["split"], spec["training"])
     facts("first_minibatch")
-    figures = evaluate(model, parts, order, folder.artifacts, stop, Course(facts, state, len(order)))
+    figures = evaluate(model, parts, order, folder, stop, Course(facts, state, len(order)))
     keep(model, spec.get("keep"), order, folder, stop)
     network = model.network
     read = [network.fields[variable] for variable in fed_to(network.fields, model.objective.report)]

@@ -176,7 +176,7 @@ def conclude(folder, spec, dataset, model, state, found, stop):
     settle_thresholds(model, parts, spec.get("decisions", ()), valid, stop)
     digest = model.digest()
     described = {"job": folder.path.name, "fingerprint": spec["fingerprint"], "parameters_sha256": digest}
-    figures = {} if order is None else evaluate(model, parts, order, folder.artifacts, stop)
+    figures = {} if order is None else evaluate(model, parts, order, folder, stop)
     keep(model, spec.get("keep"), order, folder, stop)
     rows = 0 if order is None else len(order)
     write_report(

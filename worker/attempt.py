@@ -8,7 +8,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,20 +15,19 @@ from contextlib import contextmanager
 from enum import Enum
 
 from jobs.errors import Unavailable
-from jobs.journal import last_event, read_events
+from jobs.journal import last_event
 from jobs.queue import TokenQueue
 from jobs.reconcile import close_journal
-from jobs.record import Kind, Record
+from jobs.record import Record
 from jobs.settings import Settings
 from jobs.states import TERMINAL, Reason, State
 from jobs.store import Hold, Refused, Store
 from trainer.layout import RunDirectory, read_json, write_whole
 from worker.bell import Bell, ring_on_message
-from worker.curves import learning_curves
 from worker.finish import Ending, Outcome, decide, read_result
+from worker.gallery import GALLERY
 from worker.launch import launch, trainer_environment
 from worker.limits import Breach, Watchdog
-from worker.pictures import load, pictures
 from worker.processes import kill_group, kill_recorded
 from worker.relay import Relay
 
@@ -58,7 +56,6 @@ _GLANCE_SECONDS = 0.1
 """How often the trainer's facts are looked at."""
 _LOOKS = 5
 """How often those whose turn it is are looked up again, before the reconciler has to see to the rest."""
-CURVES, PICTURES = "curves.png", "pictures.png"
 
 log = logging.getLogger("worker")
 
@@ -234,39 +231,29 @@ class Attempt:
         That one fails is not the job's failure, nor the other's; a worker that must leave does not wait.
         """
         record = self._relay.record
+        wanted = [drawing for drawing in GALLERY if record.kind in drawing.of]
         drawn: dict[str, bytes] = {}
-        named = {"pictures": (PICTURES, self._kept)}
-        if record.kind is Kind.TRAINING:
-            named["learning curves"] = (CURVES, self._curves)
 
         def draw() -> None:
-            for what, (name, picture) in named.items():
+            for drawing in wanted:
                 try:
-                    found = picture(record.name or record.id)
+                    found = drawing.draw(self._run, record.name or record.id)
                     if found is not None:
-                        drawn[name] = found
+                        drawn[drawing.file] = found
                 except Exception as error:
-                    log.warning("the %s of %s could not be drawn: %s", what, record.id, error)
+                    log.warning("the %s of %s could not be drawn: %s", drawing.what, record.id, error)
 
-        drawing = threading.Thread(target=draw, daemon=True)
-        drawing.start()
-        while drawing.is_alive() and not self._bell.stop_asked and self._hold is not Hold.LOST:
+        drawing_all = threading.Thread(target=draw, daemon=True)
+        drawing_all.start()
+        while drawing_all.is_alive() and not self._bell.stop_asked and self._hold is not Hold.LOST:
             self._beat()
             self._bell.wait(_GLANCE_SECONDS / 2)
-        for what, (name, _) in named.items():
-            if name in drawn:
+        for drawing in wanted:
+            if drawing.file in drawn:
                 try:
-                    write_whole(self._run.artifacts / name, drawn[name])
+                    write_whole(self._run.artifacts / drawing.file, drawn[drawing.file])
                 except OSError as error:
-                    log.warning("the %s of %s could not be written: %s", what, record.id, error)
-
-    def _curves(self, title: str) -> bytes | None:
-        best = (read_result(self._run) or {}).get("best") or {}
-        return learning_curves(read_events(self._run, limit=sys.maxsize), title, best.get("epoch"))
-
-    def _kept(self, title: str) -> bytes | None:
-        """What the spec had the trainer keep to be seen, if anything."""
-        return pictures(load(self._run.pictures), title) if self._run.pictures.is_file() else None
+                    log.warning("the %s of %s could not be written: %s", drawing.what, record.id, error)
 
     def _move(self, outcome: Outcome) -> None:
         moved = self._store.transition(

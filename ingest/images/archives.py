@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from ingest.faults import FaultList, file_pointer
@@ -21,7 +22,7 @@ from ingest.options import Split
 from jobs.errors import Fault, TooLarge
 
 MAX_MEMBERS = 300_000
-MAX_DIRECTORY_BYTES = 256 << 20
+MAX_DIRECTORY_BYTES = 64 << 20
 """Longest directory of a zip, which zipfile reads whole."""
 MAX_HEADER_BYTES = 1 << 20
 """Longest header of a tar's member (names in PAX records), which tarfile reads whole."""
@@ -94,13 +95,10 @@ class _Zip(Archive):
         _check_count(upload, len(members))
         _check_bytes(upload, sum(member.file_size for member in members), limit)
         for member in members:
-            # zipfile cuts the name off at a NUL, and reads a backslash as it stands.
-            path = _checked(self, member.orig_filename, faults)
-            problem = _zip_problem(member)
-            if problem is not None:
-                faults.add(self.at(path), *problem)
-            self._members[path] = member
-            self.sizes[path] = member.file_size
+            path = _checked(self, _zip_name(member), _zip_problem(member), faults)
+            if path is not None:
+                self._members[path] = member
+                self.sizes[path] = member.file_size
 
     def _read(self, path: str) -> bytes:
         with self._zip.open(self._members[path]) as stream:
@@ -108,6 +106,15 @@ class _Zip(Archive):
 
     def close(self) -> None:
         self._zip.close()
+
+
+def _zip_name(member: zipfile.ZipInfo) -> str:
+    """The name, read as UTF-8 though nothing says so (macOS) and not cut off at a NUL, as zipfile does."""
+    if member.flag_bits & 0x800:
+        return member.orig_filename
+    with suppress(UnicodeError):
+        return member.orig_filename.encode("cp437").decode("utf-8")
+    return member.orig_filename
 
 
 def _zip_problem(member: zipfile.ZipInfo) -> tuple[str, str] | None:
@@ -143,20 +150,20 @@ class _Tar(Archive):
     def __init__(self, upload: Upload, path: Path, limit: int, faults: FaultList) -> None:
         super().__init__(upload.filename)
         self._offsets: dict[str, int] = {}
-        total = 0
+        count = total = 0
         with _Headers(path) as headers, tarfile.open(fileobj=headers, mode="r:") as archive:
-            for number, member in enumerate(archive, 1):
-                _check_count(upload, number)
+            while (member := archive.next()) is not None:
+                # tarfile would remember all it has seen.
+                archive.members.clear()  # type: ignore[attr-defined]
                 if member.isdir():
                     continue
-                path_inside = _checked(self, member.name, faults)
-                problem = _tar_problem(member)
-                if problem is not None:
-                    faults.add(self.at(path_inside), *problem)
-                total += member.size
+                count, total = count + 1, total + member.size
+                _check_count(upload, count)
                 _check_bytes(upload, total, limit)
-                self._offsets[path_inside] = member.offset_data
-                self.sizes[path_inside] = member.size
+                inside = _checked(self, member.name, _tar_problem(member), faults)
+                if inside is not None:
+                    self._offsets[inside] = member.offset_data
+                    self.sizes[inside] = member.size
         self._stream = path.open("rb")
 
     def _read(self, path: str) -> bytes:
@@ -225,16 +232,20 @@ def _chunks(stream: gzip.GzipFile) -> Iterator[bytes]:
         yield chunk
 
 
-def _checked(archive: Archive, name: str, faults: FaultList) -> str:
-    """The path of a file by its name in the archive; a fault where it is unsafe or there already."""
-    problem = path_problem(name)
+def _checked(archive: Archive, name: str, problem: tuple[str, str] | None, faults: FaultList) -> str | None:
+    """The path of a file by its name in the archive; None where it is unsafe, there already or no file."""
+    unsafe = path_problem(name)
     path = cleaned(name)
-    if problem is not None:
-        shown = name[:200].encode("utf-8", "replace").decode("utf-8")
-        faults.add(archive.at(shown), "unsafe_path", f"{shown!r}: {problem}")
+    if unsafe is not None:
+        path = name[:200].encode("utf-8", "replace").decode("utf-8")
+        problem = ("unsafe_path", unsafe)
     elif path in archive.sizes:
-        faults.add(archive.at(path), "duplicate", f"two files of the archive are called {path!r}")
-    return path
+        problem = ("duplicate", "is there twice; leave one of the two out")
+    if problem is None:
+        return path
+    code, detail = problem
+    faults.add(archive.at(path), code, f"{path!r} {detail}")
+    return None
 
 
 def _check_nesting(archive: Archive, faults: FaultList) -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from posixpath import join, normpath
 
 LONGEST_PATH = 1000
+MOST_FOLDERS = 32
+"""Within each other."""
 
 
 def cleaned(path: str) -> str:
@@ -17,15 +18,17 @@ def cleaned(path: str) -> str:
 def path_problem(path: str) -> str | None:
     """Why no file of an archive may be called so."""
     if len(path) > LONGEST_PATH:
-        return f"a path of {len(path):,} characters, where {LONGEST_PATH:,} are allowed"
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in path):
-        return "its path holds control characters or bytes that are no UTF-8"
+        return f"has {len(path):,} characters, where {LONGEST_PATH:,} are allowed"
+    if path.count("/") > MOST_FOLDERS:
+        return f"lies {path.count('/'):,} folders deep, where {MOST_FOLDERS} are allowed"
+    if re.search(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]", path):
+        return "holds control characters or bytes that are no UTF-8"
     if path.startswith("/") or re.match(r"[A-Za-z]:", path):
-        return "its path is absolute; paths are relative to the archive"
+        return "is absolute; paths are relative to the archive"
     if "\\" in path:
-        return "its path holds a backslash; folders are told by /"
+        return "holds a backslash; folders are told by /"
     if ".." in path.split("/"):
-        return "its path leads out of the archive by '..'"
+        return "leads out of the archive by '..'"
     return None
 
 

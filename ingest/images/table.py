@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from ingest.arrays import GrowingArray
+from ingest.arrays import Array, GrowingArray
 from ingest.columns import Column
 from ingest.faults import FaultList, listing, pointer
 from ingest.fields import NO_SPLIT, FieldPlan, Fitted, Table, Upload, plan_fields
@@ -36,8 +36,8 @@ LISTED = 100
 """Bad images that the schema lists."""
 THREADS = 2
 """Pillow lets go of the interpreter while it decodes and resizes."""
-IN_FLIGHT_BYTES = 32 << 20
-"""About how many pixels are decoded and not yet written."""
+IN_FLIGHT_BYTES = 16 << 20
+"""About how many bytes of pixels are decoded before they are written."""
 
 Found = TypeVar("Found")
 
@@ -95,6 +95,7 @@ def read(
                 for entry, found in bad[:LISTED]
             ],
         ),
+        tuple(found.annotations.columns),
     )
 
 
@@ -168,12 +169,19 @@ def _decode(
     def decoded(entry: Entry) -> Decoded | BadImage:
         return _read(entry, lambda data: decode(data, size, told.fit, told.channels))
 
-    for entry, found in _each(decoded, entries, max(1, IN_FLIGHT_BYTES // math.prod(shape))):
+    held: list[Array] = []
+    at_once = max(1, IN_FLIGHT_BYTES // math.prod(shape))
+    for entry, found in _each(decoded, entries, at_once):
         if isinstance(found, BadImage):
             bad.append((entry, found))
-        else:
-            pixels.append(found.pixels)
-            rows.append(Row(entry, found.original, found.placement))
+            continue
+        rows.append(Row(entry, found.original, found.placement))
+        held.append(found.pixels)
+        if len(held) == at_once:
+            pixels.append(np.stack(held))
+            held.clear()
+    if held:
+        pixels.append(np.stack(held))
     return Column("dense", shape, {"values": pixels.path}, pixels.close(), "uint8"), rows, bad
 
 

@@ -19,18 +19,24 @@ def kept(draft: Draft, planned: Plan) -> None:
         return
     if not keep["values"] and not keep["pictures"]:
         draft.fault("/keep", "nothing_to_keep", "name nodes in values, in pictures or in both")
-    for key, count in (("values", "rows"), ("pictures", "images")):
+    rows = keep["images"] if isinstance(keep["images"], list) else []
+    for position, row in enumerate(rows):
+        if row >= draft.schema.rows:
+            detail = f"data set {draft.schema.id} has {draft.schema.rows} rows, counted from 0, and no {row}"
+            draft.fault(f"/keep/images/{position}", "unknown_row", detail)
+    counts = (("values", "rows", keep["rows"]), ("pictures", "images", len(rows) or keep["images"]))
+    for key, setting, count in counts:
         found = [
             node
             for position, name in enumerate(keep[key])
             if (node := _node(draft, f"/keep/{key}/{position}", name, planned)) is not None
         ]
         a_row = 4 * sum(prod(node.shape) for node in found)
-        if keep[count] * a_row > BYTES:
+        if count * a_row > BYTES:
             draft.fault(
-                f"/keep/{count}",
+                f"/keep/{setting}",
                 "too_large",
-                f"{keep[count]} rows of {key} take {keep[count] * a_row / 1024**2:.0f} MiB, more than "
+                f"{count} rows of {key} take {count * a_row / 1024**2:.0f} MiB, more than "
                 f"{BYTES // 1024**2}; keep at most {BYTES // a_row} rows, or fewer nodes",
             )
     for position, name in enumerate(keep["pictures"]):

@@ -73,8 +73,16 @@ def augmented(draft: Draft, at: str, document: dict[str, Any], field: FieldSchem
         what = f"{document['field']!r} is {described(field)}"
         draft.fault(at, "not_images", f"augmentations take a field of (channels, height, width), but {what}")
         return
+    regions = draft.spec["regions"]
     for position, wanted in enumerate(document["augment"]):
         part = augmentations[wanted["type"]]
+        if part.facts.get("moves") and regions and regions["image"] == document["field"]:
+            draft.fault(
+                f"{at}/{position}",
+                "moves_objects",
+                f"{part.name} would move what is on an image, but not the boxes around it; here only "
+                "colours can change, and 'flip' in regions mirrors both",
+            )
         if part.plan is None:
             continue
         try:

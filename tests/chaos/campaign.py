@@ -22,7 +22,8 @@ LEASE_S = 3.0
 UNLOCKED = Path(__file__).with_name("unlocked")
 BACKLOG = 4
 """Jobs that wait or run while faults go on."""
-CANCELLED_SHARE = 0.08
+CANCELLED_SHARE, PAUSED_SHARE = 0.02, 0.1
+"""How often between two faults."""
 END_LIMIT_S = 300.0
 
 
@@ -120,7 +121,8 @@ def run(plan: Plan, home: Path, say: Callable[[str], None] = lambda _: None) -> 
 
 def _references(customer: Customer, volume: Volume) -> dict[str, checks.Reference]:
     for _ in customer.variants:
-        assert customer.post()
+        customer.post()
+    assert len(customer.accepted) == len(customer.variants)
     found = {job["id"]: job for job in customer.wait_for_all(END_LIMIT_S)}
     return {
         variant: checks.reference(found[job], volume.job(job)) for job, variant in customer.accepted.items()
@@ -134,10 +136,11 @@ def _strike_all(
     told = 0
     while len(report.strikes) < plan.faults or len(customer.accepted) < plan.jobs:
         jobs = customer.jobs()
-        if jobs is not None and len(waiting := list(unfinished(jobs))) < BACKLOG:
+        waiting = list(unfinished(jobs or []))
+        if jobs is not None and len(waiting) < BACKLOG:
             customer.post()
-            if waiting and victim.dice.random() < CANCELLED_SHARE:
-                _cancel(victim, customer, waiting, report)
+        if waiting:
+            _steer(victim, customer, waiting, report)
         time.sleep(victim.dice.expovariate(1 / plan.pace))
         if len(report.strikes) < plan.faults:
             [kind] = victim.dice.choices(plan.kinds, weights)
@@ -147,6 +150,17 @@ def _strike_all(
         if len(report.strikes) >= told + 25:
             told = len(report.strikes)
             say(f"{told} faults, {len(customer.accepted)} jobs accepted")
+
+
+def _steer(victim: Victim, customer: Customer, waiting: list[Job], report: Report) -> None:
+    """Now and then somebody cancels a job, pauses one, or lets one go on."""
+    draw = victim.dice.random()
+    if draw < CANCELLED_SHARE:
+        _cancel(victim, customer, waiting, report)
+    elif draw < CANCELLED_SHARE + PAUSED_SHARE:
+        customer.ask(victim.dice.choice(waiting)["id"], "pause")
+    elif draw > 0.5:
+        customer.resume_all(waiting)
 
 
 def _cancel(victim: Victim, customer: Customer, waiting: list[Job], report: Report) -> None:

@@ -87,29 +87,45 @@ class Customer:
         self.cancelled: set[str] = set()
         """Jobs whose cancellation was acknowledged."""
         self._posted = 0
+        self._unanswered: int | None = None
 
     def client(self) -> Client:
         return Client(self._victim.service.url, timeout=5.0)
 
-    def post(self) -> str | None:
-        """One more job; None where the service did not say yes (it may have it all the same)."""
-        variant = self.variants[self._posted % len(self.variants)]
-        self._posted += 1
+    def post(self) -> None:
+        """One more job. Where the answer is lost on the way, the same request is sent again at the next call."""
+        if self._unanswered is None:
+            self._posted += 1
+            self._unanswered = self._posted
+        variant = self.variants[self._unanswered % len(self.variants)]
+        document = spec(variant, self._dataset, f"{variant} / {self._unanswered}", self._epochs)
         try:
             with self.client() as client:
-                name = f"{variant} / {self._posted}"
-                job = client.jobs.submit(spec(variant, self._dataset, name, self._epochs))
+                headers = {"Idempotency-Key": f"job-{self._unanswered}"}
+                job = client.request("POST", "/v1/jobs", json=document, headers=headers).json()
         except (JobsApiError, FileNotFoundError):
-            return None
+            return
+        self._unanswered = None
         self.accepted[job["id"]] = variant
-        return job["id"]
+
+    def resume_all(self, jobs: list[Job]) -> None:
+        """Let those that are paused go on."""
+        for job in jobs:
+            if job["status"] == "paused":
+                self.ask(job["id"], "resume")
+
+    def ask(self, job: str, what: str) -> bool:
+        """Whether the service acknowledged that it will cancel, pause or resume a job."""
+        try:
+            with self.client() as client:
+                client.request("POST", f"/v1/jobs/{job}/{what}")
+        except (JobsApiError, FileNotFoundError):
+            return False
+        return True
 
     def cancel(self, job: str) -> bool:
         """Whether the service acknowledged that the job shall end."""
-        try:
-            with self.client() as client:
-                client.jobs.cancel(job)
-        except (JobsApiError, FileNotFoundError):
+        if not self.ask(job, "cancel"):
             return False
         self.cancelled.add(job)
         return True
@@ -130,6 +146,7 @@ class Customer:
             found = self.jobs()
             if found is not None and not list(unfinished(found)):
                 return found
+            self.resume_all(found or [])
             time.sleep(0.2)
         waiting = [f"{job['id']} {job['status']} ({job['reason']})" for job in unfinished(found or [])]
         raise AssertionError(f"after {limit:.0f} s these have not ended: {waiting}")

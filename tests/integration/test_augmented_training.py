@@ -89,7 +89,7 @@ def test_inputs_and_targets_are_what_the_page_says(
     class Stored:
         shape = stored.shape[1:]
 
-        def read(self, rows: np.ndarray) -> np.ndarray:
+        def read(self, rows: np.ndarray, epoch: int | None = None) -> np.ndarray:
             return stored[rows]
 
     augment = asked[0]["spec"]["inputs"]["seen"]["augment"]

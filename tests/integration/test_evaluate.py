@@ -208,6 +208,28 @@ def test_inputs_are_enough_for_predictions(
             assert found[head] == {key: value for key, value in expected[head].items() if key != "true"}
 
 
+def test_rows_that_lack_targets_have_predictions_only(
+    laboratory: Laboratory, job: str, workshop: Workshop
+) -> None:
+    """What the columns hold of them does not matter: here a code that is no class."""
+    told = columns()
+    told["kind"][SPLITS["test"]] = -1
+    splits = {"train": SPLITS["train"], "unlabelled": SPLITS["test"]}
+    lacks = {"unlabelled": ["kind", "labels", "numbers"]}
+    dataset = workshop.dataset("partly_unlabelled", told, splits, lacks)
+    run = laboratory.evaluated(job, dataset=dataset, split="unlabelled")
+    report = read_json(run.artifacts / "report.json")
+    assert (report["split"], report["losses"]) == ("unlabelled", {})
+    assert report["missing_fields"] == ["kind", "labels", "numbers"]
+    whole = predictions(laboratory.run(job))
+    for found, expected in zip(predictions(run), whole, strict=True):
+        assert found["scores"] == {key: value for key, value in expected["scores"].items() if key != "true"}
+    blind = workshop.dataset("blind_rows", columns(), splits, {"unlabelled": ["x"]})
+    error = laboratory.refusal(job, dataset=blind, split="unlabelled")
+    assert isinstance(error, Conflict)
+    assert error.extra["differences"][0]["pointer"] == "/fields/x"
+
+
 def test_a_target_that_is_there_gets_its_figures(
     laboratory: Laboratory, job: str, datasets: dict[str, str]
 ) -> None:

@@ -171,3 +171,38 @@ def test_an_evaluation_keeps_the_same(
     with np.load(run.pictures) as shown:
         assert shown.files == ["image", "code", "rebuilt"]
         assert len(shown["image"]) == len(TEST)
+
+
+def test_chosen_rows_are_shown_in_their_order(
+    workshop: Workshop, dataset: str, columns: dict[str, np.ndarray], valkey: ValkeyServer
+) -> None:
+    """Of other data, in which the rows are others, as many of the first."""
+    chosen = [69, 3, 44]
+    document = spec(dataset, "image_autoencoder")
+    document["recipe"]["images"] = chosen
+    laboratory = Laboratory(workshop, valkey.url)
+    job_id = laboratory.trained(document)
+    with np.load(laboratory.run(job_id).pictures) as shown:
+        assert np.array_equal(shown["image"], columns["image"][chosen] / np.float32(256))
+    codes = np.load(laboratory.run(job_id).artifacts / "code.npy")
+    assert len(codes) == len(TEST)
+    again = laboratory.evaluated(job_id)
+    assert again.pictures.read_bytes() == laboratory.run(job_id).pictures.read_bytes()
+    few = {"image": columns["image"][:20]}
+    fewer = workshop.dataset("fewer", few, {"train": np.arange(3), "test": np.arange(5, 20)})
+    elsewhere = laboratory.evaluated(job_id, dataset=fewer)
+    with np.load(elsewhere.pictures) as shown:
+        assert np.array_equal(shown["image"], few["image"][5:8] / np.float32(256))
+
+
+def test_chosen_rows_are_shown_without_anything_to_evaluate(
+    workshop: Workshop, columns: dict[str, np.ndarray]
+) -> None:
+    alone = workshop.dataset("alone", {"image": columns["image"]}, {"train": np.arange(TRAIN)})
+    document = spec(alone, "image_autoencoder")
+    document["recipe"]["images"] = [50, 2]
+    run = workshop.job("alone", document)
+    workshop.train(run)
+    with np.load(run.pictures) as shown:
+        assert np.array_equal(shown["image"], columns["image"][[50, 2]] / np.float32(256))
+    assert not (run.artifacts / "code.npy").exists()

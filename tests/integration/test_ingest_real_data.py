@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import gzip
+import json
 import re
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+from PIL import Image, ImageOps
 
 from ingest.field_options import HashOptions
 from ingest.hashing import place_of
@@ -317,3 +320,30 @@ def test_several_labels_a_row(
     assert found.array("features").shape == (train + test, 72 if name == "emotions" else 103)
     assert set(np.unique(marks)) == {0, 1}
     assert marks[train:].mean() == pytest.approx(share, abs=5e-5)
+
+
+@pytest.mark.parametrize(("pack", "fit"), [("zip", "resize"), ("gztar", "crop")])
+def test_ants_and_bees(
+    ingestion: Ingestion, test_data: FindData, tmp_path: Path, pack: str, fit: Literal["resize", "crop"]
+) -> None:
+    folder = test_data("tl_hymenoptera")
+    archive = Path(shutil.make_archive(str(tmp_path / "hymenoptera"), pack, folder))
+    found = ingestion.add({archive.name: archive}, images={"size": 224, "fit": fit})
+    assert found.splits == {"train": 244, "valid": 153}
+    assert found.schema.fields["class"].classes == ["ants", "bees"]
+    assert found.schema.fields["class"].histogram == [123, 121]
+    images = found.schema.fields["image"].images
+    assert images is not None
+    assert images.bad_count == 0
+    names = [json.loads(line) for line in (found.folder / images.names).read_text().splitlines()]
+    # Against Pillow itself, without a JPEG's short cut to a smaller size.
+    for row in (0, 200, 396):
+        with Image.open(folder / names[row]) as image:
+            whole = image.convert("RGB")
+        if fit == "resize":
+            expected = whole.resize((224, 224), Image.Resampling.BILINEAR)
+        else:
+            expected = ImageOps.fit(whole, (224, 224), Image.Resampling.BILINEAR)
+        pixels = np.moveaxis(found.array("image")[row], 0, 2).astype(int)
+        assert np.abs(pixels - np.asarray(expected)).mean() < 2
+        assert found.texts("class")[row] == names[row].split("/")[1]

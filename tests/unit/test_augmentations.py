@@ -161,7 +161,7 @@ class Stored:
         self.values = values
         self.shape = values.shape[1:]
 
-    def read(self, rows: np.ndarray) -> np.ndarray:
+    def read(self, rows: np.ndarray, epoch: int | None = None) -> np.ndarray:
         return self.values[rows].astype(np.float32)
 
 
@@ -209,6 +209,20 @@ def test_an_image_hangs_on_seed_epoch_and_field() -> None:
 
 def test_evaluated_images_are_as_they_were_stored() -> None:
     assert np.array_equal(column(EVERY).read(np.arange(50)), images(50))
+
+
+def test_images_that_an_epoch_changed_before_are_changed_further() -> None:
+    """As those that are mirrored with their boxes are."""
+
+    class Brightened(Stored):
+        def read(self, rows: np.ndarray, epoch: int | None = None) -> np.ndarray:
+            return super().read(rows) + (epoch or 0)
+
+    made = column(EVERY[:1])
+    plain = made.read(np.arange(5), 7)
+    made.column = Brightened(images(50).astype(np.uint8))
+    assert not np.array_equal(made.read(np.arange(5), 7), plain)
+    assert np.array_equal(made.read(np.arange(5)), images(50)[:5])
 
 
 def test_one_more_augmentation_changes_no_number_of_the_others() -> None:

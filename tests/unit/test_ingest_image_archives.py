@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gzip
 import io
+import random
+import shutil
 import stat
 import struct
 import tarfile
@@ -12,9 +14,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
-from jobs.errors import TooLarge, Unavailable
-from tests.image_archives import GREEN, RED, png, tarred, zipped
+from jobs.errors import InvalidInput, TooLarge, Unavailable
+from tests.image_archives import GREEN, RED, encoded, png, tarred, zipped
 from tests.ingestion import Ingestion
 
 IMAGE = png(RED)
@@ -33,6 +36,7 @@ PATHS = [
     ("cat\\..\\up.png", "backslash"),
     ("cat/new\nline.png", "control"),
     ("cat/" + "x" * 1000 + ".png", "1,008 characters"),
+    ("a/" * 40 + "1.png", "40 folders deep"),
 ]
 
 
@@ -117,6 +121,17 @@ def test_folders_are_no_files(ingestion: Ingestion) -> None:
     assert ingestion.add({"pets.zip": zipped(files)}).schema.fields["class"].classes == ["cat"]
     data = tar_member("empty", tarfile.DIRTYPE)
     assert ingestion.add({"pets.tar": data}).schema.rows == 1
+
+
+def test_names_in_utf_8_that_do_not_say_so(ingestion: Ingestion) -> None:
+    """As macOS packs them: zipfile would read them by the code page of the first PCs."""
+    data = bytearray(zipped({"train/bär/1.png": IMAGE}))
+    for record, place in ((b"PK\x03\x04", 7), (b"PK\x01\x02", 9)):
+        assert data[data.index(record) + place] == 8
+        data[data.index(record) + place] = 0
+    assert ingestion.add({"pets.zip": bytes(data)}).schema.fields["class"].classes == ["bär"]
+    old = bytes(data).replace("ä".encode(), b"\x84 ")
+    assert ingestion.add({"pets.zip": old}).schema.fields["class"].classes == ["bä r"]
 
 
 def test_an_encrypted_file(ingestion: Ingestion) -> None:
@@ -297,3 +312,40 @@ def _rechecked(data: bytes) -> bytes:
     """The tar with the checksum of its second header put right."""
     second = 512 + -(-len(IMAGE) // 512) * 512
     return data[:second] + fixed_checksums(data[second:])
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_damage_is_never_more_than_a_fault(tmp_path: Path, seed: int) -> None:
+    """Bytes changed, lost and put in at random: some images are left out, or the upload is refused."""
+    chance = random.Random(seed)
+    noise = Image.effect_noise((24, 20), 60).convert("RGB")
+    kinds = ("JPEG", "PNG", "GIF", "TIFF", "WEBP", "BMP", "PPM")
+    files = {f"train/cat/{kind.lower()}.{kind.lower()}": encoded(noise, kind) for kind in kinds}
+    deflated = zipped(files, zipfile.ZIP_DEFLATED)
+    packed = [zipped(files), deflated, tarred(files), tarred(files, "w:gz")][seed]
+    ingestion = small(tmp_path)
+    whole = {"a.zip": packed}
+    assert ingestion.add(whole, format="images", images={"size": 8}).schema.rows == len(kinds)
+    outcomes = set()
+    for _ in range(25):
+        data = bytearray(packed)
+        for _ in range(chance.choice([1, 4, 20])):
+            at = chance.randrange(len(data))
+            match chance.randrange(3):
+                case 0:
+                    data[at] = chance.randrange(256)
+                case 1:
+                    del data[at : at + chance.randrange(1, 20)]
+                case _:
+                    data[at:at] = chance.randbytes(8)
+        try:
+            found = ingestion.add({"a.zip": bytes(data)}, format="images", images={"size": 8})
+        except InvalidInput:
+            outcomes.add("refused")
+        else:
+            images = found.schema.fields["image"].images
+            assert images is not None
+            assert found.schema.rows + images.bad_count >= 1
+            outcomes.add("bad" if images.bad_count else "whole")
+        shutil.rmtree(ingestion.volume.datasets, ignore_errors=True)
+    assert "refused" in outcomes or "bad" in outcomes

@@ -64,7 +64,7 @@ def test_what_is_left_out_is_filled_in(shop: Workshop) -> None:
 
 
 def test_it_is_no_part_of_the_fingerprint(shop: Workshop) -> None:
-    documents = [spec(), spec(values=["read"]), spec(pictures=["image"], images=3)]
+    documents = [spec(), spec(values=["read"]), spec(pictures=["image"], images=[7, 3])]
     assert len({complete(shop, document)["fingerprint"] for document in documents}) == 1
 
 
@@ -80,7 +80,31 @@ def test_it_is_no_part_of_the_fingerprint(shop: Workshop) -> None:
         ({"values": ["maps", "image"], "rows": 200_000}, "/keep/rows", "keep at most 87381 rows"),
         ({"pictures": ["seen"]}, "/keep/pictures/0", "'seen' is 128; put a reshape layer"),
         ({"pictures": ["imagine"]}, "/keep/pictures/0", "did you mean 'image'?"),
-        ({"pictures": ["image"], "images": 101}, "/keep/images", "less than or equal to 100, not 101"),
+        (
+            {"pictures": ["image"], "images": 101},
+            "/keep/images",
+            "1 to 100, or a list of as many rows, not 101",
+        ),
+        ({"pictures": ["image"], "images": 0}, "/keep/images", "1 to 100, or a list of as many rows, not 0"),
+        (
+            {"pictures": ["image"], "images": []},
+            "/keep/images",
+            "1 to 100, or a list of as many rows, not []",
+        ),
+        ({"pictures": ["image"], "images": ["3"]}, "/keep/images", "a list of as many rows, not ['3']"),
+        (
+            {"pictures": ["image"], "images": True},
+            "/keep/images",
+            "1 to 100, or a list of as many rows, not True",
+        ),
+        (
+            {"pictures": ["image"], "images": [*range(101)]},
+            "/keep/images",
+            "1 to 100, or a list of as many rows",
+        ),
+        ({"pictures": ["image"], "images": [3, 4, 3]}, "/keep/images", "each may stand here once only"),
+        ({"pictures": ["image"], "images": [-1]}, "/keep/images", "rows are counted from 0"),
+        ({"pictures": ["image"], "images": [3, 20]}, "/keep/images/1", "20 rows, counted from 0, and no 20"),
         ({"picture": ["image"]}, "/keep/picture", "did you mean 'pictures'?"),
     ],
 )

@@ -175,6 +175,11 @@ BROKEN: list[tuple[str, Document, dict[str, tuple[str, str]]]] = [
         {"/inputs/boxes/field": ("empty_sequences", "such fields go into 'regions'")},
     ),
     (
+        "images that would move without their boxes",
+        changed(plain(), "inputs/image", {"field": "image", "augment": ["colour_jitter", "flip"]}),
+        {"/inputs/image/augment/1": ("moves_objects", "'flip' in regions mirrors both")},
+    ),
+    (
         "regions of nothing",
         changed(plain(), "network/0/inputs", ["rois", "image"]),
         {"/network/0": ("shape", "features of (channels, height, width), not 4")},

@@ -12,6 +12,7 @@ from jobs.dataset import load_schema
 from jobs.region_models import Regions
 from tests.drawn_shapes import CLASSES, SIDE, drawn
 from tests.trainer_runs import Workshop
+from trainer.augmenting import AugmentedColumn
 from trainer.detection.overlap import overlaps
 from trainer.detection.regions import DatasetOfRegions, opened
 from trainer.parts.regions import NAMES
@@ -146,6 +147,10 @@ def test_images_are_mirrored_with_their_regions(
                 left, right = SIDE - right, SIDE - left
             np.testing.assert_allclose(regions["rois"][row][:, [0, 2]], np.stack([left, right], 1), atol=1e-4)
             assert np.array_equal(regions["region_class"][row], plain["region_class"][row])
+        seen_by_augmentations = AugmentedColumn(
+            dataset.column("image"), "image", dataset.fitted["image"], [], seed=1
+        )
+        assert np.array_equal(seen_by_augmentations.read(rows, epoch), images)
     by_epoch = np.array(turns).reshape(4, IMAGES).mean(axis=1)
     if flip == "random":
         assert ((by_epoch > 0.2) & (by_epoch < 0.8)).all()

@@ -17,7 +17,7 @@ from trainer.parts.regions import AXIS, NAMES, fields_of
 
 def opened(spec, folder, fitted_schema=None):
     """The data set of a job, with the fields of its regions if it has any."""
-    dataset = Dataset(folder, fitted_schema)
+    dataset = Dataset(folder, fitted_schema, (spec.get("evaluation") or {}).get("split"))
     if spec.get("regions") is None:
         return dataset
     return DatasetOfRegions(dataset, spec["regions"], spec["training"]["seed"])
@@ -82,10 +82,12 @@ class Regions:
     def of(self, rows, epoch):
         """{name: [(steps, *shape) array a row]}; asked for the same rows again, the same arrays."""
         key = (tuple(int(row) for row in rows), epoch)
-        if self.latest[0] != key:
+        known, found = self.latest
+        if known != key:
             each = [self.of_row(row, epoch) for row in key[0]]
-            self.latest = (key, {name: [one[name] for one in each] for name in each[0]})
-        return self.latest[1]
+            found = {name: [one[name] for one in each] for name in each[0]}
+            self.latest = (key, found)
+        return found
 
     def of_row(self, row, epoch):
         candidates = self.candidates(row)
@@ -154,6 +156,7 @@ class RegionColumn:
 
     axis = AXIS
     sparse = False
+    costly = True
 
     def __init__(self, regions, name, shape):
         self.regions = regions

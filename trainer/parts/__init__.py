@@ -1,6 +1,13 @@
 """Every part that a spec can name, one registry a kind. Nothing here needs CNTK to be read."""
 
-from trainer.parts import convolutions, pairs, pretrained, regions, sequences, unpooling  # noqa: F401  # they register
+from trainer.parts import (  # noqa: F401  # they register their layers
+    convolutions,
+    pairs,
+    pretrained,
+    regions,
+    sequences,
+    unpooling,
+)
 from trainer.parts.activations import activations
 from trainer.parts.augmentations import augmentations
 from trainer.parts.initializers import initializers

@@ -3,6 +3,7 @@
 One receives ``images``, float32 (images, channels, height, width) that it may write to, ``draw``, which
 answers with one number a image, and ``span``, the smallest and largest value that a pixel may have. What an
 image becomes depends on its own numbers alone, never on the images beside it. Every image keeps its shape.
+``moves`` in the registration says that what is on an image may come to stand elsewhere.
 """
 
 import math
@@ -17,7 +18,7 @@ LUMA = (0.299, 0.587, 0.114)
 """How red, green and blue make grey (ITU-R BT.601)."""
 
 
-@augmentations.part("flip")
+@augmentations.part("flip", moves=True)
 def flip(
     images,
     draw,
@@ -39,7 +40,7 @@ def plan_flip(shape, *, horizontal, vertical):
         raise PlanError("both chances are 0, so no image would be mirrored; leave it out")
 
 
-@augmentations.part("random_crop")
+@augmentations.part("random_crop", moves=True)
 def random_crop(
     images,
     draw,
@@ -73,7 +74,7 @@ def plan_random_crop(shape, *, padding, fill):
         )
 
 
-@augmentations.part("random_resized_crop")
+@augmentations.part("random_resized_crop", moves=True)
 def random_resized_crop(
     images,
     draw,
@@ -101,7 +102,7 @@ def plan_random_resized_crop(shape, *, smallest, largest, aspect):
         raise PlanError("a cut would always be the whole image; take a smallest below 1, or leave it out")
 
 
-@augmentations.part("scale_jitter")
+@augmentations.part("scale_jitter", moves=True)
 def scale_jitter(
     images,
     draw,

@@ -1,6 +1,6 @@
 """Recipes for images: one example is (channels, height, width) numbers."""
 
-from typing import List
+from typing import List, Union
 
 from trainer.parts.recipes.registry import RecipeError, Stack, adam, recipes
 from trainer.parts.registry import Param
@@ -33,7 +33,9 @@ def image_autoencoder(
     activation=Param("relu", part="activation"),
     bias: bool = Param(False, documentation="whether the decoder's transposed convolutions have a bias"),
     scale: float = Param(0.00390625, gt=0, documentation="what pixels are multiplied by, 1/256 of bytes"),
-    images: int = Param(10, ge=1, le=100, into="keep", documentation="how many the picture at the end shows"),
+    images: Union[int, List[int]] = Param(
+        10, ge=0, into="keep", documentation="how many the picture at the end shows, or which rows"
+    ),
 ):
     """Images from a small code: convolution and max pooling, then unpooling and transposed convolution.
 
