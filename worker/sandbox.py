@@ -181,7 +181,7 @@ def _wrapped(
         return inner
     # The program that gives up the last rights runs within, on this interpreter.
     ours = [sys.prefix, sys.base_prefix, program]
-    return ["bwrap", *_bubblewrap([*shown, *ours], str(scratch)), *inner]
+    return [shutil.which("bwrap") or "bwrap", *_bubblewrap([*shown, *ours], str(scratch)), *inner]
 
 
 def _bubblewrap(shown: Sequence[str], scratch: str) -> list[str]:
