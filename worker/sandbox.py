@@ -154,8 +154,9 @@ def _wrapped(
     limits: Limits,
     root: str,
 ) -> list[str]:
-    shown = [*_SYSTEM, *(str(path) for path in readable)]
-    shown = [path for path in shown if os.path.lexists(path)]
+    # What a link leads to must be there, too.
+    asked = dict.fromkeys(name for path in readable for name in (str(path), str(path.resolve())))
+    shown = [path for path in [*_SYSTEM, *asked] if os.path.lexists(path)]
     rlimits = {
         "RLIMIT_AS": limits.memory_bytes,
         "RLIMIT_CPU": limits.seconds,
