@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from jobs import bases
 from jobs.settings import Settings
 from jobs.spec import normalise
 from trainer.layout import RunDirectory, Volume, complete_lines, read_json, write_json
@@ -201,7 +202,9 @@ class Workshop:
             )
         run = self.volume.job(f"job_{name}")
         run.path.mkdir(parents=True)
-        write_json(run.spec, normalise(document, self.volume, self.settings).document)
+        contents = normalise(document, self.volume, self.settings).document
+        write_json(run.spec, contents)
+        bases.link(run, contents, self.volume)
         shutil.copyfile(self.volume.dataset(document["dataset"]).schema, run.schema)
         if start is not None:
             assert samples is not None
