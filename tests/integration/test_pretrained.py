@@ -70,7 +70,7 @@ def test_interrupted_run_ends_with_the_same_bits(
     whole = workshop.job(f"whole_{freeze}", document)
     reference = workshop.train(whole)
     assert reference["outcome"] == "succeeded", reference
-    assert read_json(whole.spec)["cached"] == (["features"] if freeze == "all" else [])
+    assert read_json(whole.spec)["cached"] == (["pooled"] if freeze == "all" else [])
     resumed = workshop.job(f"resumed_{freeze}", document, start=whole, samples=TRAIN + 4 * MINIBATCH)
     result = workshop.train(resumed)
     assert np.array_equal(losses(resumed)[12:], losses(whole)[12:])
@@ -120,7 +120,7 @@ def test_with_the_cache_and_without_it_trains_the_same(
         said(workshop, run.artifacts / "model.dnn", "prediction", images) for run in (cached, plain)
     )
     np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-5)
-    assert [fact["nodes"] for fact in facts(cached) if fact["type"] == "features"] == [["features"]]
+    assert [fact["nodes"] for fact in facts(cached) if fact["type"] == "features"] == [["pooled"]]
     again = workshop.job("again", spec(dataset, model))
     assert workshop.train(again)["parameters_sha256"] == results[0]["parameters_sha256"]
     assert not [fact for fact in facts(again) if fact["type"] == "features"]
@@ -242,8 +242,8 @@ def two_phase(document: dict[str, Any], start: dict[str, Any]) -> dict[str, Any]
             "last": recipe["last_hidden_node"],
             "freeze": recipe["freeze"],
         },
-        {"name": "features", "type": "global_average_pooling", "input": "base"},
-        {"name": "prediction", "type": "dense", "units": 2, "input": "features"},
+        {"name": "pooled", "type": "global_average_pooling", "input": "base"},
+        {"name": "prediction", "type": "dense", "units": 2, "input": "pooled"},
     ]
     return {
         **document,

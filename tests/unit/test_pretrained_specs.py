@@ -121,13 +121,13 @@ def test_the_digest_is_in_the_fingerprint_and_the_spec_can_be_posted_back(shop: 
 @pytest.mark.parametrize(
     ("settings", "cached"),
     [
-        ({}, ["features"]),
+        ({}, ["pooled"]),
         ({"last_hidden_node": "z"}, ["base"]),
-        ({"freeze": "side"}, ["features"]),
+        ({"freeze": "side"}, ["pooled"]),
         ({"freeze": "conv"}, []),
         ({"freeze": "none"}, []),
         ({"freeze": "side", "last_hidden_node": "drop"}, []),
-        ({"dropout": 0.5}, ["features"]),
+        ({"dropout": 0.5}, ["pooled"]),
     ],
     ids=str,
 )
@@ -140,11 +140,11 @@ def test_augmented_images_are_not_cached(shop: Workshop) -> None:
     document = plain(shop)
     document["inputs"]["image"]["augment"] = [{"type": "flip"}]
     assert complete(shop, document)["cached"] == []
-    document["cached"] = ["features", "prediction", "featres"]
+    document["cached"] = ["pooled", "prediction", "pooed"]
     found = faults(shop, document)
     assert set(found) == {"/cached/0", "/cached/1", "/cached/2"}
-    assert found["/cached/0"].startswith("not_fixed: the values of 'features' cannot be cached")
-    assert found["/cached/2"] == "unknown_node: no layer is named 'featres'; did you mean 'features'?"
+    assert found["/cached/0"].startswith("not_fixed: the values of 'pooled' cannot be cached")
+    assert found["/cached/2"] == "unknown_node: no layer is named 'pooed'; did you mean 'pooled'?"
 
 
 def test_what_is_learned_is_counted_by_the_node(shop: Workshop) -> None:
