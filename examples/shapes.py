@@ -52,7 +52,7 @@ class Shape:
         covered = {
             "disc": (x - 0.5) ** 2 + (y - 0.5) ** 2 < 0.25,
             "square": np.ones_like(x, dtype=bool),
-            "triangle": np.abs(x - 0.5) < np.maximum(y, 1 / self.size) / 2,
+            "triangle": np.abs(x - 0.5) < np.maximum(y, 1.5 / self.size) / 2,
         }
         return np.asarray(covered[self.kind])
 

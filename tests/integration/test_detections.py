@@ -131,7 +131,7 @@ def test_predictions_tell_of_each_image(trained, columns):
     for line in lines:
         boxes, kinds, marks = annotated(columns, line["row"])
         true = line["scores"]["true"]
-        np.testing.assert_allclose([told["box"] for told in true], boxes.reshape(-1, 4), atol=1e-3)
+        np.testing.assert_allclose(np.reshape([told["box"] for told in true], (-1, 4)), boxes, atol=1e-3)
         assert [told["class"] for told in true] == [names[int(kind) + 1] for kind in kinds]
         assert [told["difficult"] for told in true] == [bool(mark) for mark in marks]
         mine = [found for found in document["annotations"] if found["image_id"] == line["row"]]
