@@ -2,8 +2,8 @@
 
 The document holds ``parameters`` by the names and in the shapes that CNTK's have, ``minibatches``, each a
 list of images with ``image``, ``rois``, ``region_class``, ``region_targets`` and ``region_weights``,
-``size``, ``stride`` and ``sigma``, and ``rate``, ``momentum``, ``l2`` and ``bias_rate_factor`` of the learner. Reported
-are the loss of each minibatch and the parameters behind the last one.
+``size``, ``stride`` and ``sigma``, and ``rate``, ``momentum``, ``l2`` and ``bias_rate_factor`` of the
+learner. Reported are the loss of each minibatch and the parameters behind the last one.
 """
 
 import json
