@@ -26,7 +26,6 @@ MODE = "evaluate"
 """What ``start_from`` of an evaluation says in its run directory and in lineages."""
 _READING = {"pattern", "lowercase", "unknown", "max_length"}
 """What of a text's tokens is the same wherever it is read alike."""
-"""What a spec's regions are made of besides the images, which are an input."""
 _PREFERRED: tuple[AnySplit, ...] = ("test", "valid", "train", "unlabelled")
 
 
@@ -81,8 +80,11 @@ def submit_evaluation(
         "name": request.name or f"{source.name or job_id} on {schema.name}"[:200],
         "dataset": schema.id,
         "start_from": {"job": job_id, "checkpoint": start.id, "mode": MODE},
-        # They are of the training.
+        # What the training was to do and to have says nothing of the evaluation.
         "limits": Limits().model_dump(),
+        "priority": 5,
+        "after": [],
+        "requires": {},
         "evaluation": {"split": split, "thresholds": _thresholds(run)},
         "keep": _kept(spec, schema.id),
     }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -12,19 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import pytest
 
 from jobs.settings import Settings
 from tests.running_api import running_api
 from tests.trainer_scripts import in_trainer
 
 ROOT = Path(__file__).resolve().parents[1]
-PRETRAINED = Path(os.environ.get("CNTK_JOBS_TEST_DATA", "absent")) / "pretrained"
 PATIENCE_SECONDS = 90
-
-needs_pretrained = pytest.mark.skipif(
-    not PRETRAINED.is_dir(), reason="no pretrained models (CNTK_JOBS_TEST_DATA)"
-)
 
 
 def ask_cntk(environment: dict[str, Any], *asked: dict[str, Any]) -> list[Any]:
@@ -61,13 +56,11 @@ class Importing:
             worker.kill()
             worker.wait()
 
-    def bring(self, path: Path, name: str = "", **options: Any) -> httpx.Response:
-        import json
-
+    def bring(self, path: Path, filename: str = "", **options: Any) -> httpx.Response:
         with path.open("rb") as stream:
             return self.client.post(
                 "/v1/models",
-                files={"file": (name or path.name, stream)},
+                files={"file": (filename or path.name, stream)},
                 data={"options": json.dumps(options)},
             )
 

@@ -44,12 +44,12 @@ def main():
 
 def take(source, format, folder, outputs=()):
     """Write model.dnn into ``folder``; what is known of it, as it goes into the record. RefusedModel."""
-    with source.open("rb") as stream, mapped(stream) as data:
-        if format == "onnx":
-            network, names = opened(lambda: onnx(data))
-        else:
-            model_file.checked(data)
-            network, names = opened(lambda: C.load_model(str(source))), {}
+    data = mapped(source)
+    if format == "onnx":
+        network, names = opened(lambda: onnx(data))
+    else:
+        model_file.checked(data)
+        network, names = opened(lambda: C.load_model(str(source))), {}
     if outputs:
         network = C.combine([network.find_by_name(name) for name in outputs])
     kept = rewritten(network, names, folder)
@@ -59,10 +59,12 @@ def take(source, format, folder, outputs=()):
     return described(kept, model_file.sorted_(saved)[model_file.FUNCTIONS])
 
 
-def mapped(stream):
-    if os.fstat(stream.fileno()).st_size == 0:
+def mapped(source):
+    """The bytes of a file, which stay on the disk until they are looked at."""
+    if os.path.getsize(str(source)) == 0:
         raise RefusedModel("the file is empty")
-    return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    with source.open("rb") as stream:
+        return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
 
 
 def onnx(data):

@@ -177,7 +177,8 @@ def _run(
         disk_bytes=8 * record.source.size + (64 << 20),
     )
     environment = program_environment(trainer, threads=1)
-    environment |= {"HOME": str(scratch), "TMPDIR": str(scratch), "PYTHONDONTWRITEBYTECODE": "1"}
+    environment |= {"PATH": os.defpath, "HOME": str(scratch), "TMPDIR": str(scratch)}
+    environment["PYTHONDONTWRITEBYTECODE"] = "1"
     try:
         return sandbox.run([*command, *record.outputs], scratch, readable, environment, limits, watch)
     except sandbox.NoSandboxError as error:

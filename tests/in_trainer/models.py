@@ -3,14 +3,14 @@
 import json
 import sys
 import warnings
+from pathlib import Path
 
 warnings.simplefilter("ignore")
 
-import cntk as C  # noqa: E402
 import numpy as np  # noqa: E402
 
 from trainer import dictionary, model_file  # noqa: E402
-from trainer.engine import take_a_first_step, use_threads  # noqa: E402
+from trainer.engine import C, take_a_first_step, use_threads  # noqa: E402
 
 
 class Twice(C.ops.functions.UserFunction):
@@ -26,9 +26,9 @@ class Twice(C.ops.functions.UserFunction):
         return [C.output_variable(self.inputs[0].shape, self.inputs[0].dtype, self.inputs[0].dynamic_axes)]
 
 
-def small(path, free=False):
+def small(path):
     """A network with blocks, names used twice and operations without names."""
-    x = C.input_variable((3, C.FreeDimension, C.FreeDimension) if free else (3, 8, 8), name="pixels")
+    x = C.input_variable((3, 8, 8), name="pixels")
     with C.layers.default_options(activation=C.relu):
         h = C.layers.Convolution2D((3, 3), 4, pad=True, name="conv")(x)
         h = C.layers.BatchNormalization(map_rank=1, name="conv")(h)
@@ -36,6 +36,13 @@ def small(path, free=False):
         h = C.layers.GlobalAveragePooling(name="pool")(h)
         z = C.layers.Dense(5, activation=None, name="z")(h)
     z.save(path)
+
+
+def free(path):
+    """Any height and width fit."""
+    x = C.input_variable((3, C.FreeDimension, C.FreeDimension), name="pixels")
+    weight = C.parameter((4, 3, 3, 3), init=C.glorot_uniform(seed=1))
+    C.convolution(weight, x, strides=(1, 1, 1), auto_padding=[False, True, True], name="conv").save(path)
 
 
 def recurrent(path):
@@ -47,15 +54,13 @@ def craft(path, marker):
     """A model that runs a program when CNTK reads it: the class to import is a statement more."""
     x = C.input_variable((3, 8, 8), name="pixels")
     C.user_function(Twice(x)).save(path)
-    with open(path, "rb") as stream:
-        model = dictionary.read(stream.read())
+    model = dictionary.read(Path(path).read_bytes())
     for function in model[model_file.FUNCTIONS]:
         if "user_defined_state" in function:
             state = function["user_defined_state"]
             state["module"] = "os"
             state["class"] = "getpid; open(%r, 'w').close()" % marker
-    with open(path, "wb") as stream:
-        stream.write(dictionary.write(model))
+    Path(path).write_bytes(dictionary.write(model))
 
 
 def load(path):
@@ -94,7 +99,14 @@ use_threads(1)
 take_a_first_step()
 answers = []
 for row in json.load(sys.stdin):
-    action = {"small": small, "recurrent": recurrent, "craft": craft, "load": load, "outputs": outputs}
+    action = {
+        "small": small,
+        "free": free,
+        "recurrent": recurrent,
+        "craft": craft,
+        "load": load,
+        "outputs": outputs,
+    }
     action["facts"] = facts
     answers.append(action[row.pop("do")](**row))
 json.dump(answers, sys.stdout)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from jobs.models import load_model
-from tests.base_models import PRETRAINED, Importing, ask_cntk, importing, needs_pretrained
+from tests.base_models import Importing, ask_cntk, importing
 from tests.valkey_server import ValkeyServer
 
 
@@ -29,7 +27,7 @@ def models(tmp_path_factory: pytest.TempPathFactory, chosen_environment: dict[st
     ask_cntk(
         chosen_environment,
         {"do": "small", "path": str(folder / "small.model")},
-        {"do": "small", "path": str(folder / "free.dnn"), "free": True},
+        {"do": "free", "path": str(folder / "free.dnn")},
         {"do": "recurrent", "path": str(folder / "recurrent.dnn")},
         {"do": "craft", "path": str(folder / "crafted.model"), "marker": str(folder / "MARKER")},
     )
@@ -179,7 +177,6 @@ def test_bad_requests_name_every_fault(place: Importing, models: Path) -> None:
     faults = {fault["pointer"]: fault["detail"] for fault in answer.json()["errors"]}
     assert set(faults) == {"/options/nam", "/options/preprocessing/channel_order"}
     assert "name" in faults["/options/nam"]
-    assert place.bring(models / "small.model", name="x.bin").status_code == 202
     unknown = place.client.post("/v1/models", files={"file": ("x.bin", b"123")})
     assert [fault["pointer"] for fault in unknown.json()["errors"]] == ["/options/format"]
     gone = place.client.post("/v1/models", json={"job": "job_01K9Z6V3N8Q4T0R7XW2Y5B1CDE"})
@@ -197,10 +194,10 @@ REAL = [
 ]
 
 
-@needs_pretrained
 @pytest.mark.parametrize(("name", "shape", "node", "parameters"), REAL, ids=[row[0] for row in REAL])
 def test_real_models_give_the_same_as_before(
     place: Importing,
+    test_data: Callable[[str], Path],
     chosen_environment: dict[str, Any],
     name: str,
     shape: tuple[int, ...],
@@ -208,12 +205,17 @@ def test_real_models_give_the_same_as_before(
     parameters: int,
 ) -> None:
     place.start_worker()
-    record = place.imported(PRETRAINED / name)
+    record = place.imported(test_data("pretrained") / name)
     assert record["status"] == "ready", record["detail"]
     assert record["parameters"] == parameters
     assert tuple(record["inputs"][0]["shape"]) == shape
     assert node in [found["name"] for found in record["nodes"]]
-    brought = {"do": "outputs", "path": str(PRETRAINED / name), "shape": shape, "onnx": name.endswith("onnx")}
+    brought = {
+        "do": "outputs",
+        "path": str(test_data("pretrained") / name),
+        "shape": shape,
+        "onnx": name.endswith("onnx"),
+    }
     was, now, facts = ask_cntk(
         chosen_environment,
         brought,
@@ -229,4 +231,3 @@ def test_real_models_give_the_same_as_before(
     assert all(
         name.endswith((".mean", ".variance", ".count", "_mean", "_var")) for name in facts["constants"]
     )
-    print(json.dumps({"nodes": len(record["nodes"])}), os.linesep)

@@ -6,6 +6,8 @@ from trainer.parts.recipes.registry import Stack, adam, recipes
 from trainer.parts.recipes.tables import CLASS_WEIGHTS, HIDDEN
 from trainer.parts.registry import Param
 
+UNDECIDED = {"type": "normal", "scale": 0.0001}
+"""How the last layer begins: of few images, larger weights by chance are not unlearned."""
 FROM_MODEL = "; without it what the model's record says"
 
 
@@ -66,7 +68,7 @@ def transfer_classifier(
     if dropout:
         stack.put("dropped_features", "dropout", rate=dropout)
     stack.hidden(hidden, {"type": "relu"}, dropout)
-    scores = stack.put("prediction", "dense", units=len(fields[target].classes))
+    scores = stack.put("prediction", "dense", units=len(fields[target].classes), init=dict(UNDECIDED))
     term = {"type": "cross_entropy_with_softmax", "output": scores, "target": target}
     if class_weights is not None:
         term["class_weights"] = class_weights
