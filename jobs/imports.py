@@ -20,13 +20,14 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from jobs import checkpoints
+from jobs.backlog import IMPORTS
 from jobs.connection import reaching_redis
 from jobs.errors import Conflict, Fault, InvalidInput, NotFound
 from jobs.ids import is_job_id
 from jobs.models import ModelRecord, ModelSource, ModelStatus, Preprocessing, load_record
 from jobs.queue import TokenQueue
 from jobs.spec_models import structural_faults
-from jobs.store import IMPORTS, Store
+from jobs.store import Store
 from trainer.layout import ModelDirectory, Volume, fsync_folder, read_json, write_json
 
 CONVERSION = 1
