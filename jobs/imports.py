@@ -204,12 +204,11 @@ def done(model_id: str, store: Store) -> None:
         pipe.execute()
 
 
-def requeue(store: Store, queue: TokenQueue, volume: Volume) -> int:
-    """Queue every import that the volume has and Redis has not: it was lost. How many were looked at."""
-    waiting = [record for record in models(volume) if record.status is ModelStatus.IMPORTING]
-    for record in waiting:
-        enqueue(record.id, store, queue)
-    return len(waiting)
+def requeue(store: Store, queue: TokenQueue, volume: Volume) -> None:
+    """Queue every import that the volume has and Redis has not: it was lost."""
+    for record in models(volume):
+        if record.status is ModelStatus.IMPORTING:
+            enqueue(record.id, store, queue)
 
 
 def models(volume: Volume) -> list[ModelRecord]:
