@@ -92,6 +92,8 @@ JOB: dict[str, Any] = {
     "started_at": "2026-01-31T09:30:00.262Z",
     "first_minibatch_at": "2026-01-31T09:30:01.572Z",
     "finished_at": None,
+    "queue_position": None,
+    "waiting_for": None,
     "not_before": None,
     "spec": SPEC,
 }

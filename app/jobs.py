@@ -23,6 +23,7 @@ from jobs.start import resolve_start
 from jobs.states import State
 from jobs.store import Store
 from jobs.submit import submit
+from jobs.waiting import why
 from trainer.layout import Volume, read_json
 from trainer.parts.learners import call_of
 
@@ -120,7 +121,11 @@ def job_of(record: Record, store: Store, volume: Volume) -> Job:
     """A record and the spec that lies on the volume."""
     spec = volume.job(record.id).spec
     document = read_json(spec) if spec.is_file() else None
-    return Job.model_validate({**record.public(store.now_ms()), "spec": document})
+    shown: dict[str, Any] = {**record.public(store.now_ms()), "spec": document}
+    if (wait := why(record, store)) is not None:
+        shown["queue_position"] = wait.position
+        shown["waiting_for"] = {"reason": wait.reason, "detail": wait.detail}
+    return Job.model_validate(shown)
 
 
 def submitted_job(record: Record, volume: Volume) -> Job:

@@ -70,6 +70,13 @@ class ResumedFrom(BaseModel):
     epoch: int | None
 
 
+class WaitingFor(BaseModel):
+    """Why a job is queued and not running."""
+
+    reason: str = Field(description="workers_busy, no_worker, no_worker_fits, dependencies or next_attempt")
+    detail: str
+
+
 class Job(BaseModel):
     """One job. A job that failed is an ordinary answer: ``reason`` and ``detail`` say why."""
 
@@ -99,6 +106,12 @@ class Job(BaseModel):
     started_at: str | None
     first_minibatch_at: str | None
     finished_at: str | None
+    queue_position: int | None = Field(
+        default=None, description="from 1, among all jobs that a worker may take now; not in lists"
+    )
+    waiting_for: WaitingFor | None = Field(
+        default=None, description="why it is queued and not running; not in lists"
+    )
     not_before: str | None = Field(description="queued, but its next attempt waits until then")
     spec: dict[str, Any] | None = Field(
         default=None, description="the normalised spec, every default filled in; not in lists"
@@ -311,6 +324,8 @@ class Worker(WorkerEntry):
     """A worker that was heard of lately, and the trainer it found on its machine."""
 
     model_config = ConfigDict(json_schema_extra={"example": examples.WORKER})
+
+    job: str | None = Field(default=None, description="the job that it runs now")
 
 
 class WorkerList(BaseModel):

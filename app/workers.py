@@ -1,4 +1,4 @@
-"""``/v1/workers``: who trains, and on what."""
+"""``/v1/workers``: who trains, on what, and which job."""
 
 from __future__ import annotations
 
@@ -13,4 +13,6 @@ router = APIRouter(tags=["workers"])
 
 @router.get("/workers", summary="The workers that were heard of lately, and their trainers")
 def list_workers(store: StoreDep) -> WorkerList:
-    return WorkerList(items=[Worker(**entry.model_dump()) for entry in workers.list_workers(store)])
+    busy = workers.jobs_by_worker(store)
+    found = workers.list_workers(store)
+    return WorkerList(items=[Worker(**entry.model_dump(), job=busy.get(entry.name)) for entry in found])

@@ -194,7 +194,7 @@ def add_dataset(shell: Shell) -> int:
         print(json.dumps(dataset, indent=2))
     else:
         print(dataset["id"])
-    tables.left_out(dataset, tables.wide_console(stderr=True))
+    tables.remarks(dataset, tables.wide_console(stderr=True))
     return OK
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
@@ -93,15 +93,38 @@ def datasets(found: Sequence[Dataset]) -> Table:
     return table
 
 
-def left_out(dataset: Dataset, console: Console) -> None:
-    """The images that could not be read, on ``console``; of very many the schema lists the first ones."""
+def remarks(dataset: Dataset, console: Console) -> None:
+    """What became of images, on ``console``: those left out, boxes cut or dropped, what proposals reach.
+
+    Of very many images and boxes the schema lists the first ones.
+    """
     for field in dataset["fields"].values():
-        images = field["images"] or {"bad_count": 0, "bad": []}
-        for bad in images["bad"]:
-            line = f"left out: {bad['path']!r} {bad['detail']}"
+        for line in (*_left_out(field["images"]), *_cut(field["boxes"]), *_reached(field["proposals"])):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
-        if images["bad_count"] > len(images["bad"]):
-            console.print(f"left out: {images['bad_count']:,} images in all")
+
+
+def _left_out(images: Mapping[str, Any] | None) -> Iterator[str]:
+    if images is None:
+        return
+    for bad in images["bad"]:
+        yield f"left out: {bad['path']!r} {bad['detail']}"
+    if images["bad_count"] > len(images["bad"]):
+        yield f"left out: {images['bad_count']:,} images in all"
+
+
+def _cut(boxes: Mapping[str, Any] | None) -> Iterator[str]:
+    if boxes is None:
+        return
+    yield from boxes["named"]
+    if boxes["clipped"] + boxes["dropped"] > len(boxes["named"]):
+        yield f"{boxes['clipped']:,} boxes clipped and {boxes['dropped']:,} dropped in all"
+
+
+def _reached(proposals: Mapping[str, Any] | None) -> Iterator[str]:
+    for split, recall in (proposals or {"recall": {}})["recall"].items():
+        shares = [f"{share:.1%} by {threshold}" for threshold, share in recall.items() if share is not None]
+        if shares:
+            yield f"proposals overlap the boxes of {split}: {', '.join(shares)}"
 
 
 def rescan(found: Mapping[str, Any]) -> Table:

@@ -7,7 +7,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-BUDGET = ("name", "start_from", "checkpoints", "limits", "decisions", "keep", "fingerprint")
+SCHEDULING = ("limits", "priority", "after", "requires")
+"""Top-level keys that say when and where a job runs."""
+BUDGET = ("name", "start_from", "checkpoints", *SCHEDULING, "decisions", "keep", "fingerprint")
 """Top-level keys that may differ between a job and the one it continues exactly: none decides a bit
 of the training."""
 TRAINING_BUDGET = ("epochs", "early_stopping")

@@ -24,7 +24,7 @@ from jobs.connection import reaching_redis
 from jobs.errors import Conflict, Fault, InvalidInput, NotFound
 from jobs.ids import is_job_id
 from jobs.models import ModelRecord, ModelSource, ModelStatus, Preprocessing, load_record
-from jobs.queue import IMPORT, TokenQueue
+from jobs.queue import TokenQueue
 from jobs.spec_models import structural_faults
 from jobs.store import IMPORTS, Store
 from trainer.layout import ModelDirectory, Volume, fsync_folder, read_json, write_json
@@ -171,7 +171,7 @@ def enqueue(model_id: str, store: Store, queue: TokenQueue) -> None:
         if store.client.zscore(IMPORTS, model_id) is not None:
             return
         with store.client.pipeline() as pipe:
-            queue.push(model_id, pipe, IMPORT)
+            queue.push_import(model_id, pipe)
             pipe.zadd(IMPORTS, {model_id: now}, nx=True)
             pipe.execute()
 

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from jobs.crash import after_crash
 from jobs.journal import journal
-from jobs.queue import ATTEMPT, IMPORT, TokenQueue
+from jobs.queue import TokenQueue
 from jobs.record import Record
 from jobs.settings import Settings
 from jobs.states import Reason, State
-from jobs.store import IMPORTS, WAITING, Refused, Store
+from jobs.store import IMPORTS, Refused, Store
 
 
 def reconcile(store: Store, queue: TokenQueue, settings: Settings) -> None:
@@ -24,9 +24,11 @@ def reconcile(store: Store, queue: TokenQueue, settings: Settings) -> None:
     if store.uptime_seconds() > settings.lease_seconds:
         _expire_leases(store, queue, settings)
     store.fail_overdue()
+    for job_id in store.settle_dependencies():
+        queue.push(job_id, store.get(job_id).worker_class)
     for job_id in store.due():
         if store.note_due(job_id):
-            queue.push(job_id)
+            queue.push(job_id, store.get(job_id).worker_class)
     _replace_lost_tokens(store, queue, settings)
     for job_id in store.unjournaled():
         close_journal(store, settings, job_id)
@@ -62,19 +64,27 @@ def _expire(store: Store, queue: TokenQueue, settings: Settings, record: Record)
     except Refused:
         return
     if moved.claimable:
-        queue.push(record.id)
+        queue.push(record.id, record.worker_class)
 
 
 def _replace_lost_tokens(store: Store, queue: TokenQueue, settings: Settings) -> None:
     """Give a new token to each queued job, or model to import, whose own was taken and came to nothing.
 
-    Tokens are taken in the order in which they were made. So a job's token is gone when it
+    Tokens of one class are taken in the order in which they were made. So a job's token is gone when it
     is older than the one to be taken next, or when none waits; a lease's time is left for
     the worker that has just taken it. However long the queue, nothing else gets a token.
     """
-    oldest, now = queue.oldest_ms(), store.now_ms()
-    moment = (now if oldest is None else min(oldest, now)) - round(settings.lease_seconds * 1000)
-    for index, task in ((WAITING, ATTEMPT), (IMPORTS, IMPORT)):
-        for waiting, seen_ms in store.waiting_since_before(moment, index):
-            if store.note_new_token(waiting, seen_ms, index):
-                queue.push(waiting, task=task)
+    for worker_class in (None, *store.worker_classes()):
+        before = _token_lost_before(store, queue, settings, worker_class)
+        for job_id, seen_ms in store.waiting_since_before(before, worker_class):
+            if store.note_new_token(job_id, seen_ms):
+                queue.push(job_id, worker_class)
+    before = _token_lost_before(store, queue, settings, None)
+    for model_id, seen_ms in store.imports_since_before(before):
+        if store.note_new_token(model_id, seen_ms, IMPORTS):
+            queue.push_import(model_id)
+
+
+def _token_lost_before(store: Store, queue: TokenQueue, settings: Settings, worker_class: str | None) -> int:
+    oldest, now = queue.oldest_ms(worker_class), store.now_ms()
+    return (now if oldest is None else min(oldest, now)) - round(settings.lease_seconds * 1000)

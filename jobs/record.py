@@ -82,6 +82,10 @@ class Record(BaseModel):
     """Crashed attempts in a row that published no new checkpoint."""
     losses_in_a_row: int = 0
     """The same of attempts that lost their worker or their volume."""
+    ahead_ms: int = 0
+    """Its priority, as a time that it is ahead of jobs without one."""
+    worker_class: str | None = None
+    """Digest of the labels that it requires of a worker; None where any will do."""
     max_queue_ms: int | None = None
     """How long it may wait for a worker."""
     forgiven_ms: int = 0

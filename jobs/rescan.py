@@ -22,6 +22,7 @@ from jobs.ids import is_job_id, made_at_ms
 from jobs.journal import read_events
 from jobs.queue import TokenQueue
 from jobs.record import Kind, Record, StartedFrom
+from jobs.schedule import placing, record_fields
 from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Store
@@ -121,7 +122,7 @@ def _look(run: RunDirectory, store: Store, queue: TokenQueue, found: Rescan, now
         log.warning("no record can be made of %s: %s", run.path, error)
         found.unreadable.append(run.path.name)
         return
-    if not _restore(store, record, history, accepted, now):
+    if not _restore(run, store, record, history, accepted, now):
         found.known += 1
         return
     found.restored += 1
@@ -134,16 +135,19 @@ def _look(run: RunDirectory, store: Store, queue: TokenQueue, found: Rescan, now
         store.request_pause(record.id)
     else:
         found.queued += 1
-        queue.push(record.id)
+        queue.push(record.id, record.worker_class)
 
 
-def _restore(store: Store, record: Record, history: History, accepted: Accepted | None, now: int) -> bool:
+def _restore(
+    run: RunDirectory, store: Store, record: Record, history: History, accepted: Accepted | None, now: int
+) -> bool:
     ask: dict[str, Any] = {
         "id": record.id,
         "state": record.state.value,
         "fields": record.to_hash(),
         "announce": record.state is State.QUEUED,
         "floor": history.seq,
+        **({} if history.ended else placing(read_json(run.spec))),
     }
     if accepted and accepted.claim:
         left = accepted.created_at + KEEP_SECONDS * 1000 - now
@@ -169,7 +173,6 @@ def _record(run: RunDirectory, history: History, facts: tuple[int, int]) -> Reco
     keeps = history.ended or history.state is State.PAUSED
     accepted = _accepted(run)
     created = accepted.created_at if accepted else made_at_ms(run.path.name)
-    limit = (spec.get("limits") or {}).get("max_queue_s")
     known: dict[str, Any] = {
         "id": run.path.name,
         "kind": Kind.EVALUATION if spec.get("evaluation") else Kind.TRAINING,
@@ -186,7 +189,7 @@ def _record(run: RunDirectory, history: History, facts: tuple[int, int]) -> Reco
         "crash_samples": max(published, default=0),
         "facts_attempt": facts[0],
         "facts_offset": facts[1],
-        "max_queue_ms": None if limit is None else round(limit * 1000),
+        **record_fields(spec),
         "losses": history.losses,
         "metrics": history.metrics,
         "created_at": created,

@@ -84,7 +84,8 @@ def retry(
                     "checkpoints": len(run.published_checkpoints()),
                 },
                 check=lambda: _require_dataset(record, settings),
-                push_token=lambda pipe: queue.push(job_id, pipe),
+                push_token=lambda pipe: queue.push(job_id, record.worker_class, pipe),
+                after=spec.get("after") or (),
             )
         except Refused:
             raise Conflict(f"job {job_id} was changed meanwhile; look at it and ask again") from None

@@ -33,6 +33,8 @@ class Settings(BaseSettings):
     redis_url: str | None = None
     """An external Redis or Valkey >= 6.2; absent: the embedded server under ``home``."""
     workers: int = Field(default=1, ge=1, le=256)
+    worker_labels: Annotated[dict[str, str], NoDecode] = {}
+    """What a worker is beside what it finds out by itself: ``name=value``, separated by commas."""
     trainer_env: Path = Path(__file__).resolve().parents[1] / ".venv-trainer"
     """The trainer's environment as scripts/setup left it; its trainer.json describes it."""
     max_upload_bytes: int = Field(default=20 * 1024**3, ge=1)
@@ -60,6 +62,17 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return [token.strip() for token in value.split(",") if token.strip()]
+
+    @field_validator("worker_labels", mode="before")
+    @classmethod
+    def _split_labels(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
+        wrong = [name for name, sign, _ in pairs if not (name.strip() and sign)]
+        if wrong:
+            raise ValueError(f"labels read name=value,name=value; {wrong[0]!r} does not")
+        return {name.strip(): text.strip() for name, _, text in pairs}
 
     @property
     def volume(self) -> Volume:

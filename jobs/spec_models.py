@@ -129,6 +129,21 @@ class Limits(Strict):
     memory_bytes: int | None = Field(default=None, ge=1, description="resident, over all its processes")
 
 
+class After(Strict):
+    """A job to wait for: until it has succeeded, or until it has come to any end."""
+
+    job: str
+    on: Literal["success", "end"] = "success"
+
+
+def _after(value: Any) -> Any:
+    return {"job": value} if isinstance(value, str) else value
+
+
+def _one_or_more(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
 class Watch(Strict):
     """The value that best checkpoints and early stopping go by: a metric's or a loss term's name."""
 
@@ -260,6 +275,13 @@ class JobSpec(Strict):
     training: Training
     checkpoints: CheckpointRules = CheckpointRules()
     limits: Limits = Limits()
+    priority: int = Field(default=5, ge=0, le=9, description="9 comes first; waiting makes up for it")
+    after: list[Annotated[After, BeforeValidator(_after)]] = Field(
+        default=[], max_length=100, description="jobs to wait for; an id alone: until it has succeeded"
+    )
+    requires: dict[str, Annotated[list[str], Field(min_length=1), BeforeValidator(_one_or_more)]] = Field(
+        default={}, description="labels that a worker must have, each with the values that will do"
+    )
     watch: Watch | None = None
     start_from: StartFrom | None = None
     decisions: list[Decision] = Field(default=[], description="0.5 for what is not named")

@@ -69,6 +69,8 @@ class Reason(StrEnum):
     """Failed: it held more memory than ``limits.memory_bytes``."""
     QUEUE_LIMIT = "queue_limit"
     """Failed: it waited for longer than ``limits.max_queue_s``."""
+    DEPENDENCY_FAILED = "dependency_failed"
+    """Failed: a job that it was to run after did not succeed."""
     INCOMPLETE = "incomplete"
     """Failed: the submission was interrupted and its run directory is not on the volume."""
     PAUSE_REQUESTED = "pause_requested"
@@ -100,7 +102,12 @@ TRANSITIONS = (
     ),
     Transition(State.QUEUED, State.RUNNING, (Reason.STARTING,), "a worker claims it: the next attempt"),
     Transition(State.QUEUED, State.CANCELLED, (Reason.CANCEL_REQUESTED,), "cancelled while it waits"),
-    Transition(State.QUEUED, State.FAILED, (Reason.QUEUE_LIMIT,), "it waited for longer than it may"),
+    Transition(
+        State.QUEUED,
+        State.FAILED,
+        (Reason.QUEUE_LIMIT, Reason.DEPENDENCY_FAILED),
+        "it waited for longer than it may, or in vain",
+    ),
     Transition(State.QUEUED, State.PAUSED, (Reason.PAUSE_REQUESTED,), "paused while it waits"),
     Transition(
         State.RUNNING,
@@ -144,6 +151,7 @@ TRANSITIONS = (
         "paused while it runs: the trainer saved and left",
     ),
     Transition(State.PAUSED, State.QUEUED, (Reason.RESUMED,), "resumed"),
+    Transition(State.PAUSED, State.FAILED, (Reason.DEPENDENCY_FAILED,), "it would wait in vain"),
     Transition(State.PAUSED, State.CANCELLED, (Reason.CANCEL_REQUESTED,), "cancelled while it is paused"),
     Transition(State.FAILED, State.QUEUED, (Reason.RETRIED,), "somebody asks for another attempt"),
 )

@@ -19,5 +19,5 @@ def resume(job_id: str, store: Store, queue: TokenQueue) -> Record:
     record = store.request_resume(job_id)
     # A second token, where somebody else resumed it between the two, does no harm.
     if paused and record.state is State.QUEUED:
-        queue.push(job_id)
+        queue.push(job_id, record.worker_class)
     return record

@@ -2,7 +2,10 @@
 
 Keys: ``cj:job:<id>`` hash; ``cj:jobs`` and ``cj:jobs:<state>`` sorted sets by id, and the same
 of each kind of job, ``cj:jobs:<kind>`` and ``cj:jobs:<kind>:<state>``;
-``cj:waiting`` queued jobs by the time of their token; ``cj:delayed`` those that must wait before
+``cj:waiting`` queued jobs by the time of their token and ``cj:ready`` by their turn, with
+``:<class>`` for those that require labels of a worker, ``cj:classes`` which; ``cj:order`` all of them by
+their turn; ``cj:needs:<id>`` the jobs that one waits for, ``cj:after:<id>`` those that wait for one,
+``cj:settled`` the ended ones of which those do not know yet; ``cj:delayed`` those that must wait before
 their next attempt, by its time; ``cj:overdue`` those that may wait for so long only, by when that
 is over; ``cj:leases`` running jobs by the
 end of their lease; ``cj:events:<id>`` stream of durable events, until the volume has them;
@@ -33,8 +36,6 @@ from jobs.settings import Settings
 from jobs.states import TERMINAL, Reason, State, allowed
 
 _LUA = Path(__file__).parent / "lua"
-WAITING = "cj:waiting"
-"""Index of the queued jobs by the time of their token."""
 IMPORTS = "cj:imports"
 """Index of the models to be imported, by the time of their token or of their worker's last beat."""
 _DELETION_SECONDS = 60
@@ -168,15 +169,17 @@ class Store:
         check: Callable[[], None],
         push_token: Callable[[Pipeline], None],
         claim: Mapping[str, Any] | None = None,
+        placing: Mapping[str, Any] | None = None,
     ) -> Record:
         """Write a new queued record, its first event and its token in one MULTI.
 
         ``check`` runs after the data set's deletion marker is watched and raises where the
         data set is gone: so of a submission and a deletion at the same time only one wins.
         With the ``claim`` of a key (jobs/idempotency.py), that stands for the job from then on;
-        Conflict where the request has lost it.
+        Conflict where the request has lost it. ``placing`` is jobs/schedule.py's.
         """
-        ask = {"id": record.id, "fields": record.to_hash()} | ({"claim": claim} if claim else {})
+        ask = {"id": record.id, "fields": record.to_hash(), **(placing or {})}
+        ask |= {"claim": claim} if claim else {}
         made = self._queue("create", ask, record.dataset, check, push_token)
         if made is None:
             raise Conflict("another request has taken this one's Idempotency-Key meanwhile")
@@ -190,12 +193,14 @@ class Store:
         fields: Mapping[str, Any],
         check: Callable[[], None],
         push_token: Callable[[Pipeline], None],
+        after: Sequence[Mapping[str, Any]] = (),
     ) -> Record:
         """failed -> queued, with a token, if the job still is in the record's attempt; else Refused.
 
         ``check`` as for ``create``: the data set is needed again.
         """
         ask = {"id": record.id, "attempt": record.attempt, "detail": detail, "fields": hash_fields(fields)}
+        ask["after"] = list(after)
         queued = self._queue("retry", ask, record.dataset, check, push_token)
         if queued is None:
             raise Refused(f"{record.id} is no longer failed in attempt {record.attempt}")
@@ -255,11 +260,19 @@ class Store:
     # Changing
 
     def claim(
-        self, job_id: str, *, worker: str, lease_seconds: float, last_attempt: int = 0, floor: int = 0
+        self,
+        job_id: str,
+        *,
+        worker: str,
+        lease_seconds: float,
+        last_attempt: int = 0,
+        floor: int = 0,
+        token: str | None = None,
     ) -> Record | None:
-        """queued -> running as the next attempt; None where the job is not queued.
+        """queued -> running as the next attempt; None where the job does not wait for a worker.
 
-        ``last_attempt`` and ``floor`` are the highest attempt and event on the volume.
+        ``last_attempt`` and ``floor`` are the highest attempt and event on the volume, ``token`` the
+        job whose token was taken for this one.
         """
         return self._change(
             "claim",
@@ -268,7 +281,19 @@ class Store:
             lease_ms=round(lease_seconds * 1000),
             last_attempt=last_attempt,
             floor=floor,
+            **({"token": token} if token else {}),
         )
+
+    def ready(self, worker_class: str | None, limit: int = 20) -> list[str]:
+        """The jobs of a class that wait for a worker, in the order of their turns."""
+        with reaching_redis():
+            return cast(list[str], self.client.zrange(_of_class("cj:ready", worker_class), 0, limit - 1))
+
+    def worker_classes(self) -> dict[str, dict[str, list[str]]]:
+        """What each class of jobs requires of a worker."""
+        with reaching_redis():
+            found = cast(dict[str, str], self.client.hgetall("cj:classes"))
+        return {name: json.loads(text) for name, text in found.items()}
 
     def renew(self, job_id: str, attempt: int, lease_seconds: float) -> Hold:
         """Extend the lease of one's own attempt, and learn whether to go on."""
@@ -381,16 +406,35 @@ class Store:
         with reaching_redis():
             return self._many(cast(list[str], self.client.zrangebyscore("cj:leases", "-inf", now)))
 
-    def waiting_since_before(self, moment_ms: int, index: str = WAITING) -> list[tuple[str, int]]:
-        """Queued jobs whose token was made before a moment, each with that time in ms; or models."""
+    def waiting_since_before(self, moment_ms: int, worker_class: str | None = None) -> list[tuple[str, int]]:
+        """Queued jobs of a class whose token was made before a moment, each with that time in ms."""
+        return self._since_before(_of_class("cj:waiting", worker_class), moment_ms)
+
+    def imports_since_before(self, moment_ms: int) -> list[tuple[str, int]]:
+        """Models to import whose token was made before a moment, each with that time in ms."""
+        return self._since_before(IMPORTS, moment_ms)
+
+    def _since_before(self, index: str, moment_ms: int) -> list[tuple[str, int]]:
         with reaching_redis():
             found = self.client.zrangebyscore(index, "-inf", f"({moment_ms}", withscores=True)
         return [(job_id, int(score)) for job_id, score in cast(list[tuple[str, float]], found)]
 
-    def note_new_token(self, waiting: str, seen_ms: int, index: str = WAITING) -> bool:
-        """Whether the caller is the one to give a waiting job (or model) its new token."""
+    def note_new_token(self, waiting: str, seen_ms: int, index: str | None = None) -> bool:
+        """Whether the caller is the one to give what waits its new token: a job, or a model in ``index``."""
+        ask = {"id": waiting, "seen_ms": seen_ms} | ({"index": index} if index else {})
         with reaching_redis():
-            return bool(self.run("retoken", {"id": waiting, "seen_ms": seen_ms, "index": index}))
+            return bool(self.run("retoken", ask))
+
+    def settle_dependencies(self) -> list[str]:
+        """Let go, or fail, the jobs that waited for one that has ended; those that need a token now."""
+        freed = []
+        with reaching_redis():
+            for dependency in sorted(cast(set[str], self.client.smembers("cj:settled"))):
+                waiting = sorted(cast(set[str], self.client.smembers(f"cj:after:{dependency}")))
+                freed += [job for job in waiting if self.run("after", {"id": job, "dep": dependency})]
+                if not waiting:
+                    self.client.srem("cj:settled", dependency)
+        return freed
 
     def due(self) -> list[str]:
         """Queued jobs that have waited long enough for their next attempt, and have no token."""
@@ -455,6 +499,10 @@ class Store:
 
 
 _ENDED = {State.SUCCEEDED: "succeeded", State.FAILED: "failed", State.CANCELLED: "was cancelled"}
+
+
+def _of_class(name: str, worker_class: str | None) -> str:
+    return f"{name}:{worker_class}" if worker_class else name
 
 
 def _pairs(flat: Sequence[str]) -> dict[str, str]:

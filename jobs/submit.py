@@ -16,6 +16,7 @@ from jobs.ids import new_job_id
 from jobs.queue import TokenQueue
 from jobs.record import Kind, Record, StartedFrom
 from jobs.rescan import note_accepted
+from jobs.schedule import check_after, placing, record_fields
 from jobs.settings import Settings
 from jobs.spec import NormalisedSpec, normalise
 from jobs.start import resolve_start
@@ -42,6 +43,7 @@ def submit(
     volume = settings.volume
     spec = normalise(document, volume, settings)
     start = resolve_start(spec, volume)
+    check_after(spec.document, store)
     return enqueue(spec, start, store, queue, volume, claim=claim)
 
 
@@ -85,7 +87,7 @@ def enqueue(
         dataset=spec.dataset,
         fingerprint=spec.fingerprint,
         resumed_from=started_from,
-        max_queue_ms=_milliseconds((spec.document.get("limits") or {}).get("max_queue_s")),
+        **record_fields(spec.document),
     )
     run = volume.job(job_id)
     try:
@@ -93,8 +95,9 @@ def enqueue(
         made = store.create(
             record,
             check=lambda: _require_dataset(volume, spec.dataset),
-            push_token=lambda pipe: queue.push(job_id, pipe),
+            push_token=lambda pipe: queue.push(job_id, record.worker_class, pipe),
             claim=claim.document() if claim else None,
+            placing=placing(spec.document),
         )
     except BaseException:
         shutil.rmtree(run.path, ignore_errors=True)
@@ -117,10 +120,6 @@ def _write_run(
     bases.link(run, contents, volume)
     write_json(run.spec, contents)
     fsync_folder(run.path.parent)
-
-
-def _milliseconds(seconds: float | None) -> int | None:
-    return None if seconds is None else round(seconds * 1000)
 
 
 def _require_dataset(volume: Volume, dataset_id: str) -> None:

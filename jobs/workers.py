@@ -7,10 +7,14 @@ from typing import Any, cast
 from pydantic import BaseModel, ConfigDict
 
 from jobs.connection import reaching_redis
+from jobs.states import State
 from jobs.store import Store
 
 ENTRY_SECONDS = 15
 """A worker that has not been heard of for this long is gone."""
+
+
+_MOST_RUNNING = 10_000
 
 
 class WorkerEntry(BaseModel):
@@ -42,6 +46,12 @@ def unregister(store: Store, name: str) -> None:
         pipe.delete(f"cj:worker:{name}")
         pipe.zrem("cj:workers", name)
         pipe.execute()
+
+
+def jobs_by_worker(store: Store) -> dict[str, str]:
+    """The job that each worker runs now, as the records have it."""
+    running = store.page(status=State.RUNNING, limit=_MOST_RUNNING).records
+    return {record.worker: record.id for record in running if record.worker}
 
 
 def list_workers(store: Store) -> list[WorkerEntry]:

@@ -79,6 +79,7 @@ class Workplace:
         dataset: str = "ds_practice",
         limits: dict[str, Any] | None = None,
         claim: Claim | None = None,
+        spec: dict[str, Any] | None = None,
         **practice: Any,
     ) -> Record:
         """Queue a job; keywords as tests/practice_trainer.py explains them."""
@@ -89,20 +90,21 @@ class Workplace:
             "start_from": None,
             "training": {"threads": 1},
             "limits": limits or {},
+            **(spec or {}),
             "watch": {"metric": "error", "split": "valid", "better": "lower"},
             "practice": {"steps": 4, "seconds": 0.01, "checkpoint_every": 2, **practice},
         }
         if start is not None:
             document["start_from"] = {"job": start.manifest["job"], "checkpoint": "latest", "mode": "exact"}
-        spec = NormalisedSpec(document, {})
-        return enqueue(spec, start, self.store, self.queue, self.volume, claim=claim)
+        return enqueue(NormalisedSpec(document, {}), start, self.store, self.queue, self.volume, claim=claim)
 
-    def start_worker(self) -> subprocess.Popen[bytes]:
+    def start_worker(self, **labels: str) -> subprocess.Popen[bytes]:
         environment = {
             "CNTK_JOBS_HOME": str(self.settings.home),
             "CNTK_JOBS_REDIS_URL": str(self.settings.redis_url),
             "CNTK_JOBS_TRAINER_ENV": str(self.settings.trainer_env),
             "CNTK_JOBS_LEASE_SECONDS": str(self.settings.lease_seconds),
+            "CNTK_JOBS_WORKER_LABELS": ",".join(f"{name}={value}" for name, value in labels.items()),
             "CNTK_JOBS_STALL_SECONDS": str(self.settings.stall_seconds),
             "CNTK_JOBS_STOP_GRACE_SECONDS": str(self.settings.stop_grace_seconds),
             "PYTHONPATH": str(ROOT),

@@ -117,6 +117,8 @@ class RunDirectory:
         """Arrays that the trainer leaves for the worker to draw: values of nodes that the spec names."""
         self.mistakes = self.artifacts / "mistakes.npz"
         """Likewise: the images that a classifier was most confidently wrong about."""
+        self.detections = self.artifacts / "detections.npz"
+        """Likewise: images with what a detector finds on them, and its curves of precision and recall."""
         self.report = self.artifacts / "report.json"
         self.lock = path / "lock"
         """Exclusively locked (flock) for as long as a trainer of this job lives."""

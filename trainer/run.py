@@ -15,6 +15,7 @@ from trainer.bundle import write_bundle
 from trainer.callbacks import BestAndPatience, Evaluation, LossSeries, Progress, Saving
 from trainer.checkpoints import BrokenCheckpoint, Checkpoints, verify
 from trainer.detection.regions import opened
+from trainer.detection.report import detect
 from trainer.engine import C, take_a_first_step, use_threads
 from trainer.evaluation import Stopped, evaluate, held_out, settle_thresholds, write_report
 from trainer.facts import Facts, jsonable
@@ -179,7 +180,11 @@ def conclude(folder, spec, dataset, model, state, found, stop):
     settle_thresholds(model, parts, spec.get("decisions", ()), valid, stop)
     digest = model.digest()
     described = {"job": folder.path.name, "fingerprint": spec["fingerprint"], "parameters_sha256": digest}
-    figures = {} if order is None else evaluate(model, parts, order, folder, stop)
+    detections = detect(model, order, folder, stop)
+    figures = {} if order is None else evaluate(model, parts, order, folder, stop, detections=detections)
+    if detections is not None:
+        told = evaluation[split]
+        evaluation[split] = dict(told, metrics=dict(told["metrics"], **detections.metrics))
     keep(model, spec.get("keep"), order, folder, stop)
     rows = 0 if order is None else len(order)
     write_report(

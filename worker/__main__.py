@@ -13,6 +13,7 @@ from typing import Any
 
 from redis.exceptions import RedisError
 from rq.exceptions import StopRequested
+from rq.worker import DequeueStrategy
 
 from jobs import ids
 from jobs.connection import connect
@@ -47,18 +48,18 @@ def main() -> int:
             "cannot start: %s is missing; scripts/setup makes the trainer's environment", error.filename
         )
         return 2
-    entry = _entry(trainer)
+    entry = _entry(trainer, settings.worker_labels)
     upkeep = Upkeep(settings, entry)
     log.info("%s: %s", entry.name, entry.summary)
     upkeep.start()
     try:
-        _work(settings, entry.name, upkeep.between_passes)
+        _work(settings, entry.name, upkeep)
     finally:
         upkeep.stop()
     return 0
 
 
-def _work(settings: Settings, name: str, between_passes: threading.Lock) -> None:
+def _work(settings: Settings, name: str, upkeep: Upkeep) -> None:
     """Take tokens until told to stop; through every outage of Redis with a new RQ worker."""
     stop = threading.Event()
     while not stop.is_set():
@@ -68,9 +69,11 @@ def _work(settings: Settings, name: str, between_passes: threading.Lock) -> None
             worker = TokenWorker(
                 name,
                 connect(settings.effective_redis_url, answer_timeout=ANSWER_SECONDS, text=False),
-                between_passes,
+                upkeep.between_passes,
+                lambda: upkeep.classes,
             )
-            worker.work(logging_level="ERROR")
+            # One class after the other, so that a long queue of one keeps none of the others waiting.
+            worker.work(logging_level="ERROR", dequeue_strategy=DequeueStrategy.ROUND_ROBIN)
         except StopRequested:
             return
         except RedisError as error:
@@ -81,7 +84,7 @@ def _work(settings: Settings, name: str, between_passes: threading.Lock) -> None
         stop.wait(_RETRY_SECONDS)
 
 
-def _entry(trainer: dict[str, Any]) -> WorkerEntry:
+def _entry(trainer: dict[str, Any], labels: dict[str, str]) -> WorkerEntry:
     return WorkerEntry(
         name=ids.new_id("worker"),
         host=socket.gethostname(),
@@ -91,6 +94,8 @@ def _entry(trainer: dict[str, Any]) -> WorkerEntry:
             "python": trainer["python_version"],
             "device": "gpu" if trainer["gpu"] else "cpu",
             "mpi": trainer["mpi"],
+            "host": socket.gethostname(),
+            **labels,
         },
         trainer=trainer,
         summary=trainer["summary"],

@@ -54,25 +54,36 @@ BEAT_SECONDS = 1.0
 """How often the lease is renewed, and how late a cancel request is seen at the latest."""
 _GLANCE_SECONDS = 0.1
 """How often the trainer's facts are looked at."""
+_LOOKS = 5
+"""How often those whose turn it is are looked up again, before the reconciler has to see to the rest."""
 
 log = logging.getLogger("worker")
 
 
-def run_attempt(job_id: str) -> None:
-    """What a token asks for: the next attempt of a job, if it still waits for one."""
+def run_attempt(token: str, worker_class: str | None = None) -> None:
+    """What a token asks for: the next attempt of the job of its class whose turn it is, if any waits."""
     settings = Settings()
     store = Store.open(settings)
+    # Others may claim the same ones at this moment.
+    for _ in range(_LOOKS):
+        for job_id in store.ready(worker_class):
+            record = _claim(job_id, token, store, settings)
+            if record is not None:
+                Attempt(settings, store, record).supervise()
+                return
+
+
+def _claim(job_id: str, token: str, store: Store, settings: Settings) -> Record | None:
     run = settings.volume.job(job_id)
     attempts = (int(entry.name) for entry in run.attempts.glob("*") if entry.name.isdigit())
-    record = store.claim(
+    return store.claim(
         job_id,
         worker=os.environ["RQ_WORKER_ID"],
         lease_seconds=settings.lease_seconds,
         last_attempt=max(attempts, default=0),
         floor=last_event(run),
+        token=token,
     )
-    if record is not None:
-        Attempt(settings, store, record).supervise()
 
 
 class Attempt:
@@ -256,9 +267,12 @@ class Attempt:
         )
         if moved.ended:
             close_journal(self._store, self._settings, self._job_id)
+            # Those that waited for it need not wait for the reconciler as well.
+            for job_id in self._store.settle_dependencies():
+                TokenQueue(self._store.client).push(job_id, self._store.get(job_id).worker_class)
             return
         if moved.claimable:
-            TokenQueue(self._store.client).push(self._job_id)
+            TokenQueue(self._store.client).push(self._job_id, moved.worker_class)
         self._relay.journal()
 
     def _insist(self, step: Callable[[], None]) -> bool:

@@ -81,7 +81,7 @@ def _prctl(option: int, value: int, pointer: Any = None) -> None:
 def _enter_namespaces(plan: dict[str, Any]) -> None:
     """A file system of the readable things and the scratch folder, no network, no other processes.
 
-    The process that comes back is the first of its process namespace: with it all others there end.
+    With the program all other processes of its process namespace end.
     """
     user, group = os.geteuid(), os.getegid()
     flags = 0
@@ -91,18 +91,28 @@ def _enter_namespaces(plan: dict[str, Any]) -> None:
     Path("/proc/self/setgroups").write_text("deny")
     Path("/proc/self/uid_map").write_text(f"{_NOBODY} {user} 1")
     Path("/proc/self/gid_map").write_text(f"{_NOBODY} {group} 1")
-    child = os.fork()
-    if child:
-        _, status = os.waitpid(child, 0)
-        code = os.waitstatus_to_exitcode(status)
-        os._exit(code if code >= 0 else 128 - code)
-    _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    _go_on_in_child()
     _build_root(plan["root"], plan["scratch"], plan["readable"])
     root = plan["root"].encode()
     os.chdir(root)
     _call(_libc.syscall(_SYS_PIVOT_ROOT, b".", b"."), "pivot_root")
     _call(_libc.umount2(b".", _MNT_DETACH), "umount2")
     os.chdir("/")
+    # The first process of a namespace cannot die of signals as others do.
+    _go_on_in_child()
+
+
+def _go_on_in_child() -> None:
+    """Return in a new process; this one ends when and as that one does."""
+    child = os.fork()
+    if not child:
+        _prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        return
+    ended = status = 0
+    while ended != child:
+        ended, status = os.wait()
+    code = os.waitstatus_to_exitcode(status)
+    os._exit(code if code >= 0 else 128 - code)
 
 
 def _build_root(root: str, scratch: str, readable: list[str]) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
@@ -20,7 +20,7 @@ from rq.executions import Execution
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from jobs.queue import QUEUE_NAME
+from jobs.queue import queue_name
 from worker.processes import die_with_parent
 
 ANSWER_SECONDS = 20.0
@@ -38,12 +38,19 @@ class TokenWorker(Worker):
     # A Redis that comes back should find its workers soon.
     max_connection_wait_time = 1.0
 
-    def __init__(self, name: str, client: Redis, between_passes: threading.Lock) -> None:
-        """``between_passes`` is held by the upkeep thread at work: no fork then."""
+    def __init__(
+        self,
+        name: str,
+        client: Redis,
+        between_passes: threading.Lock,
+        classes: Callable[[], Sequence[str | None]] = lambda: [None],
+    ) -> None:
+        """``between_passes`` is held by the upkeep thread at work: no fork then. ``classes`` tells the
+        classes of jobs that this worker can take."""
         # A worker that lost Redis for a while comes back under its old name.
         client.delete(self.redis_worker_namespace_prefix + name)
         super().__init__(
-            [Queue(QUEUE_NAME, connection=client, serializer=JSONSerializer)],
+            [Queue(queue_name(None), connection=client, serializer=JSONSerializer)],
             name=name,
             connection=client,
             serializer=JSONSerializer,
@@ -52,6 +59,7 @@ class TokenWorker(Worker):
             log_job_description=False,
         )
         self._between_passes = between_passes
+        self._classes = classes
 
     @property
     def stopping(self) -> bool:
@@ -99,7 +107,17 @@ class TokenWorker(Worker):
     # Bookkeeping of RQ's that Redis may be away for
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
+        # Called before each look for a token, every few seconds where none comes.
+        self._listen_to(self._classes())
         _quietly(lambda: super(TokenWorker, self).heartbeat(timeout, pipeline))
+
+    def _listen_to(self, classes: Sequence[str | None]) -> None:
+        names = [queue_name(found) for found in classes]
+        if sorted(names) != sorted(self.queue_names()):
+            self.queues = [
+                Queue(name, connection=self.connection, serializer=JSONSerializer) for name in names
+            ]
+            self._ordered_queues = self.queues[:]
 
     def set_state(self, state: str, pipeline: Any = None) -> None:
         self._state = state

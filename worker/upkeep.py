@@ -10,6 +10,7 @@ from jobs.errors import Unavailable
 from jobs.queue import TokenQueue
 from jobs.reconcile import reconcile
 from jobs.rescan import rescan_if_lost
+from jobs.schedule import satisfied
 from jobs.settings import Settings
 from jobs.store import Store
 from jobs.workers import ENTRY_SECONDS, WorkerEntry, register, unregister
@@ -24,6 +25,8 @@ class Upkeep(threading.Thread):
 
     def __init__(self, settings: Settings, entry: WorkerEntry) -> None:
         super().__init__(name="upkeep", daemon=True)
+        self.classes: list[str | None] = [None]
+        """The classes of jobs that this worker's labels will do for."""
         self.between_passes = threading.Lock()
         """Held during a pass: nobody forks then, so no child inherits a lock half-way taken."""
         self._settings = settings
@@ -41,6 +44,11 @@ class Upkeep(threading.Thread):
                         register(self._store, self._entry)
                         renew_at = time.monotonic() + ENTRY_SECONDS / 3
                     rescan_if_lost(self._store, self._queue, self._settings)
+                    self.classes = [None] + [
+                        name
+                        for name, requires in self._store.worker_classes().items()
+                        if satisfied(requires, self._entry.labels)
+                    ]
                     reconcile(self._store, self._queue, self._settings)
                 except Unavailable:
                     renew_at = 0.0

@@ -50,6 +50,38 @@ local function kind()
   return get('kind') or 'training'
 end
 
+-- Jobs that the same workers can take are of one class; most are of the class without a name.
+local function of_class(name)
+  local class = get('worker_class')
+  return class and name .. ':' .. class or name
+end
+
+-- A worker may take it: `waiting` by the time of its token, `ready` by its turn. Waiting for longer makes
+-- up for a lower priority, so nothing starves; a job that was interrupted keeps its place.
+local function make_ready()
+  local reason = get('reason')
+  if reason == 'resumed' or reason == 'retried' then
+    redis.call('HSET', job, 'turn_at', whole(now))
+  end
+  local turn = tonumber(get('turn_at') or get('created_at') or whole(now))
+  local ahead = tonumber(get('ahead_ms') or '0')
+  redis.call('ZADD', of_class('cj:waiting'), whole(now), ask.id)
+  redis.call('ZADD', of_class('cj:ready'), whole(turn - ahead), ask.id)
+  redis.call('ZADD', 'cj:order', whole(turn - ahead), ask.id)
+end
+
+-- Note that the job waits for the jobs in `after`, a list of {job, on}.
+local function hold(after)
+  for _, dep in ipairs(after) do
+    redis.call('HSET', 'cj:needs:' .. ask.id, dep.job, dep.on)
+    redis.call('SADD', 'cj:after:' .. dep.job, ask.id)
+    local state = redis.call('HGET', 'cj:job:' .. dep.job, 'state')
+    if state ~= 'queued' and state ~= 'running' and state ~= 'paused' then
+      redis.call('SADD', 'cj:settled', dep.job)
+    end
+  end
+end
+
 local function enter(state)
   redis.call('ZADD', 'cj:jobs:' .. state, 0, ask.id)
   redis.call('ZADD', 'cj:jobs:' .. kind() .. ':' .. state, 0, ask.id)
@@ -57,8 +89,8 @@ local function enter(state)
     if ask.delay_ms and ask.delay_ms > 0 then
       redis.call('HSET', job, 'not_before', whole(now + ask.delay_ms))
       redis.call('ZADD', 'cj:delayed', whole(now + ask.delay_ms), ask.id)
-    else
-      redis.call('ZADD', 'cj:waiting', whole(now), ask.id)
+    elseif redis.call('EXISTS', 'cj:needs:' .. ask.id) == 0 then
+      make_ready()
     end
     local patience = get('max_queue_ms')
     if patience and (get('reason') == 'submitted' or get('reason') == 'resumed' or get('reason') == 'retried') then
@@ -72,15 +104,24 @@ local function enter(state)
     redis.call('ZADD', 'cj:leases', whole(now + ask.lease_ms), ask.id)
   elseif state ~= 'paused' then
     redis.call('HSET', job, 'finished_at', whole(now))
+    for _, dep in ipairs(redis.call('HKEYS', 'cj:needs:' .. ask.id)) do
+      redis.call('SREM', 'cj:after:' .. dep, ask.id)
+    end
+    redis.call('DEL', 'cj:needs:' .. ask.id)
     redis.call('SREM', 'cj:dataset:' .. get('dataset') .. ':live', ask.id)
     redis.call('SADD', 'cj:unjournaled', ask.id)
+    if redis.call('EXISTS', 'cj:after:' .. ask.id) == 1 then
+      redis.call('SADD', 'cj:settled', ask.id)
+    end
   end
 end
 
 local function leave(state)
   redis.call('ZREM', 'cj:jobs:' .. state, ask.id)
   redis.call('ZREM', 'cj:jobs:' .. kind() .. ':' .. state, ask.id)
-  redis.call('ZREM', 'cj:waiting', ask.id)
+  redis.call('ZREM', of_class('cj:waiting'), ask.id)
+  redis.call('ZREM', of_class('cj:ready'), ask.id)
+  redis.call('ZREM', 'cj:order', ask.id)
   redis.call('ZREM', 'cj:delayed', ask.id)
   redis.call('ZREM', 'cj:overdue', ask.id)
   redis.call('HDEL', job, 'not_before')

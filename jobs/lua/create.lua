@@ -1,4 +1,4 @@
--- A new queued job. {id, fields, claim}
+-- A new queued job. {id, fields, claim, after, class, requires}
 -- With `claim`, only where the request still has its key, which then stands for this job.
 if ask.claim then
   if not holds(ask.claim.key, ask.claim.holder) then
@@ -10,6 +10,10 @@ set(ask.fields)
 redis.call('HSET', job, 'created_at', whole(now), 'updated_at', whole(now), 'phase_at', whole(now))
 redis.call('ZADD', 'cj:jobs', 0, ask.id)
 redis.call('ZADD', 'cj:jobs:' .. kind(), 0, ask.id)
+if ask.class then
+  redis.call('HSET', 'cj:classes', ask.class, ask.requires)
+end
+hold(ask.after or {})
 enter('queued')
 emit(now, '0', cjson.encode({ type = 'queued', reason = get('reason'), detail = '' }))
 return record()

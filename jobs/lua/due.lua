@@ -6,5 +6,5 @@ if not due or tonumber(due) > now then
 end
 redis.call('ZREM', 'cj:delayed', ask.id)
 redis.call('HDEL', job, 'not_before')
-redis.call('ZADD', 'cj:waiting', whole(now), ask.id)
+make_ready()
 return 1

@@ -1,4 +1,4 @@
--- A record made anew from the volume, unless there is one. {id, state, fields, announce, claim}
+-- A record made anew from the volume, unless there is one. {id, state, fields, announce, claim, after, class, requires}
 -- With `announce` the change is an event; otherwise the volume has all events. Whether it was made.
 if redis.call('EXISTS', job) == 1 then
   return 0
@@ -7,6 +7,10 @@ set(ask.fields)
 redis.call('ZADD', 'cj:jobs', 0, ask.id)
 redis.call('ZADD', 'cj:jobs:' .. kind(), 0, ask.id)
 redis.call('HSET', job, 'phase_at', whole(now), 'updated_at', whole(now))
+if ask.class then
+  redis.call('HSET', 'cj:classes', ask.class, ask.requires)
+end
+hold(ask.after or {})
 enter(ask.state)
 if ask.fields.finished_at then
   redis.call('HSET', job, 'finished_at', ask.fields.finished_at)

@@ -1,6 +1,9 @@
--- failed -> queued: another attempt, because somebody asked for it. {id, attempt, detail, fields}
+-- failed -> queued: another attempt, because somebody asked for it. {id, attempt, detail, fields, after}
 if not is('failed', ask.attempt) then
   return {}
+end
+if get('reason') == 'dependency_failed' then
+  hold(ask.after)
 end
 redis.call('HDEL', job, 'cancel_requested', 'cancel_saves', 'result')
 set(ask.fields)

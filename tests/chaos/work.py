@@ -93,7 +93,7 @@ class Customer:
         return Client(self._victim.service.url, timeout=5.0)
 
     def post(self) -> None:
-        """One more job. Where the answer is lost on the way, the request is sent again at the next call."""
+        """One more job. Where no answer came, the same request is sent again at the next call."""
         if self._unanswered is None:
             self._posted += 1
             self._unanswered = self._posted

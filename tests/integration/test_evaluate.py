@@ -126,7 +126,7 @@ def job(laboratory: Laboratory, pristine: Path, datasets: dict[str, str]) -> str
         fingerprint=read_json(run.spec)["fingerprint"],
     )
     return laboratory.store.create(
-        record, check=lambda: None, push_token=lambda pipe: laboratory.queue.push(pristine.name, pipe)
+        record, check=lambda: None, push_token=lambda pipe: laboratory.queue.push(pristine.name, None, pipe)
     ).id
 
 

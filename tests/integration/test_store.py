@@ -45,7 +45,7 @@ def new_record(dataset: str = "ds_1") -> Record:
 def create(store: Store, dataset: str = "ds_1", check: Callable[[], None] = nothing) -> Record:
     queue = TokenQueue(store.client)
     record = new_record(dataset)
-    return store.create(record, check=check, push_token=lambda pipe: queue.push(record.id, pipe))
+    return store.create(record, check=check, push_token=lambda pipe: queue.push(record.id, None, pipe))
 
 
 def claim(store: Store, job_id: str, **more: Any) -> Record:
@@ -57,7 +57,7 @@ def claim(store: Store, job_id: str, **more: Any) -> Record:
 def retry(store: Store, record: Record, **fields: Any) -> Record:
     queue = TokenQueue(store.client)
     return store.retry(
-        record, "", fields=fields, check=nothing, push_token=lambda pipe: queue.push(record.id, pipe)
+        record, "", fields=fields, check=nothing, push_token=lambda pipe: queue.push(record.id, None, pipe)
     )
 
 

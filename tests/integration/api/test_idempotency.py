@@ -206,7 +206,7 @@ def test_an_upload(api: httpx.Client, store: Store) -> None:
 def test_an_upload_under_way_keeps_its_key(
     settings: Settings, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idempotency, "LEASE_SECONDS", 0.3)
+    monkeypatch.setattr(idempotency, "LEASE_SECONDS", 1.5)
     slow = threading.Event()
     rows = b"a,b,label\n" + ROWS
 
@@ -220,8 +220,8 @@ def test_an_upload_under_way_keeps_its_key(
         sent = pool.submit(lambda: api.post("/v1/datasets", content=body(), headers=headers))
         while not store.client.keys("cj:key:*"):
             time.sleep(0.01)
-        # Several leases long.
-        ends = time.monotonic() + 1
+        # For longer than one lease.
+        ends = time.monotonic() + 2.5
         while time.monotonic() < ends:
             assert upload(api, ROWS, "b").status_code == 409
         slow.set()

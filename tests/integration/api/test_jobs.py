@@ -23,7 +23,8 @@ def test_submitted_job(api: httpx.Client, spec: dict[str, Any]) -> None:
     assert job["spec"]["fingerprint"] == job["fingerprint"]
     assert set(job["timings"]) == {"queued_s", "starting_s", "training_s"}
     read = api.get(f"/v1/jobs/{job['id']}").json()
-    assert {**read, "timings": None} == {**job, "timings": None}
+    now = {"timings": None, "queue_position": None, "waiting_for": None}
+    assert {**read, **now} == {**job, **now}
 
 
 def test_validate_only_creates_nothing(api: httpx.Client, spec: dict[str, Any], settings: Settings) -> None:
@@ -165,3 +166,24 @@ def test_parts(api: httpx.Client) -> None:
     found = api.get("/v1/parts").json()
     assert "dense" in {part["type"] for part in found["layers"]}
     assert "adam" in {part["type"] for part in found["learners"]}
+
+
+def test_order_and_dependencies(api: httpx.Client, spec: dict[str, Any]) -> None:
+    first = submit(api, {**spec, "priority": 3})
+    assert first["spec"]["priority"] == 3
+    second = submit(api, {**spec, "after": [first["id"]], "requires": {"device": "gpu"}})
+    assert second["spec"]["after"] == [{"job": first["id"], "on": "success"}]
+    assert second["spec"]["requires"] == {"device": ["gpu"]}
+    # None of it decides what is trained.
+    assert first["fingerprint"] == second["fingerprint"]
+    found = api.get(f"/v1/jobs/{first['id']}").json()
+    assert (found["queue_position"], found["waiting_for"]["reason"]) == (1, "no_worker")
+    found = api.get(f"/v1/jobs/{second['id']}").json()
+    assert (found["queue_position"], found["waiting_for"]["reason"]) == (None, "dependencies")
+    assert first["id"] in found["waiting_for"]["detail"]
+    api.post(f"/v1/jobs/{first['id']}/cancel")
+    wrong = {**spec, "after": ["job_none", {"job": first["id"]}], "requires": {}}
+    assert pointers(api.post("/v1/jobs", json=wrong), 422) == {"/after/0/job", "/after/1/job"}
+    shapes = {**spec, "priority": 10, "after": [{"jobs": "x"}], "requires": {"device": []}}
+    found = pointers(api.post("/v1/jobs", json=shapes), 422)
+    assert {"/priority", "/after/0/job", "/after/0/jobs", "/requires/device"} <= found

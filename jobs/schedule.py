@@ -1,0 +1,67 @@
+"""When and where a job may run: its turn, the jobs that it waits for, the workers that will do."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from jobs.errors import Fault, InvalidInput, NotFound
+from jobs.states import TERMINAL, State
+from jobs.store import Store
+
+PRIORITY_SECONDS = 600
+"""How much longer a job must have waited to come before one whose priority is higher by one."""
+
+Labels = Mapping[str, str]
+
+
+def record_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """What a record keeps of a spec's priority, limits and requirements."""
+    limit = (spec.get("limits") or {}).get("max_queue_s")
+    return {
+        "ahead_ms": spec.get("priority", 0) * PRIORITY_SECONDS * 1000,
+        "worker_class": worker_class(spec.get("requires") or {}),
+        "max_queue_ms": None if limit is None else round(limit * 1000),
+    }
+
+
+def placing(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """What the store's scripts must know to place a new job: whom it waits for, who may take it."""
+    requires = spec.get("requires") or {}
+    found: dict[str, Any] = {"after": list(spec.get("after") or [])}
+    if requires:
+        found |= {"class": worker_class(requires), "requires": _text(requires)}
+    return found
+
+
+def worker_class(requires: Mapping[str, list[str]]) -> str | None:
+    """The class of jobs that the same workers can take; None for those that any worker can."""
+    return hashlib.sha256(_text(requires).encode()).hexdigest()[:12] if requires else None
+
+
+def satisfied(requires: Mapping[str, list[str]], labels: Labels) -> bool:
+    """Whether a worker with these labels may take a job that requires so much."""
+    return all(labels.get(name) in values for name, values in requires.items())
+
+
+def _text(requires: Mapping[str, list[str]]) -> str:
+    return json.dumps({name: sorted(values) for name, values in requires.items()}, sort_keys=True)
+
+
+def check_after(spec: Mapping[str, Any], store: Store) -> None:
+    """InvalidInput where a job to wait for is not there, or can no longer end as it should."""
+    faults = []
+    for position, dependency in enumerate(spec.get("after") or []):
+        pointer = f"/after/{position}/job"
+        try:
+            state = store.get(dependency["job"]).state
+        except NotFound:
+            faults.append(Fault(pointer, "unknown_job", f"there is no job {dependency['job']!r}"))
+            continue
+        if dependency["on"] == "success" and state in TERMINAL - {State.SUCCEEDED}:
+            detail = f"{dependency['job']} is {state} and will not succeed; wait for its end with 'on': 'end'"
+            faults.append(Fault(pointer, "dependency_failed", detail))
+    if faults:
+        raise InvalidInput.of(faults)
