@@ -102,7 +102,7 @@ def of_job(request: ModelOfJob, volume: Volume, folder: Path) -> ModelRecord:
         raise NotFound(f"there is no job {request.job!r}")
     run = volume.job(request.job)
     if request.checkpoint is None:
-        chosen, model = None, run.artifacts / "model" / "model.dnn"
+        chosen, model = None, run.artifacts / "model.dnn"
         expected = None
     else:
         found = checkpoints.choose(run, request.checkpoint)
