@@ -107,6 +107,11 @@ def of_job(request: ModelOfJob, volume: Volume, folder: Path) -> ModelRecord:
         expected = None
     else:
         found = checkpoints.choose(run, request.checkpoint)
+        if read_json(run.spec).get("cached"):
+            raise Conflict(
+                f"the checkpoints of {request.job!r} hold the layers behind its cached features alone; "
+                "leave the checkpoint out: the finished model is whole"
+            )
         chosen, model = found.id, found.directory.model
         expected = found.manifest["files"][model.name]["sha256"]
     source = ModelDirectory(folder).source
