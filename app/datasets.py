@@ -47,7 +47,7 @@ async def create_dataset(
 ) -> DatasetSchema:
     async with keyed.once() as found:
         with datasets.incoming_folder(settings.volume, "upload-") as folder:
-            form = await receive(request, folder, settings)
+            form = await receive(request, folder, settings, settings.max_upload_bytes)
             made = await run_in_threadpool(ingest_once, form, keyed, found, store, settings)
     schema, response.status_code = made
     response.headers["Location"] = f"/v1/datasets/{schema.id}"

@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from app.problems import MEDIA_TYPE
 from ingest.options import Options
 from jobs.evaluate import EvaluationRequest
+from jobs.imports import ModelOfJob, ModelOptions
 from jobs.retry import RetryRequest
 from jobs.spec_models import JobSpec
 
@@ -28,7 +29,7 @@ def describe(app: FastAPI) -> None:
                     _errors_are_problems(operation)
                     if "security" in operation:
                         operation["security"].append({})
-            for model in (JobSpec, Options, EvaluationRequest, RetryRequest):
+            for model in (JobSpec, Options, EvaluationRequest, RetryRequest, ModelOptions, ModelOfJob):
                 _add_schema(document, model)
         return app.openapi_schema or document
 

@@ -301,6 +301,46 @@ DATASET: dict[str, Any] = {
     },
 }
 
+MODEL_FORM: dict[str, Any] = {
+    "file": ["SqueezeNet11.model"],
+    "options": '{"name": "squeezenet", "preprocessing": {"shift": [104, 117, 123], "channel_order": "bgr"}}',
+}
+
+MODEL_OF_JOB: dict[str, Any] = {"job": JOB_ID, "checkpoint": "best", "name": "digits"}
+
+MODEL: dict[str, Any] = {
+    "record_version": 1,
+    "id": "mdl_0c4f7de1b2a94f1e8d3a5b66",
+    "name": "squeezenet",
+    "status": "ready",
+    "detail": "",
+    "created_at": "2026-01-31T09:29:59.100000Z",
+    "source": {
+        "format": "cntk",
+        "filename": "SqueezeNet11.model",
+        "size": 4_988_939,
+        "sha256": "6ebb3d2fee246a4e99363262ddf8a00a3c41bee6014c373ad9d9216ba7f651b8",
+        "job": None,
+        "checkpoint": None,
+    },
+    "preprocessing": {"shift": [104, 117, 123], "scale": 1, "channel_order": "bgr"},
+    "sandbox": "namespaces+seccomp+no_new_privs+rlimits",
+    "sha256": "8d0f3c1a54bb3bd1a3e3b9c5a1f4b0a96e7f6f60f6e1c8f2bb10d7b7c6a2d9e4",
+    "inputs": [{"name": "features", "shape": [3, 224, 224]}],
+    "outputs": ["z"],
+    "nodes": [
+        {
+            "name": "Convolution_1",
+            "op": "Convolution",
+            "shape": [64, 111, 111],
+            "inputs": ["features"],
+            "parameters": 1728,
+            "attributes": {"kernel_shape": [3, 3, 3], "strides": [1, 2, 2]},
+        }
+    ],
+    "parameters": 1_235_496,
+}
+
 PART: dict[str, Any] = {
     "type": "squared_error",
     "summary": "Sum of squared differences, per example.",

@@ -20,6 +20,7 @@ from app import (
     lineage,
     logs,
     metrics,
+    models,
     parts,
     problems,
     rescans,
@@ -55,7 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[AppState]:
         volume = settings.volume
-        for folder in (volume.jobs, volume.datasets, volume.incoming):
+        for folder in (volume.jobs, volume.datasets, volume.models, volume.incoming):
             folder.mkdir(parents=True, exist_ok=True)
         sweep_incoming(volume)
         store = Store.open(settings)
@@ -84,7 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
     describe(app)
     v1 = APIRouter(prefix="/v1", dependencies=[Depends(authorised), Depends(known_parameters_only)])
     rooms = (jobs, steering, evaluations, lineage, events, metrics, checkpoints, logs, artifacts, datasets)
-    for room in (*rooms, parts, workers, rescans):
+    for room in (*rooms, models, parts, workers, rescans):
         v1.include_router(room.router)
     app.include_router(v1)
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])

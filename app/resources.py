@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app import examples
 from jobs.dataset import DatasetSchema
+from jobs.models import ModelRecord
 from jobs.workers import WorkerEntry
 
 Values = dict[str, dict[str, float | None]]
@@ -43,6 +44,9 @@ class Progress(BaseModel):
     samples: int | None = None
     samples_per_second: float | None = None
     eta_s: float | None = None
+    features: dict[str, int] | None = Field(
+        default=None, description="before training: rows whose features are computed, of how many"
+    )
 
 
 class Timings(BaseModel):
@@ -302,6 +306,17 @@ class DatasetPage(BaseModel):
     )
 
     items: list[DatasetSchema]
+    next_page_token: str | None
+
+
+class ModelPage(BaseModel):
+    """Base models, newest first, without their nodes."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"example": {"items": [{**examples.MODEL, "nodes": []}], "next_page_token": None}}
+    )
+
+    items: list[ModelRecord]
     next_page_token: str | None
 
 

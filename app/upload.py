@@ -31,32 +31,36 @@ FREE_BYTES = 64 << 20
 DRAIN_BYTES = 64 << 20
 """How much of a refused body is still read, so that its sender comes to see the answer."""
 
-FORM_BODY = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {
-                        "file": {
-                            "type": "array",
-                            "items": {"type": "string", "contentMediaType": "application/octet-stream"},
-                            "description": "one or more parts of this name: the data itself",
-                        },
-                        "options": {
-                            "type": "string",
-                            "contentMediaType": "application/json",
-                            "contentSchema": {"$ref": "#/components/schemas/Options"},
-                        },
-                    },
+
+def form_body(options: str, example: dict[str, Any], files: str) -> dict[str, Any]:
+    """An upload as the OpenAPI description shows it; ``options`` names the schema of that part."""
+    return {
+        "schema": {
+            "type": "object",
+            "required": ["file"],
+            "properties": {
+                "file": {
+                    "type": "array",
+                    "items": {"type": "string", "contentMediaType": "application/octet-stream"},
+                    "description": files,
                 },
-                "example": {"file": ["digits.csv"], "options": json.dumps(examples.OPTIONS)},
-            }
+                "options": {
+                    "type": "string",
+                    "contentMediaType": "application/json",
+                    "contentSchema": {"$ref": f"#/components/schemas/{options}"},
+                },
+            },
         },
+        "example": example,
     }
-}
+
+
+DATASET_FORM = form_body(
+    "Options",
+    {"file": ["digits.csv"], "options": json.dumps(examples.OPTIONS)},
+    "one or more parts of this name: the data itself",
+)
+FORM_BODY = {"requestBody": {"required": True, "content": {"multipart/form-data": DATASET_FORM}}}
 """The body as the OpenAPI description shows it."""
 
 
@@ -198,9 +202,8 @@ def boundary_of(request: Request) -> bytes:
     return boundary
 
 
-def expect_room(request: Request, settings: Settings) -> None:
+def expect_room(request: Request, settings: Settings, limit: int) -> None:
     """Refuse before the first byte what the announced length already rules out."""
-    limit = settings.max_upload_bytes
     announced = int(request.headers.get("content-length", 0))
     if announced > limit + OPTIONS_BYTES + (64 << 10):
         raise too_large("/file", f"a body of {announced:,} bytes, where {limit:,} are allowed")
@@ -221,17 +224,17 @@ async def batches(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield bytes(gathered)
 
 
-async def receive(request: Request, folder: Path, settings: Settings) -> Form:
-    """Read a whole multipart body, its files into ``folder``, up to the settings' limit.
+async def receive(request: Request, folder: Path, settings: Settings, limit: int) -> Form:
+    """Read a whole multipart body, its files into ``folder``, ``limit`` bytes of them at most.
 
     Raises InvalidInput (every fault of the parts), TooLarge, Unavailable for a full volume.
     """
     form = Form(folder)
-    parts = _Parts(form, settings.max_upload_bytes)
+    parts = _Parts(form, limit)
     stream = request.stream()
     try:
         parser = MultipartParser(boundary_of(request), parts.callbacks())
-        expect_room(request, settings)
+        expect_room(request, settings, limit)
         async for batch in batches(stream):
             await to_thread.run_sync(feed, parser, batch)
         faults = [*parts.faults, *parts.missing()]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from client.documents import Checkpoint, Dataset, Descent, Job
+from client.documents import Checkpoint, Dataset, Descent, Job, Model
 from client.problems import JobsApiError
 from client.progress import duration, headline, share_done, state_line
 
@@ -93,15 +93,38 @@ def datasets(found: Sequence[Dataset]) -> Table:
     return table
 
 
-def left_out(dataset: Dataset, console: Console) -> None:
-    """The images that could not be read, on ``console``; of very many the schema lists the first ones."""
+def remarks(dataset: Dataset, console: Console) -> None:
+    """What became of images, on ``console``: those left out, boxes cut or dropped, what proposals reach.
+
+    Of very many images and boxes the schema lists the first ones.
+    """
     for field in dataset["fields"].values():
-        images = field["images"] or {"bad_count": 0, "bad": []}
-        for bad in images["bad"]:
-            line = f"left out: {bad['path']!r} {bad['detail']}"
+        for line in (*_left_out(field["images"]), *_cut(field["boxes"]), *_reached(field["proposals"])):
             console.print(line, markup=False, highlight=False, soft_wrap=True)
-        if images["bad_count"] > len(images["bad"]):
-            console.print(f"left out: {images['bad_count']:,} images in all")
+
+
+def _left_out(images: Mapping[str, Any] | None) -> Iterator[str]:
+    if images is None:
+        return
+    for bad in images["bad"]:
+        yield f"left out: {bad['path']!r} {bad['detail']}"
+    if images["bad_count"] > len(images["bad"]):
+        yield f"left out: {images['bad_count']:,} images in all"
+
+
+def _cut(boxes: Mapping[str, Any] | None) -> Iterator[str]:
+    if boxes is None:
+        return
+    yield from boxes["named"]
+    if boxes["clipped"] + boxes["dropped"] > len(boxes["named"]):
+        yield f"{boxes['clipped']:,} boxes clipped and {boxes['dropped']:,} dropped in all"
+
+
+def _reached(proposals: Mapping[str, Any] | None) -> Iterator[str]:
+    for split, recall in (proposals or {"recall": {}})["recall"].items():
+        shares = [f"{share:.1%} by {threshold}" for threshold, share in recall.items() if share is not None]
+        if shares:
+            yield f"proposals overlap the boxes of {split}: {', '.join(shares)}"
 
 
 def rescan(found: Mapping[str, Any]) -> Table:
@@ -111,6 +134,34 @@ def rescan(found: Mapping[str, Any]) -> Table:
         _row(table, name, str(found[name]))
     for job_id in found["unreadable"]:
         _row(table, "unreadable", job_id)
+    return table
+
+
+def models(found: Sequence[Model]) -> Table:
+    table = _table("id", "name", "status", "from", "input", "parameters", "detail")
+    for one in found:
+        source = one["source"]
+        inputs = ", ".join(f"{entry['name']} {_shape(entry['shape'])}" for entry in one["inputs"])
+        origin = source["checkpoint"] or source["job"] or source["format"]
+        _row(
+            table,
+            one["id"],
+            one["name"],
+            one["status"],
+            origin,
+            inputs,
+            f"{one['parameters']:,}" if one["parameters"] else "",
+            one["detail"],
+        )
+    return table
+
+
+def nodes(model: Model) -> Table:
+    """The nodes of a base model in the order in which they are computed."""
+    table = _table("node", "operation", "shape", "parameters", "takes in")
+    for one in model["nodes"]:
+        parameters = f"{one['parameters']:,}" if one["parameters"] else ""
+        _row(table, one["name"], one["op"], _shape(one["shape"]), parameters, ", ".join(one["inputs"]))
     return table
 
 

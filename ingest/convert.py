@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ingest import ctf, npz, tabular
+from ingest.annotations.recalls import record_recall
 from ingest.arrays import Array, sync
 from ingest.assemble import assemble
 from ingest.columns import Column
@@ -45,6 +46,10 @@ def convert(
     rows = split_rows(table, filenames, options, faults)
     faults.raise_if_any()
     columns = assemble(table, filenames, rows, folder, faults)
+    of_source = {column.sources[0].name: column for _, column in columns}
+    proposed, drawn = of_source.get("proposals"), of_source.get("boxes")
+    if proposed is not None and proposed.proposals is not None and drawn is not None:
+        record_recall(drawn, proposed, rows)
     axes = axes_of({plan.name: column for plan, column in columns})
     train = rows.get("train", np.empty(0, np.int64))
     fields = {

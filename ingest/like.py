@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Literal
 
 from ingest.field_options import FieldOptions, HashOptions, TokenOptions
-from ingest.images.options import ImageOptions
+from ingest.images.options import GivenProposals, ImageOptions
+from ingest.proposals import ProposalSettings
 from jobs.dataset import DatasetSchema, FieldSchema, load_schema
 from jobs.errors import Fault, InvalidInput, NotFound
 from trainer.layout import Volume
@@ -47,10 +48,15 @@ def options_like(field: FieldSchema) -> FieldOptions:
 
 
 def images_like(options: ImageOptions, like: DatasetSchema | None) -> ImageOptions:
-    """The options with size, fit and channels of the other data set's images."""
+    """The options with size, fit, channels and proposals of the other data set's images."""
     for field in like.fields.values() if like is not None else ():
         if field.images is not None:
             there = field.images
             told = {"size": list(there.size), "fit": there.fit, "channels": there.channels}
-            return options.model_copy(update=told)
+            options = options.model_copy(update=told)
+        if field.proposals is not None and field.proposals.method != "given":
+            settings = {"method": field.proposals.method, **field.proposals.settings}
+            options = options.model_copy(update={"proposals": ProposalSettings.model_validate(settings)})
+        elif field.proposals is not None:
+            options = options.model_copy(update={"proposals": options.proposals or GivenProposals()})
     return options

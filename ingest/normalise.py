@@ -167,8 +167,13 @@ def _like_faults(options: Options, filenames: Sequence[str], like: DatasetSchema
         if key in options.model_fields_set:
             problem = f"{key!r} is as in {like.id}: next to 'like' it is not given"
             yield Fault(pointer("options", key), "conflict", problem)
-    said = options.images.model_fields_set if options.images is not None else set()
-    for key in sorted({"size", "fit", "channels"} & said):
+    images = options.images or ImageOptions()
+    methods = {field.proposals.method for field in like.fields.values() if field.proposals is not None}
+    as_there = {"size", "fit", "channels", "proposals"}
+    if images.proposals is not None and {images.proposals.method} == methods == {"given"}:
+        # New images come with proposals of their own.
+        as_there.remove("proposals")
+    for key in sorted(as_there & images.model_fields_set):
         problem = f"{key!r} is as in {like.id}: next to 'like' it is not given"
         yield Fault(pointer("options", "images", key), "conflict", problem)
     if not all(field.sources for field in like.fields.values()):

@@ -10,7 +10,8 @@ from pydantic_core import ErrorDetails, PydanticCustomError
 
 from ingest.faults import nearest, pointer
 from ingest.field_options import FieldOptions, Name, Strict, TokenOptions, Word
-from ingest.images.options import ImageOptions
+from ingest.images.options import GivenProposals, ImageOptions
+from ingest.proposals import ProposalSettings
 from jobs.errors import Fault, InvalidInput
 
 Format = Literal["csv", "jsonl", "parquet", "npz", "ctf", "arff", "images"]
@@ -113,11 +114,14 @@ def _fault(found: ErrorDetails) -> Fault:
         return Fault(pointer("options", *steps[:3]), "encode", detail)
     if steps and steps[-1] == "[key]":
         steps = steps[:-1]
+    if steps[:2] == ["images", "proposals"]:
+        # The branch of the union, which no document has.
+        steps = [*steps[:2], *steps[3:]]
     place = pointer("options", *steps)
     if found["type"] == "extra_forbidden":
         name = str(steps[-1])
         return Fault(place, "unknown_option", f"there is no option {name!r}; {nearest(name, _known(steps))}")
-    if found["type"] in ("duplicate", "conflict", "fractions"):
+    if found["type"] in ("duplicate", "conflict", "fractions", "method", "range"):
         return Fault(place, found["type"], f"{steps[-1]} {found['msg']}")
     if found["type"] == "pattern":
         return Fault(place, "pattern", found["msg"])
@@ -134,4 +138,6 @@ def _known(steps: Sequence[int | str]) -> list[str]:
     model = models.get(steps[0], Options) if len(steps) > 1 else Options
     if model is FieldOptions and len(steps) > 3:
         model = TokenOptions if steps[2] == "tokens" else FieldOptions
+    if model is ImageOptions and len(steps) > 2:
+        return [*GivenProposals.model_fields, *ProposalSettings.model_fields]
     return list(model.model_fields)

@@ -9,6 +9,9 @@ from jobs.connection import reaching_redis
 from jobs.record import Record
 from jobs.scripts import Scripts
 
+IMPORTS = "cj:imports"
+"""Index of the models to be imported, by the time of their token or of their worker's last beat."""
+
 
 class Backlog(Scripts):
     """What workers choose from and the reconciler looks after."""
@@ -32,15 +35,22 @@ class Backlog(Scripts):
 
     def waiting_since_before(self, moment_ms: int, worker_class: str | None = None) -> list[tuple[str, int]]:
         """Queued jobs of a class whose token was made before a moment, each with that time in ms."""
-        index = _of_class("cj:waiting", worker_class)
+        return self._since_before(_of_class("cj:waiting", worker_class), moment_ms)
+
+    def imports_since_before(self, moment_ms: int) -> list[tuple[str, int]]:
+        """Models to import whose token was made before a moment, each with that time in ms."""
+        return self._since_before(IMPORTS, moment_ms)
+
+    def _since_before(self, index: str, moment_ms: int) -> list[tuple[str, int]]:
         with reaching_redis():
             found = self.client.zrangebyscore(index, "-inf", f"({moment_ms}", withscores=True)
         return [(job_id, int(score)) for job_id, score in cast(list[tuple[str, float]], found)]
 
-    def note_new_token(self, job_id: str, seen_ms: int) -> bool:
-        """Whether the caller is the one to give a waiting job its new token."""
+    def note_new_token(self, waiting: str, seen_ms: int, index: str | None = None) -> bool:
+        """Whether the caller is the one to give what waits its new token: a job, or a model in ``index``."""
+        ask = {"id": waiting, "seen_ms": seen_ms} | ({"index": index} if index else {})
         with reaching_redis():
-            return bool(self.run("retoken", {"id": job_id, "seen_ms": seen_ms}))
+            return bool(self.run("retoken", ask))
 
     def settle_dependencies(self) -> list[str]:
         """Let go, or fail, the jobs that waited for one that has ended; those that need a token now."""

@@ -43,9 +43,10 @@ class Base:
 
     def taken(self, first: str | None, last: str) -> Shape:
         """The shape that the model itself has where a layer of this cut takes its input in."""
-        if first is None:
-            return self.inputs[self.fed(first, last)[0]]
-        return self.nodes[first].shape if first in self.nodes else self.inputs[first]
+        return self.shape_in_model(self.fed(None, last)[0] if first is None else first)
+
+    def shape_in_model(self, name: str) -> Shape:
+        return self.nodes[name].shape if name in self.nodes else self.inputs[name]
 
     def shape(self, x: Shape, first: str | None, last: str) -> Shape:
         """The shape of ``last`` for an input of the shape ``x``; PlanError where that does not fit."""
@@ -60,7 +61,8 @@ class Base:
         shapes = dict.fromkeys([first] if first is not None else self.fed(None, last), x)
         for node in self.between(first, last):
             try:
-                shapes[node.name] = shape_of(node, [shapes[name] for name in node.inputs])
+                own_shapes = [self.shape_in_model(name) for name in node.inputs]
+                shapes[node.name] = shape_of(node, [shapes[name] for name in node.inputs], own_shapes)
             except PlanError as error:
                 raise PlanError(
                     f"for an input of {by(x)} in the place of {by(own)}, {node.name!r} ({node.op}) of "

@@ -188,7 +188,7 @@ class FieldSchema(_Strict):
     standardized: Scaling | None = None
     images: ImagesSchema | None = None
     boxes: BoxesSchema | None = None
-    """Of a field of annotated boxes."""
+    """Of a field of annotated boxes, or of proposals that were given."""
     proposals: ProposalsSchema | None = None
     """Of a field of proposals."""
 

@@ -74,7 +74,7 @@ def submit_evaluation(
     split = _split(schema, request, faults) if schema else None
     if faults or start is None or schema is None or split is None:
         raise InvalidInput.of(faults)
-    _require_same_fields(spec, _of_split(schema, split), fitted)
+    require_same_fields(spec, _of_split(schema, split), fitted)
     contents = {
         **spec,
         "name": request.name or f"{source.name or job_id} on {schema.name}"[:200],
@@ -144,16 +144,20 @@ def _of_split(schema: DatasetSchema, split: AnySplit) -> DatasetSchema:
     return schema.model_copy(update={"fields": fields})
 
 
-def _require_same_fields(spec: Mapping[str, Any], schema: DatasetSchema, fitted: DatasetSchema) -> None:
-    """Every field that the network reads is there as it was; of targets and weights those that are there."""
+def require_same_fields(spec: Mapping[str, Any], schema: DatasetSchema, fitted: DatasetSchema) -> None:
+    """Every field that the network reads is there as it was; of targets, weights and annotated boxes those
+    that are there. Conflict with every difference."""
     inputs = {entry["field"] for entry in spec["inputs"].values()}
     used = [name for name in _fields(spec, fitted) if name in inputs or name in schema.fields]
+    looked_at = _of_regions(spec, schema)
     differences = [
         found
-        for name in used
-        for found in _field_differences(name, schema.fields.get(name), fitted.fields[name])
+        for name in dict.fromkeys(used + looked_at)
+        for found in field_differences(
+            name, schema.fields.get(name), fitted.fields[name], read_by_steps=name in used
+        )
     ]
-    differences = differences or _axis_differences(used, schema, fitted)
+    differences = differences or _axis_differences(used + looked_at, schema, fitted)
     if differences:
         places = ", ".join(difference["pointer"] for difference in differences)
         raise Conflict(
@@ -174,6 +178,15 @@ def _fields(spec: Mapping[str, Any], fitted: DatasetSchema) -> list[str]:
     return [name for name in dict.fromkeys(fields) if name in fitted.fields]
 
 
+def _of_regions(spec: Mapping[str, Any], schema: DatasetSchema) -> list[str]:
+    """The fields that regions are made of: images and proposals, and what is annotated where it is there."""
+    rules = spec.get("regions")
+    if rules is None:
+        return []
+    annotated = [rules[key] for key in ("boxes", "classes", "difficult") if rules[key] in schema.fields]
+    return [rules["image"], *filter(None, [rules["proposals"]]), *annotated]
+
+
 def _axis_differences(used: list[str], schema: DatasetSchema, fitted: DatasetSchema) -> list[dict[str, Any]]:
     """Fields that went together step by step must have equal lengths here too."""
     found = []
@@ -189,7 +202,9 @@ def _escaped(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
 
 
-def _field_differences(name: str, here: FieldSchema | None, there: FieldSchema) -> list[dict[str, Any]]:
+def field_differences(
+    name: str, here: FieldSchema | None, there: FieldSchema, read_by_steps: bool = True
+) -> list[dict[str, Any]]:
     at = f"/fields/{_escaped(name)}"
     known = _meaning(there)
     if here is None:
@@ -197,7 +212,7 @@ def _field_differences(name: str, here: FieldSchema | None, there: FieldSchema) 
     found = _meaning(here)
     # Of fields of another kind the rest differs by itself. A field need not tell of its columns.
     compared = known if here.kind == there.kind else ("kind",)
-    if here.min_length == 0 and there.min_length != 0:
+    if read_by_steps and here.min_length == 0 and there.min_length != 0:
         # The network reads at least one step of each row.
         return [{"pointer": f"{at}/min_length", "here": 0, "there": there.min_length}]
     return [

@@ -37,6 +37,8 @@ class EventType(StrEnum):
     CHECKPOINT_SKIPPED = "checkpoint_skipped"
     """A broken checkpoint was passed over: samples, detail."""
     FIRST_MINIBATCH = "first_minibatch"
+    FEATURES = "features"
+    """What no learner moves was computed once and is cached now: nodes, rows, seconds."""
     EPOCH = "epoch"
     """An epoch ended: epoch, step, samples, learning_rate, losses, metrics, seconds."""
     CHECKPOINT = "checkpoint"
@@ -53,6 +55,7 @@ FROM_TRAINER = frozenset(
         EventType.RESTORED,
         EventType.CHECKPOINT_SKIPPED,
         EventType.FIRST_MINIBATCH,
+        EventType.FEATURES,
         EventType.EPOCH,
         EventType.CHECKPOINT,
         EventType.CHECKPOINT_RETIRED,

@@ -16,7 +16,8 @@ from jobs import ids
 from jobs.connection import reaching_redis
 
 QUEUE_NAME = "cntk-jobs"
-_FUNCTION = "worker.attempt.run_attempt"
+_ATTEMPT, _IMPORT = "worker.attempt.run_attempt", "worker.importing.run_import"
+"""What a token asks a worker for: an attempt at a job, the import of a model."""
 _FAILED_TOKEN_SECONDS = 60
 
 logging.getLogger("rq.queue").setLevel(logging.WARNING)
@@ -37,19 +38,26 @@ class TokenQueue:
         return Queue(queue_name(worker_class), connection=self._client, serializer=JSONSerializer)
 
     def push(self, job_id: str, worker_class: str | None = None, pipe: Pipeline | None = None) -> None:
-        """Add a token for a job: now, or as the first command of a transaction.
+        """Add a token for a job: now, or as the first command of a transaction."""
+        self._push(_ATTEMPT, (job_id, worker_class), worker_class, pipe)
 
-        The token's own id tells when it was made.
-        """
+    def push_import(self, model_id: str, pipe: Pipeline | None = None) -> None:
+        """Add a token for a model to import, as ``push`` does for a job."""
+        self._push(_IMPORT, (model_id,), None, pipe)
+
+    def _push(
+        self, function: str, asked: tuple[str | None, ...], worker_class: str | None, pipe: Pipeline | None
+    ) -> None:
+        """The token's own id tells when it was made."""
         with reaching_redis():
             self._queue(worker_class).enqueue_call(
-                _FUNCTION,
-                args=(job_id, worker_class),
+                function,
+                args=asked,
                 job_id=ids.new_id("token"),
                 timeout=-1,
                 result_ttl=0,
                 failure_ttl=_FAILED_TOKEN_SECONDS,
-                description=job_id,
+                description=asked[0],
                 pipeline=pipe,
             )
 

@@ -11,13 +11,15 @@ from typing import Any
 
 from pydantic import TypeAdapter
 
+from jobs.bases import Lookup
 from jobs.checks import regions
 from jobs.checks.draft import described, within_unit
 from jobs.dataset import DatasetSchema, FieldSchema
-from jobs.errors import Fault, InvalidInput
+from jobs.errors import Conflict, Fault, InvalidInput, NotFound
+from jobs.models import Preprocessing
 from jobs.spec_models import Recipe, nearest
 from trainer.parts import Part, recipes
-from trainer.parts.recipes import Field, RecipeError
+from trainer.parts.recipes import Base, Field, RecipeError
 
 FITS: dict[str, tuple[Callable[[FieldSchema], bool], str]] = {
     "numbers": (lambda field: field.kind == "dense" and not field.sequence, "a dense field"),
@@ -90,10 +92,12 @@ def contradictions(document: Mapping[str, Any]) -> list[Fault]:
     return faults
 
 
-def expand(document: Mapping[str, Any], values: Mapping[str, Any], schema: DatasetSchema) -> dict[str, Any]:
-    """The plain spec; the fields that the recipe names are there and fit.
+def expand(
+    document: Mapping[str, Any], values: Mapping[str, Any], schema: DatasetSchema, models: Lookup
+) -> dict[str, Any]:
+    """The plain spec; the fields that the recipe names are there and fit. ``models`` finds base models.
 
-    InvalidInput where settings of the recipe do not go together.
+    InvalidInput where a base model is not there, or where settings of the recipe do not go together.
     """
     fields = {
         name: Field(
@@ -107,8 +111,11 @@ def expand(document: Mapping[str, Any], values: Mapping[str, Any], schema: Datas
         for name, found in schema.fields.items()
     }
     part: Part = recipes[values["type"]]
+    context: list[Any] = [fields]
+    if "bases" in part.positional:
+        context.append(_bases(part, values, models))
     try:
-        fragment = part(fields, **{name: value for name, value in values.items() if name != "type"})
+        fragment = part(*context, **{name: value for name, value in values.items() if name != "type"})
     except RecipeError as error:
         raise InvalidInput.of([Fault(f"/recipe/{error.setting}", "setting", str(error))]) from None
     beside = {key: value for key, value in document.items() if key != "recipe"}
@@ -117,9 +124,30 @@ def expand(document: Mapping[str, Any], values: Mapping[str, Any], schema: Datas
     return {**fragment, **beside, **({"training": training} if training else {})}
 
 
+def _bases(part: Part, values: Mapping[str, Any], models: Lookup) -> dict[str, Base]:
+    """What a recipe may know of the base models that it names."""
+    found, faults = {}, []
+    for name, (_, param) in part.params.items():
+        if not param.base or values[name] is None:
+            continue
+        try:
+            record = models(values[name])
+        except (NotFound, Conflict) as error:
+            faults.append(
+                Fault(f"/recipe/{name}", "unknown_model", f"{error.detail}; GET /v1/models lists them")
+            )
+            continue
+        preprocessing = (record.preprocessing or Preprocessing()).model_dump()
+        found[record.id] = Base({node.name: node.shape for node in record.nodes}, preprocessing)
+    if faults:
+        raise InvalidInput.of(faults)
+    return found
+
+
 def blamed(faults: Sequence[Fault], document: Mapping[str, Any]) -> list[Fault]:
     """Faults of an expansion, said of what the author of ``document`` wrote."""
     recipe = document["recipe"]
+    places = recipes[recipe["type"]].facts.get("places", {})
     found = []
     for fault in faults:
         steps = fault.pointer.split("/")[1:]
@@ -127,7 +155,8 @@ def blamed(faults: Sequence[Fault], document: Mapping[str, Any]) -> list[Fault]:
             found.append(fault)
             continue
         # The nearest word of the recipe: its class_weights become those of /objective/0.
-        place = next((f"/recipe/{step}" for step in steps if step in recipe), "/recipe")
+        words = [places.get(step, step) for step in reversed(steps)]
+        place = next((f"/recipe/{word}" for word in words if word in recipe), "/recipe")
         detail = f"{recipe['type']} makes {fault.pointer} of this, and there: {fault.detail}"
         found.append(Fault(place, fault.code, detail))
     return found

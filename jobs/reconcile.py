@@ -5,6 +5,7 @@ Every step is guarded by the store, so any number of processes may do this at an
 
 from __future__ import annotations
 
+from jobs.backlog import IMPORTS
 from jobs.crash import after_crash
 from jobs.journal import journal
 from jobs.queue import TokenQueue
@@ -68,16 +69,23 @@ def _expire(store: Store, queue: TokenQueue, settings: Settings, record: Record)
 
 
 def _replace_lost_tokens(store: Store, queue: TokenQueue, settings: Settings) -> None:
-    """Give a new token to each queued job whose own was taken and came to nothing.
+    """Give a new token to each queued job, or model to import, whose own was taken and came to nothing.
 
     Tokens of one class are taken in the order in which they were made. So a job's token is gone when it
     is older than the one to be taken next, or when none waits; a lease's time is left for
     the worker that has just taken it. However long the queue, nothing else gets a token.
     """
     for worker_class in (None, *store.worker_classes()):
-        oldest, now = queue.oldest_ms(worker_class), store.now_ms()
-        moment = now if oldest is None else min(oldest, now)
-        before = moment - round(settings.lease_seconds * 1000)
+        before = _token_lost_before(store, queue, settings, worker_class)
         for job_id, seen_ms in store.waiting_since_before(before, worker_class):
             if store.note_new_token(job_id, seen_ms):
                 queue.push(job_id, worker_class)
+    before = _token_lost_before(store, queue, settings, None)
+    for model_id, seen_ms in store.imports_since_before(before):
+        if store.note_new_token(model_id, seen_ms, IMPORTS):
+            queue.push_import(model_id)
+
+
+def _token_lost_before(store: Store, queue: TokenQueue, settings: Settings, worker_class: str | None) -> int:
+    oldest, now = queue.oldest_ms(worker_class), store.now_ms()
+    return (now if oldest is None else min(oldest, now)) - round(settings.lease_seconds * 1000)

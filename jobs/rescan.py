@@ -14,6 +14,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from jobs import imports
 from jobs.connection import reaching_redis
 from jobs.history import History, fold, relayed
 from jobs.idempotency import KEEP_SECONDS, Claim
@@ -93,6 +94,7 @@ def rescan(store: Store, queue: TokenQueue, settings: Settings) -> Rescan:
                 found.known += 1
             else:
                 _look(settings.volume.job(job_id), store, queue, found, now)
+    imports.requeue(store, queue, settings.volume)
     with reaching_redis():
         store.client.set(_DONE, 1)
     if found.restored:

@@ -38,6 +38,12 @@ class Settings(BaseSettings):
     trainer_env: Path = Path(__file__).resolve().parents[1] / ".venv-trainer"
     """The trainer's environment as scripts/setup left it; its trainer.json describes it."""
     max_upload_bytes: int = Field(default=20 * 1024**3, ge=1)
+    max_model_bytes: int = Field(default=2 * 1024**3 - 1, ge=1, lt=2 * 1024**3)
+    """Largest file that a base model is imported from; CNTK's format ends at 2 GiB."""
+    import_seconds: int = Field(default=300, ge=1)
+    """How long the process that opens an uploaded model may take."""
+    import_memory_bytes: int = Field(default=8 * 1024**3, ge=1 << 30)
+    """How much memory it may map."""
     threads: int = Field(default=1, ge=1, le=256)
     """CPU threads of a trainer where the spec names none. Part of what makes bits equal."""
     lease_seconds: float = Field(default=6.0, gt=0)

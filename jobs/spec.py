@@ -67,7 +67,7 @@ def expanded(document: Mapping[str, Any], volume: Volume, settings: Settings) ->
     values = values_of(document["recipe"])
     if faults := contradictions(document) + field_faults(values, schema):
         raise InvalidInput.of(faults)
-    plain = expand(document, values, schema)
+    plain = expand(document, values, schema, lookup(volume))
     try:
         return normalise(plain, volume, settings)
     except InvalidInput as error:

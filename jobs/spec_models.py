@@ -286,6 +286,12 @@ class JobSpec(Strict):
     start_from: StartFrom | None = None
     decisions: list[Decision] = Field(default=[], description="0.5 for what is not named")
     keep: Keep | None = None
+    cached: Annotated[list[str], AfterValidator(_distinct)] | None = Field(
+        default=None,
+        description="layers whose values are computed once for the data set and kept on the volume, since "
+        "nothing before them is learned; without it those behind frozen base models, unless there are "
+        "gigabytes of them; [] for none",
+    )
     fingerprint: str | None = Field(
         default=None, description="computed anew, so that an answer can be posted back"
     )

@@ -11,6 +11,7 @@ is over; ``cj:leases`` running jobs by the
 end of their lease; ``cj:events:<id>`` stream of durable events, until the volume has them;
 ``cj:unjournaled`` ended jobs whose stream must still be copied; ``cj:dataset:<id>:live``
 jobs that need a data set; ``cj:dataset:<id>:deleting`` while it is being deleted;
+``cj:imports`` models that are to be imported (jobs/imports.py);
 ``cj:wake:<id>`` channel that wakes whoever runs the job; ``cj:key:<digest>`` what a key of
 a request's stands for (jobs/idempotency.py).
 """

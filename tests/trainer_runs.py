@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import signal
@@ -14,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from jobs.bases import link
 from jobs.settings import Settings
 from jobs.spec import normalise
 from trainer.layout import RunDirectory, Volume, complete_lines, read_json, write_json
@@ -201,12 +203,48 @@ class Workshop:
             )
         run = self.volume.job(f"job_{name}")
         run.path.mkdir(parents=True)
-        write_json(run.spec, normalise(document, self.volume, self.settings).document)
+        complete = normalise(document, self.volume, self.settings).document
+        write_json(run.spec, complete)
+        link(run, complete, self.volume)
         shutil.copyfile(self.volume.dataset(document["dataset"]).schema, run.schema)
         if start is not None:
             assert samples is not None
             shutil.copytree(start.checkpoint(samples).path, run.start.path)
         return run
+
+    def base_model(self, source: Path, **about: Any) -> str:
+        """A model on the volume that was imported from a file in CNTK's format; its id."""
+        contents = source.read_bytes()
+        digest = hashlib.sha256(contents).hexdigest()
+        model = self.volume.model(f"mdl_{digest[:24]}")
+        model.path.mkdir(parents=True)
+        subprocess.run(
+            [self.environment["python"], "-m", "trainer.importing", source, "cntk", model.path],
+            env=self._environment(1),
+            check=True,
+            capture_output=True,
+        )
+        kept = hashlib.sha256(model.model.read_bytes()).hexdigest()
+        record = {
+            "id": model.path.name,
+            "name": source.name,
+            "status": "ready",
+            "created_at": "2026-01-01T00:00:00Z",
+            "source": {"format": "cntk", "size": len(contents), "sha256": digest},
+            "sha256": kept,
+            **read_json(model.path / "found.json"),
+            **about,
+        }
+        write_json(model.record, record)
+        return model.path.name
+
+    def _environment(self, threads: int) -> dict[str, str]:
+        return {
+            "PATH": os.defpath,
+            "PYTHONPATH": os.pathsep.join([str(ROOT), *self.environment["python_path"]]),
+            "LD_LIBRARY_PATH": os.pathsep.join(self.environment["library_path"]),
+            **thread_limits(threads),
+        }
 
     def start(self, run: RunDirectory, attempt: int = 1) -> subprocess.Popen[bytes]:
         """A trainer process for one attempt."""
@@ -225,12 +263,7 @@ class Workshop:
                     "--dataset",
                     str(self.volume.dataset(spec["dataset"]).path),
                 ],
-                env={
-                    "PATH": os.defpath,
-                    "PYTHONPATH": os.pathsep.join([str(ROOT), *self.environment["python_path"]]),
-                    "LD_LIBRARY_PATH": os.pathsep.join(self.environment["library_path"]),
-                    **thread_limits(spec["training"]["threads"]),
-                },
+                env=self._environment(spec["training"]["threads"]),
                 stdout=stdout,
                 stderr=stderr,
             )

@@ -2,6 +2,7 @@
 
 import os
 
+from trainer.engine import C
 from trainer.layout import read_json, write_json
 from trainer.model import fed_to
 
@@ -15,26 +16,26 @@ def write_bundle(folder, model, heads, described):
     """
     folder.mkdir(exist_ok=True)
     aside = folder / ".writing-model.dnn"
-    model.save_bundle(aside)
+    network = model.whole()
+    nodes = [network.nodes[name] for name in model.spec["outputs"]]
+    C.combine(nodes).save(str(aside))
     os.rename(str(aside), str(folder / "model.dnn"))
-    dataset = model.network.dataset
-    write_json(folder / "preprocessing.json", read_json(dataset.fitted_schema))
+    write_json(folder / "preprocessing.json", read_json(network.dataset.fitted_schema))
     write_json(
         folder / "model.json",
-        dict(described, format=FORMAT, inputs=inputs(model, dataset), outputs=outputs(model, heads)),
+        dict(described, format=FORMAT, inputs=inputs(network, nodes), outputs=outputs(model, heads)),
     )
 
 
-def inputs(model, dataset):
+def inputs(network, nodes):
     """The variables of model.dnn, by name: the field that each is fed from, and as what.
 
     Scaling is in the graph. A categorical field is fed as "codes" or as "one_hot" vectors.
     """
-    nodes = [model.network.nodes[name] for name in model.spec["outputs"]]
     found = {}
-    for variable in fed_to(model.network.columns, *nodes):
-        field = model.network.fields[variable]
-        schema = dataset.fitted[field]
+    for variable in fed_to(network.columns, *nodes):
+        field = network.fields[variable]
+        schema = network.dataset.fitted[field]
         fed_as = "values"
         if schema["kind"] == "categorical":
             fed_as = "one_hot" if variable.shape else "codes"

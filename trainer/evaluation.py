@@ -23,12 +23,21 @@ class Stopped(Exception):
     """An end was asked for in the middle of an evaluation, of which nothing is kept."""
 
 
-def held_out(dataset, split, training):
+def held_out(dataset, split, spec):
     """The rows of a split in their own order, or None where the data set has no such split."""
     rows = dataset.rows(split)
     if rows is None or not len(rows):
         return None
-    return Order(rows, dataset.evaluated_together(training["minibatch_size"]), shuffle=False)
+    return Order(rows, together(dataset, spec), shuffle=False)
+
+
+def together(dataset, spec):
+    """How many rows are evaluated at a time."""
+    size = spec["training"]["minibatch_size"]
+    # Activations of a base model may be tens of megabytes a row.
+    if any(layer["type"] == "pretrained" for layer in spec["network"]):
+        return size
+    return dataset.evaluated_together(size)
 
 
 def evaluated(model, nodes, order, stop):
@@ -126,10 +135,11 @@ def settle_thresholds(model, heads, decisions, order, stop):
         head.decide(found, "tuned")
 
 
-def evaluate(model, heads, order, run, stop, progress=None):
+def evaluate(model, heads, order, run, stop, progress=None, detections=None):
     """Write what is said of the rows of ``order``; the figures of each head by name.
 
-    ``progress(rows so far)`` is called behind each minibatch.
+    ``progress(rows so far)`` is called behind each minibatch. ``detections``
+    (``trainer.detection.report.DetectionReport``) are told as a head of their own.
     """
     run.artifacts.mkdir(exist_ok=True)
     predictions = Predictions(run.artifacts / "predictions.jsonl")
@@ -138,7 +148,10 @@ def evaluate(model, heads, order, run, stop, progress=None):
     of_images = None if field is None else ImageReport(dataset, field, heads, order.rows, run)
     figures = [head.figures() for head in heads]
     done = 0
-    for rows, pairs in Outputs(model, heads, stop).of(order):
+    answers = Outputs(model, heads, stop).of(order)
+    if detections is not None and not heads:
+        answers = ((rows, []) for rows in order.minibatches())
+    for rows, pairs in answers:
         told = []
         for head, figure, (output, target) in zip(heads, figures, pairs):
             output, lengths = flat(output)
@@ -146,6 +159,8 @@ def evaluate(model, heads, order, run, stop, progress=None):
             told.append((head.name, grouped(documents(head, output, target), lengths)))
             if target is not None:
                 figure.add(output, target)
+        if detections is not None:
+            told.append((detections.name, [detections.lines[int(row)] for row in rows]))
         predictions.add(rows, told)
         if of_images is not None:
             of_images.add(rows, pairs)
@@ -164,6 +179,8 @@ def evaluate(model, heads, order, run, stop, progress=None):
             found[head.name].update(figure.report())
         else:
             found[head.name]["detail"] = "the data set lacks the target: predictions only"
+    if detections is not None:
+        found[detections.name] = detections.figures
     return found
 
 

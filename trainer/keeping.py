@@ -4,7 +4,7 @@ from collections import OrderedDict
 
 import numpy as np
 
-from trainer.evaluation import evaluated
+from trainer.evaluation import evaluated, together
 from trainer.layout import write_whole
 from trainer.minibatches import Order
 from trainer.packing import array_file, packed
@@ -31,8 +31,7 @@ def values_of(model, names, rows, stop):
     """Name and values of each node, (rows, *shape) float32, if there are any rows."""
     if not names or not len(rows):
         return
-    together = model.network.dataset.evaluated_together(model.spec["training"]["minibatch_size"])
-    order = Order(rows, together, shuffle=False)
+    order = Order(rows, together(model.network.dataset, model.spec), shuffle=False)
     nodes = {name: model.network.target(name) for name in names}
     found = {name: [] for name in names}
     for here, answers in evaluated(model, nodes, order, stop):

@@ -117,6 +117,8 @@ class RunDirectory:
         """Arrays that the trainer leaves for the worker to draw: values of nodes that the spec names."""
         self.mistakes = self.artifacts / "mistakes.npz"
         """Likewise: the images that a classifier was most confidently wrong about."""
+        self.detections = self.artifacts / "detections.npz"
+        """Likewise: images with what a detector finds on them, and its curves of precision and recall."""
         self.report = self.artifacts / "report.json"
         self.lock = path / "lock"
         """Exclusively locked (flock) for as long as a trainer of this job lives."""
@@ -184,6 +186,16 @@ class ModelDirectory:
         """Exclusively locked (flock) for as long as somebody imports the model."""
 
 
+class FeatureDirectory:
+    """``VOLUME/features/<key>/``: the values of one node for all rows of a data set."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.values = path / "values.npy"
+        self.about = path / "about.json"
+        """What they are the values of, and the SHA-256 of the file."""
+
+
 class Volume:
     """The folder that outlives every process."""
 
@@ -192,6 +204,7 @@ class Volume:
         self.jobs = path / "jobs"
         self.datasets = path / "datasets"
         self.models = path / "models"
+        self.features = path / "features"
         self.incoming = path / "incoming"
         """Uploads and conversions under way; anything here may be deleted at start-up."""
 
@@ -200,6 +213,9 @@ class Volume:
 
     def dataset(self, dataset_id: str) -> DatasetDirectory:
         return DatasetDirectory(self.datasets / dataset_id)
+
+    def feature(self, key: str) -> FeatureDirectory:
+        return FeatureDirectory(self.features / key)
 
     def model(self, model_id: str) -> ModelDirectory:
         return ModelDirectory(self.models / model_id)

@@ -55,9 +55,11 @@ def mask(lengths, device):
 class Model:
     """What the training loop works on. Rows are row indices of the data set."""
 
-    def __init__(self, spec, dataset, bases=None):
+    def __init__(self, spec, dataset, bases=None, features=()):
         self.spec = spec
-        self.network = Network(spec, dataset, bases)
+        self.bases = bases
+        self.features = features
+        self.network = Network(spec, dataset, bases, features)
         self.objective = Objective(spec, self.network)
         self.device = C.cpu()
         self.rate_field = learners[spec["learner"]["type"]].facts["rate"]
@@ -182,6 +184,12 @@ class Model:
         for name, variable in wanted.items():
             variable.value = values[name]
 
-    def save_bundle(self, path):
-        """The network alone, without loss and learner, for use elsewhere."""
-        C.combine([self.network.nodes[name] for name in self.spec["outputs"]]).save(str(path))
+    def whole(self):
+        """The network from the fields of the data set on, also where the training read features instead."""
+        if not self.features:
+            return self.network
+        network = Network(self.spec, self.network.dataset, self.bases)
+        for group in ("parameters", "statistics"):
+            for name, variable in getattr(self.network, group).items():
+                getattr(network, group)[name].value = variable.value
+        return network

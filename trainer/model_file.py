@@ -1,6 +1,7 @@
 """What is in a CNTK model file, judged and rewritten without CNTK: user-defined functions, blocks, names."""
 
 from collections import Counter, OrderedDict
+from typing import Any, Dict
 
 from trainer import dictionary
 from trainer.dictionary import Malformed
@@ -28,7 +29,7 @@ class RefusedModel(ValueError):
     """The model cannot be taken; the message says why, for the one who brought it."""
 
 
-def checked(data):
+def checked(data: Any) -> Dict[str, Any]:
     """The Dictionary in ``data``, if it is a network of CNTK's own operations alone; else RefusedModel."""
     if bytes(data[: len(dictionary.LEGACY)]) == dictionary.LEGACY:
         raise RefusedModel(
@@ -38,7 +39,7 @@ def checked(data):
     try:
         model = dictionary.read(data)
     except Malformed as error:
-        raise RefusedModel("the file is no whole CNTK model: %s" % error)
+        raise RefusedModel("the file is no whole CNTK model: %s" % error) from None
     found = sorted(set(_code(model)))
     if found:
         raise RefusedModel(
@@ -93,9 +94,38 @@ def dissolved(model, operations):
         function["inputs"] = [_followed(uid, same) for uid in function["inputs"]]
     _carry_names(functions, kept, same, parents, by_uid, operations)
     model["root"] = _followed(model["root"], same)
-    used = {uid for function in kept for uid in function["inputs"]}
-    model["inputs"] = [variable for variable in model["inputs"] if variable["uid"] in used]
     model[FUNCTIONS] = kept
+    return model
+
+
+def sorted_(model):
+    """The same model with each operation behind those that it depends on, and nothing that none takes in.
+
+    CNTK writes placeholders where it meets an operation again; in this order none is needed. RefusedModel
+    where there is no such order.
+    """
+    by_uid = {function["uid"]: function for function in model[FUNCTIONS]}
+    done, begun = OrderedDict(), set()
+    waiting = [function["uid"] for function in reversed(model[FUNCTIONS])]
+    while waiting:
+        uid = waiting[-1]
+        if uid in done:
+            waiting.pop()
+            continue
+        before = [owner(name) for name in by_uid[uid]["inputs"]]
+        missing = [name for name in before if name in by_uid and name not in done]
+        if not missing:
+            done[waiting.pop()] = by_uid[uid]
+        elif uid in begun:
+            raise RefusedModel("the network is recurrent; base models are feed-forward ones")
+        else:
+            begun.add(uid)
+            waiting.extend(reversed(missing))
+    model[FUNCTIONS] = list(done.values())
+    used = {uid for function in model[FUNCTIONS] for uid in function["inputs"] if owner(uid) not in by_uid}
+    model["inputs"] = [variable for variable in model["inputs"] if variable["uid"] in used]
+    if any(kind(variable) == PLACEHOLDER for variable in model["inputs"]):
+        raise RefusedModel("the network has a placeholder: it is part of one, not a whole one")
     return model
 
 

@@ -22,8 +22,12 @@ class Network:
     Nodes are created in the spec's order, which CNTK's checkpoints rely on.
     """
 
-    def __init__(self, spec, dataset, bases=None):
-        """``bases`` are the run directory's base models, if the network has parts of any."""
+    def __init__(self, spec, dataset, bases=None, features=()):
+        """``bases`` are the run directory's base models, if the network has parts of any.
+
+        ``features`` maps names of layers to columns that have their values: the layers are not built then,
+        nor what only they need.
+        """
         self.dataset = dataset
         self.inputs = spec["inputs"]
         self.seed = spec["training"]["seed"]
@@ -39,7 +43,13 @@ class Network:
                 self.nodes[name] = Codes(self.variable(document["field"], coded=True), classes)
             else:
                 self.nodes[name] = self.scaled(document)
+        needed = needed_layers(spec, features)
         for document in spec["network"]:
+            if document["name"] in features:
+                self.nodes[document["name"]] = self.feed(document["name"], features[document["name"]])
+                continue
+            if document["name"] not in needed:
+                continue
             make.begin(document["name"], document["share"])
             node = self.built(make, document)
             self.nodes[document["name"]] = C.alias(node, name=document["name"])
@@ -127,6 +137,27 @@ class Network:
 def sources(document):
     """Names of the nodes that a layer takes in."""
     return document["inputs"] if "inputs" in document else [document["input"]]
+
+
+def needed_layers(spec, features):
+    """The names of the layers that are built where some layers' values are known already."""
+    network = {document["name"]: document for document in spec["network"]}
+    if not features:
+        return set(network)
+    ahead = list(spec["outputs"])
+    for item in spec["objective"] + spec["metrics"]:
+        ahead.append(item["output"])
+        ahead.extend(item["target"] if isinstance(item["target"], list) else [item["target"]])
+    if spec.get("keep"):
+        ahead.extend(spec["keep"]["values"] + spec["keep"]["pictures"])
+    needed = set()
+    while ahead:
+        name = ahead.pop()
+        if name in network and name not in features and name not in needed:
+            needed.add(name)
+            ahead.extend(sources(network[name]))
+            ahead.extend([network[name]["share"]] if network[name]["share"] else [])
+    return needed
 
 
 def along_one_axis(nodes):

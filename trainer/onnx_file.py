@@ -15,7 +15,7 @@ from trainer.model_file import RefusedModel
 Node = namedtuple("Node", "op name inputs outputs attributes")
 """``name`` is the node's own, or that of its first output."""
 Graph = namedtuple("Graph", "opset nodes weights inputs outputs")
-"""``weights``: {name: array}; ``inputs``: {name: shape}, None for a size that is not fixed; ``outputs``: names."""
+"""``weights``: {name: array}; ``inputs``: {name: shape}, None for sizes that are not fixed."""
 
 TYPES = {
     1: np.dtype("<f4"),
@@ -50,7 +50,7 @@ def read(data):
             )
         return _graph(_grouped(model[7][-1]), opset)
     except (Malformed, struct.error, UnicodeDecodeError) as error:
-        raise RefusedModel("the file is no whole ONNX model: %s" % error)
+        raise RefusedModel("the file is no whole ONNX model: %s" % error) from None
 
 
 def _graph(graph, opset):

@@ -114,7 +114,7 @@ class Step:
 
 def build(graph):
     """The outputs as CNTK nodes, and {uid: name} of the operations that the file has names for."""
-    values = dict((name, array) for name, array in graph.weights.items())
+    values = dict(graph.weights)
     for name, shape in graph.inputs.items():
         if len(shape) < 2:
             raise RefusedModel("input %r has the shape %s: a batch and more is needed" % (name, shape))
@@ -248,7 +248,7 @@ def concat(step):
     return C.splice(*parts, axis=step.axis(axis, len(parts[0].shape)))
 
 
-def padding(step, size, strides):
+def padding(step, size):
     """(lower, upper) of each spatial dimension, from ``pads`` or ``auto_pad``."""
     pads = step.attribute("pads", [0] * (2 * len(size)))
     step.only("auto_pad", "NOTSET", "VALID")
@@ -283,14 +283,15 @@ def convolution(step):
         step.refuse("dilation %s and %s groups: CNTK has neither on CPU" % (dilations, groups))
     if len(x.shape) != len(size) + 1 or weight.shape[1] != x.shape[0]:
         step.refuse("weights of shape %s do not fit an input of shape %s" % (weight.shape, x.shape))
-    pads = padding(step, size, strides)
-    own = centred(pads, size, strides)
-    if not own and any(low or high for low, high in pads):
+    pads = padding(step, size)
+    any_pad = any(low or high for low, high in pads)
+    own = any_pad and centred(pads, size, strides)
+    if any_pad and not own:
         x = padded(x, pads)
     made = C.convolution(
         step.parameter(1),
         x,
-        strides=(x.shape[0],) + tuple(strides),
+        strides=(1,) + tuple(strides),
         auto_padding=[False] + [own] * len(size),
     )
     if step.has(2):
@@ -334,7 +335,7 @@ def pooling(step, kind, outside):
     if set(step.attribute("dilations", [1])) != {1}:
         step.refuse("dilation: CNTK's pooling has none")
     ceiling = bool(step.attribute("ceil_mode", 0))
-    pads = padding(step, size, strides)
+    pads = padding(step, size)
     any_pad = any(low or high for low, high in pads)
     include = bool(step.attribute("count_include_pad", 0))
     own = any_pad and centred(pads, size, strides)

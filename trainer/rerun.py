@@ -5,11 +5,13 @@ from collections import OrderedDict
 
 from trainer.bases import Bases
 from trainer.checkpoints import verify
+from trainer.detection.report import detect
 from trainer.engine import take_a_first_step, use_threads
 from trainer.evaluation import evaluate, held_out, settle_thresholds, write_report
 from trainer.heads import heads
 from trainer.keeping import keep
 from trainer.model import Model, fed_to
+from trainer.parts.regions import NAMES
 from trainer.state import State
 
 
@@ -70,16 +72,23 @@ def attempt_evaluation(folder, spec, dataset, state, found, facts, stop):
     for head in parts:
         if head.output in tuned and head.name in asked["thresholds"]:
             head.decide(asked["thresholds"][head.name], "tuned")
-    order = held_out(dataset, asked["split"], spec["training"])
+    order = held_out(dataset, asked["split"], spec)
     facts("first_minibatch")
-    figures = evaluate(model, parts, order, folder, stop, Course(facts, state, len(order)))
+    course = Course(facts, state, len(order))
+    detections = detect(model, order, folder, stop, course)
+    figures = evaluate(model, parts, order, folder, stop, None if detections else course, detections)
     keep(model, spec.get("keep"), order, folder, stop)
     network = model.network
     read = [network.fields[variable] for variable in fed_to(network.fields, model.objective.report)]
     missing = [field for field in OrderedDict.fromkeys(read) if field not in dataset.fields]
+    if any(field in NAMES for field in missing):
+        # What regions say of themselves follows from what is annotated.
+        missing = [field for field in missing if field not in NAMES] + dataset.regions.unannotated
     evaluation = {"losses": {}, "metrics": {}}
     if not missing:
         evaluation = model.objective.summary(model.evaluate(order), len(order))
+        if detections is not None:
+            evaluation["metrics"].update(detections.metrics)
     digest = model.digest()
     checkpoint = "%s@%d" % (manifest["job"], manifest["samples"])
     write_report(

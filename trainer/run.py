@@ -15,12 +15,14 @@ from trainer.bundle import write_bundle
 from trainer.callbacks import BestAndPatience, Evaluation, LossSeries, Progress, Saving
 from trainer.checkpoints import BrokenCheckpoint, Checkpoints, verify
 from trainer.detection.regions import opened
+from trainer.detection.report import detect
 from trainer.engine import C, take_a_first_step, use_threads
 from trainer.evaluation import Stopped, evaluate, held_out, settle_thresholds, write_report
 from trainer.facts import Facts, jsonable
+from trainer.features import features
 from trainer.heads import heads
 from trainer.keeping import keep
-from trainer.layout import is_volume_fault, read_json, write_json
+from trainer.layout import Volume, is_volume_fault, read_json, write_json
 from trainer.loop import Diverged, train
 from trainer.minibatches import Order
 from trainer.model import Model
@@ -133,7 +135,9 @@ def attempt_training(folder, spec, dataset, state, found, facts, stop):
     """The result of a finished training, or None where a stop was asked for before its end."""
     training = spec["training"]
     use_threads(training["threads"])
-    model = Model(spec, dataset, Bases(folder))
+    bases = Bases(folder)
+    cached = features(spec, dataset, bases, Volume(folder.path.parent.parent), facts, stop)
+    model = Model(spec, dataset, bases, cached)
     order = Order(dataset.rows("train"), training["minibatch_size"], training["seed"], training["shuffle"])
     checkpoints = Checkpoints(folder, spec, model, found, facts)
     checkpoints.require_room()
@@ -149,7 +153,7 @@ def attempt_training(folder, spec, dataset, state, found, facts, stop):
         training["epochs"],
         [
             series,
-            Evaluation(facts, model, held_out(dataset, "valid", training)),
+            Evaluation(facts, model, held_out(dataset, "valid", spec)),
             BestAndPatience(facts, spec["watch"], training["early_stopping"]),
             Progress(facts, model, training["epochs"], len(order), state),
             Saving(checkpoints, series, spec["checkpoints"], training["epochs"], len(order), stop),
@@ -166,17 +170,21 @@ def conclude(folder, spec, dataset, model, state, found, stop):
     evaluation = dict(state.evaluation)
     split, order = None, None
     for split in ("test", "valid", None):
-        order = held_out(dataset, split, spec["training"])
+        order = held_out(dataset, split, spec)
         if order is not None:
             break
     if split == "test":
         evaluation["test"] = model.objective.summary(model.evaluate(order), len(order))
     parts = heads(spec, dataset)
-    valid = held_out(dataset, "valid", spec["training"])
+    valid = held_out(dataset, "valid", spec)
     settle_thresholds(model, parts, spec.get("decisions", ()), valid, stop)
     digest = model.digest()
     described = {"job": folder.path.name, "fingerprint": spec["fingerprint"], "parameters_sha256": digest}
-    figures = {} if order is None else evaluate(model, parts, order, folder, stop)
+    detections = detect(model, order, folder, stop)
+    figures = {} if order is None else evaluate(model, parts, order, folder, stop, detections=detections)
+    if detections is not None:
+        told = evaluation[split]
+        evaluation[split] = dict(told, metrics=dict(told["metrics"], **detections.metrics))
     keep(model, spec.get("keep"), order, folder, stop)
     rows = 0 if order is None else len(order)
     write_report(

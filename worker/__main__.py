@@ -19,15 +19,15 @@ from jobs import ids
 from jobs.connection import connect
 from jobs.settings import Settings
 from jobs.workers import WorkerEntry
-from worker import attempt
+from worker import attempt, importing
 from worker.launch import trainer_environment
 from worker.tokens import ANSWER_SECONDS, TokenWorker
 from worker.upkeep import Upkeep
 
 _RETRY_SECONDS = 1.0
 
-# RQ finds it by name, in each forked process; imported here, it need not be loaded there.
-_TASK = attempt.run_attempt
+# RQ finds them by name, in each forked process; imported here, they need not be loaded there.
+_TASKS = (attempt.run_attempt, importing.run_import)
 
 log = logging.getLogger("worker")
 

@@ -11,6 +11,7 @@ from jobs.record import Kind
 from trainer.layout import RunDirectory, read_json
 from worker.confusion import confusion
 from worker.curves import learning_curves
+from worker.detection_pictures import detections, precision_recall
 from worker.finish import read_result
 from worker.mistakes import mistakes
 from worker.pictures import load, pictures
@@ -45,9 +46,24 @@ def _mistakes(run: RunDirectory, title: str) -> bytes | None:
     return mistakes(load(run.mistakes), title) if run.mistakes.is_file() else None
 
 
+def _detections(run: RunDirectory, title: str) -> bytes | None:
+    return detections(load(run.detections), "after", title) if run.detections.is_file() else None
+
+
+def _detections_before(run: RunDirectory, title: str) -> bytes | None:
+    return detections(load(run.detections), "before", title) if run.detections.is_file() else None
+
+
+def _precision_recall(run: RunDirectory, title: str) -> bytes | None:
+    return precision_recall(load(run.detections), title) if run.detections.is_file() else None
+
+
 GALLERY = (
     Drawing("pictures", "pictures.png", _kept),
     Drawing("confusion matrix", "confusion.png", _confusion),
     Drawing("mistakes", "mistakes.png", _mistakes),
+    Drawing("detections", "detections.png", _detections),
+    Drawing("detections before suppression", "detections_before.png", _detections_before),
+    Drawing("precision and recall", "precision_recall.png", _precision_recall),
     Drawing("learning curves", "curves.png", _curves, of=(Kind.TRAINING,)),
 )

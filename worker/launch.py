@@ -11,7 +11,7 @@ from jobs.settings import Settings
 from trainer.layout import AttemptDirectory, DatasetDirectory, RunDirectory, read_json
 from worker.processes import die_with_parent, record_process
 
-_ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[1]
 _INHERITED = ("PATH", "HOME", "TMPDIR", "CUDA_VISIBLE_DEVICES")
 
 
@@ -57,7 +57,7 @@ def launch(
                 *("--dataset", str(dataset.path)),
             ],
             cwd=run.path,
-            env=_environment(found, threads),
+            env={**_inherited(), **program_environment(found, threads)},
             stdin=subprocess.DEVNULL,
             stdout=stdout,
             stderr=stderr,
@@ -69,15 +69,18 @@ def launch(
     return process
 
 
-def _environment(found: dict[str, Any], threads: int) -> dict[str, str]:
-    inherited = {name: os.environ[name] for name in _INHERITED if name in os.environ}
+def _inherited() -> dict[str, str]:
+    return {name: os.environ[name] for name in _INHERITED if name in os.environ}
+
+
+def program_environment(found: dict[str, Any], threads: int) -> dict[str, str]:
+    """What a program of ``trainer/`` needs in its environment, and nothing of this process' own."""
     return {
-        **inherited,
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
         "PYTHONHASHSEED": "0",
         "PYTHONUNBUFFERED": "1",
-        "PYTHONPATH": os.pathsep.join([str(_ROOT), *found["python_path"]]),
+        "PYTHONPATH": os.pathsep.join([str(ROOT), *found["python_path"]]),
         "LD_LIBRARY_PATH": os.pathsep.join(found["library_path"]),
         **thread_limits(threads),
     }

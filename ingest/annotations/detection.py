@@ -9,7 +9,9 @@ from typing import Literal
 from ingest.annotations.boxes import AnnotatedImage, AnnotatedImages, Files
 from ingest.annotations.classes import settle_classes
 from ingest.annotations.coco import MAX_JSON_BYTES, json_files, read_coco
-from ingest.annotations.placing import BoxFields
+from ingest.annotations.given import Given, read_given
+from ingest.annotations.placing import BoxFields, Limits
+from ingest.annotations.proposing import computed_column, given_column
 from ingest.annotations.rois import image_files, read_rois
 from ingest.annotations.voc import MAX_XML_BYTES, is_xml, read_voc
 from ingest.columns import Column
@@ -26,6 +28,7 @@ from jobs.errors import Fault, InvalidInput
 DRAWN = ("boxes", "box_class", "difficult")
 """Columns of what is annotated."""
 PLACEMENT = "placement"
+PROPOSALS = "proposals"
 AnnotatedLayout = Literal["voc", "rois", "coco"]
 READERS: dict[AnnotatedLayout, Callable[[Files, Collection[str], FaultList], AnnotatedImages]] = {
     "voc": read_voc,
@@ -55,6 +58,7 @@ class ArchiveFiles:
                     problem = f"{path!r} is in {self._archives[path].filename!r} as well; leave one out"
                     faults.add(archive.at(path), "duplicate", problem)
                 self._archives.setdefault(path, archive)
+        self.images = dict.fromkeys(path for archive in archives for path in image_paths(archive)).keys()
 
     @property
     def names(self) -> Collection[str]:
@@ -104,18 +108,17 @@ def list_detection(
 ) -> Listing:
     """The images of a layout, by split; those that nothing annotates where ``layout`` is None."""
     files = ArchiveFiles(archives, faults)
-    images = {path: archive for archive in archives for path in image_paths(archive)}
     if layout is None:
-        found = AnnotatedImages([AnnotatedImage(path, split_of_folder(path)) for path in images])
+        found = AnnotatedImages([AnnotatedImage(path, split_of_folder(path)) for path in files.images])
     else:
-        found = READERS[layout](files, images.keys(), faults)
+        found = READERS[layout](files, files.images, faults)
         if not found.images and not faults.count:
             problem = f"the upload has no annotations of the layout {layout!r}; {_HOLDS[layout]}"
             faults.add("/options/images/layout", "missing_file", problem)
-    entries = [Entry(images[image.path], image.path, image.split, image) for image in found.images]
+    entries = [Entry(files.archive(image.path), image.path, image.split, image) for image in found.images]
     entries.sort(key=lambda entry: SPLITS.index(entry.part or options.rest))
     for image in found.images:
-        image.split = image.split or images[image.path].split
+        image.split = image.split or files.archive(image.path).split
     return Listing(entries, Boxes(found, layout is not None, options, files), scattered=layout is not None)
 
 
@@ -132,13 +135,18 @@ class Boxes:
         self._images = options.images
         self._files = files
         self._classes: list[str] = []
+        self._given: dict[str, Given] = {}
 
     @property
     def columns(self) -> Sequence[str]:
-        return (*(DRAWN if self._annotated else ()), PLACEMENT)
+        proposed = (PROPOSALS,) if self._images.proposals is not None else ()
+        return (*(DRAWN if self._annotated else ()), PLACEMENT, *proposed)
 
     def check(self, entries: Sequence[Entry], plans: Mapping[str, FieldPlan], faults: FaultList) -> None:
-        """The classes; every option of a field that is none of theirs."""
+        """The classes, and the proposals that are given: all that needs no pixels."""
+        wanted = self._images.proposals
+        if wanted is not None and wanted.method == "given":
+            self._given = read_given(self._files, wanted.files or (), self._files.images, faults)
         if not self._annotated:
             return
         plan = plans.get("box_class")
@@ -155,10 +163,19 @@ class Boxes:
         faults: FaultList,
     ) -> Mapping[str, Column]:
         _, height, width = pixels.shape
-        fields = BoxFields(folder, self._classes, (height, width), self._images.boxes, self._files, faults)
+        of_boxes, of_proposals = (
+            Limits((height, width), self._images.boxes, self._files, faults) for _ in range(2)
+        )
+        fields = BoxFields(folder, self._classes, of_boxes)
         for row in rows:
             fields.add(row.entry.told, row.original, row.placement)
         columns = fields.close()
+        wanted = self._images.proposals
+        if wanted is not None and PROPOSALS in plans and not faults.count:
+            if wanted.method == "given":
+                columns[PROPOSALS] = given_column(rows, self._given, of_proposals, folder)
+            else:
+                columns[PROPOSALS] = computed_column(rows, pixels, wanted, folder)
         for name in columns.keys() - plans.keys():
             columns.pop(name).remove()
         return columns

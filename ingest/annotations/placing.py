@@ -64,40 +64,88 @@ class Steps:
         )
 
 
-class BoxFields:
-    """Takes annotated images one after the other; their boxes are held against the images' true sizes."""
+class Limits:
+    """Brings boxes from original to stored images, and holds them against both.
 
-    def __init__(
-        self,
-        folder: Path,
-        classes: Sequence[str],
-        stored: Size,
-        outside: Outside,
-        files: Files,
-        faults: FaultList,
-    ) -> None:
+    What no image can have is a fault or, where ``outside`` is "clip", cut, counted and named.
+    """
+
+    def __init__(self, stored: Size, outside: Outside, files: Files, faults: FaultList) -> None:
         """``stored``: the size of the stored images."""
-        self._codes = {name: code for code, name in enumerate(classes)}
-        self._boxes = Steps(folder / "boxes", (4,))
-        self._classes = Steps(folder / "box_class", (), "int32", list(classes))
-        self._difficult = Steps(folder / "difficult", (1,))
-        self._placement = GrowingArray(folder / "placement.npy", np.float32, (6,))
-        self._stored = stored
+        self.stored = stored
         self._outside: Outside = outside
         self._files = files
         self._faults = faults
         self._clipped = self._dropped = 0
         self._named: list[str] = []
 
+    def on_stored(
+        self, corners: Corners, original: Size, placement: Placement, place: str, words: str
+    ) -> Corners | None:
+        """Where a box lies on the stored image; None where nothing is left of it.
+
+        ``original``: the true size of the image, upright. ``place``: the pointer of the box, ``words`` the
+        same.
+        """
+        wrong = refused(corners, original)
+        if wrong is not None and self._outside == "refuse":
+            code, problem = wrong
+            cure = 'correct it, or set /options/images/boxes to "clip"'
+            self._faults.add(place, code, f"{words}: {problem}; {cure}")
+            return None
+        whole = clipped(corners, original)
+        found = whole and clipped(moved(whole, placement), self.stored)
+        if found is None:
+            self._dropped += 1
+            self._name(f"{words}: {wrong[1] if wrong else 'the crop leaves nothing of the box'}; dropped")
+        elif wrong is not None:
+            self._clipped += 1
+            self._name(f"{words}: {wrong[1]}; clipped")
+        return found
+
+    def check_size(self, image: AnnotatedImage, original: Size) -> bool:
+        """Whether the image is as its annotations declare it; a fault where it is not."""
+        if image.size is None or image.source is None or image.size == original:
+            return True
+        said, found = (f"{width} wide and {height} high" for height, width in (image.size, original))
+        turned = ", upright as its EXIF data have it" if image.size == original[::-1] else ""
+        problem = f"{image.source} says that {image.path} is {said}, but it is {found}{turned}"
+        self._faults.add(self._files.at(image.source), "size", problem)
+        return False
+
+    def at(self, name: str, *steps: str) -> str:
+        """The pointer of a place in an annotation file."""
+        return self._files.at(name, *steps)
+
+    def record(self) -> BoxesSchema:
+        return BoxesSchema(
+            outside=self._outside, clipped=self._clipped, dropped=self._dropped, named=self._named
+        )
+
+    def _name(self, words: str) -> None:
+        if len(self._named) < LISTED:
+            self._named.append(words)
+
+
+class BoxFields:
+    """Takes annotated images one after the other."""
+
+    def __init__(self, folder: Path, classes: Sequence[str], limits: Limits) -> None:
+        self._codes = {name: code for code, name in enumerate(classes)}
+        self._boxes = Steps(folder / "boxes", (4,))
+        self._classes = Steps(folder / "box_class", (), "int32", list(classes))
+        self._difficult = Steps(folder / "difficult", (1,))
+        self._placement = GrowingArray(folder / "placement.npy", np.float32, (6,))
+        self._limits = limits
+
     def add(self, image: AnnotatedImage, original: Size, placement: Placement) -> None:
         """The next row. ``original``: the true size of the image, upright."""
-        found = image.boxes
-        if image.size is not None and image.size != original:
-            self._report_size(image, original)
-            found = []
         kept: list[tuple[Corners, Box]] = []
-        for box in found:
-            corners = self._on_image(image, box, original, placement)
+        for box in image.boxes if self._limits.check_size(image, original) else ():
+            assert image.source is not None
+            place = self._limits.at(image.source, box.where)
+            words = f"{image.source}, {box.where}, on {image.path}"
+            corners = self._limits.on_stored(box.corners, original, placement, place, words)
             if corners is not None:
                 kept.append((corners, box))
         self._boxes.add(np.array([corners for corners, _ in kept], dtype=np.float32))
@@ -111,9 +159,7 @@ class BoxFields:
         """Each field by name."""
         rows = self._placement.close()
         boxes = self._boxes.close()
-        boxes.boxes = BoxesSchema(
-            outside=self._outside, clipped=self._clipped, dropped=self._dropped, named=self._named
-        )
+        boxes.boxes = self._limits.record()
         return {
             "boxes": boxes,
             "box_class": self._classes.close(),
@@ -121,43 +167,9 @@ class BoxFields:
             "placement": Column("dense", (6,), {"values": self._placement.path}, rows),
         }
 
-    def _on_image(
-        self, image: AnnotatedImage, box: Box, original: Size, placement: Placement
-    ) -> Corners | None:
-        """Where a box lies on the stored image; None where nothing is left of it."""
-        wrong = refused(box.corners, original)
-        place = f"{image.source}, {box.where}, on {image.path}"
-        if wrong is not None and self._outside == "refuse":
-            code, words = wrong
-            cure = 'correct it, or set /options/images/boxes to "clip"'
-            assert image.source is not None
-            self._faults.add(self._files.at(image.source, box.where), code, f"{place}: {words}; {cure}")
-            return None
-        whole = clipped(box.corners, original)
-        stored = whole and clipped(on_stored(whole, placement), self._stored)
-        if stored is None:
-            self._dropped += 1
-            self._name(f"{place}: {wrong[1] if wrong else 'the crop leaves nothing of the box'}; dropped")
-        elif wrong is not None:
-            self._clipped += 1
-            self._name(f"{place}: {wrong[1]}; clipped")
-        return stored
 
-    def _name(self, words: str) -> None:
-        if len(self._named) < LISTED:
-            self._named.append(words)
-
-    def _report_size(self, image: AnnotatedImage, original: Size) -> None:
-        assert image.source is not None
-        assert image.size is not None
-        said, found = (f"{width} wide and {height} high" for height, width in (image.size, original))
-        turned = ", upright as its EXIF data have it" if image.size == original[::-1] else ""
-        problem = f"{image.source} says that {image.path} is {said}, but it is {found}{turned}"
-        self._faults.add(self._files.at(image.source), "size", problem)
-
-
-def on_stored(corners: Corners, placement: Placement) -> Corners:
-    """Corners in the pixels of the stored image."""
+def moved(corners: Corners, placement: Placement) -> Corners:
+    """Corners of the original in the pixels of the stored image."""
     x1, y1, x2, y2 = corners
     return (
         x1 * placement.scale_x + placement.left,

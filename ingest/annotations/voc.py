@@ -56,7 +56,7 @@ def read_voc(files: Files, images: Collection[str], faults: FaultList) -> Annota
         else:
             sources[image] = name
     splits = _listed(files, by_stem, faults)
-    chosen = list(splits) if splits else sorted(images)
+    chosen = list(splits) if splits else [image for image in sorted(images) if not _is_mask(image)]
     found = []
     for image in chosen:
         split = splits[image] if splits else split_of_folder(image)
@@ -69,6 +69,11 @@ def read_voc(files: Files, images: Collection[str], faults: FaultList) -> Annota
 
 def is_xml(name: str) -> bool:
     return name.lower().endswith(".xml")
+
+
+def _is_mask(image: str) -> bool:
+    """Whether an image is one of Pascal VOC's pictures of segments."""
+    return image.rpartition("/")[0].rpartition("/")[2] in ("SegmentationClass", "SegmentationObject")
 
 
 def _stem(name: str) -> str:

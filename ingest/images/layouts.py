@@ -13,6 +13,7 @@ from ingest.images.listing import Listing
 from ingest.images.maps import has_maps, list_maps
 from ingest.images.options import ImageOptions, Layout
 from ingest.options import Options
+from jobs.errors import Fault, InvalidInput
 
 
 def layout_of(archives: Sequence[Archive], options: ImageOptions) -> Layout:
@@ -32,6 +33,9 @@ def list_images(archives: Sequence[Archive], options: Options, fitted: Fitted, f
             return list_detection(archives, layout, options, faults)
         case "folders" | "map" if is_detection(fitted):
             return list_detection(archives, None, options, faults)
+        case "folders" | "map" if options.images.proposals is not None:
+            problem = "proposals are of images with boxes, and the upload has no annotations that tell any"
+            raise InvalidInput.of([Fault("/options/images/proposals", "conflict", problem)])
         case "folders":
             return list_folders(archives, bool(fitted), faults)
         case "map":

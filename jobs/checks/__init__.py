@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from jobs.bases import Lookup
-from jobs.checks import bases, comparisons, decisions, keeping, learning, nodes, regions
+from jobs.checks import bases, comparisons, decisions, features, keeping, learning, nodes, regions
 from jobs.checks.draft import Draft
 from jobs.dataset import DatasetSchema
 from jobs.errors import Fault
@@ -28,7 +28,8 @@ def check(spec: dict[str, Any], schema: DatasetSchema, models: Lookup) -> tuple[
         draft.fault("/dataset", "no_training_split", f"data set {schema.id} has no training split")
     regions.declared(draft)
     nodes.names(draft)
-    planned = plan(nodes.inputs(draft), spec["network"], draft.faults, bases.bases(draft, models))
+    found = bases.bases(draft, models)
+    planned = plan(nodes.inputs(draft), spec["network"], draft.faults, found)
     for position, term in enumerate(spec["objective"]):
         target = losses[term["type"]].facts["target"]
         comparisons.comparison(draft, f"/objective/{position}", term, target, planned)
@@ -47,6 +48,7 @@ def check(spec: dict[str, Any], schema: DatasetSchema, models: Lookup) -> tuple[
     decisions.complete(draft)
     learning.outputs(draft, planned)
     keeping.kept(draft, planned)
+    features.cached(draft, planned, found)
     learning.watch(draft)
     learning.schedules(draft)
     learning.learner(draft)

@@ -80,8 +80,8 @@ def augmented(draft: Draft, at: str, document: dict[str, Any], field: FieldSchem
             draft.fault(
                 f"{at}/{position}",
                 "moves_objects",
-                f"{part.name} would move what is on an image, but not the boxes around it; here only "
-                "colours can change, and 'flip' in regions mirrors both",
+                f"{part.name} would move what is on an image but not the boxes around it; only the colours "
+                "of these images can change, and 'flip' in regions mirrors both",
             )
         if part.plan is None:
             continue

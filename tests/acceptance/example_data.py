@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from client import Client
 from client.demo import write_digits
+from examples import shapes
 from tests.acceptance.conftest import example
 
 Find = Callable[[str], Path]
@@ -23,6 +24,11 @@ Make = Callable[[Find, Path, int | None], list[Path]]
 def digits(find: Find, folder: Path, rows: int | None) -> list[Path]:
     write_digits(folder / "digits.npz")
     return [folder / "digits.npz"]
+
+
+def shapes_with_boxes(find: Find, folder: Path, rows: int | None) -> list[Path]:
+    shapes.write(folder / "shapes.zip")
+    return [folder / "shapes.zip"]
 
 
 def mnist(find: Find, folder: Path, rows: int | None) -> list[Path]:
@@ -106,6 +112,7 @@ EXAMPLES: dict[str, tuple[str, Make]] = {
     "digits_autoencoder.json": ("digits_images.json", digits),
     "mnist_conv.json": ("mnist.json", mnist),
     "mnist_autoencoder.json": ("mnist.json", mnist),
+    "shapes_detector.json": ("shapes_boxes.json", shapes_with_boxes),
     "adult_dense.json": ("adult.json", ADULT),
     "adult_balanced.json": ("adult.json", ADULT),
     "credit_class_weights.json": ("credit.json", tables("german.csv")),

@@ -56,7 +56,7 @@ def test_a_training_leaves_predictions_a_report_and_curves(
     assert trained["kind"] == "training"
     left = {entry["path"] for entry in client.items(f"/v1/jobs/{trained['id']}/artifacts")}
     assert left == {
-        *("predictions.jsonl", "report.json", "curves.png"),
+        *("predictions.jsonl", "report.json", "curves.png", "confusion.png"),
         *("model.dnn", "model.json", "preprocessing.json"),
     }
     told, found = predictions(client, trained), report(client, trained)

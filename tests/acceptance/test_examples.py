@@ -1,6 +1,7 @@
 """Every example is submitted as it stands, with a small budget, and trains; some reach known figures."""
 
 import io
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 
 from client import Client
+from examples import shapes
 from tests.acceptance.example_data import EXAMPLES, ready_to_submit
 from tests.running_service import ROOT
 
@@ -90,6 +92,18 @@ def test_an_autoencoder_leaves_codes_and_a_picture(
     assert client.jobs.artifact(job["id"], "pictures.png").startswith(b"\x89PNG")
     # The mean of all images in each one's stead leaves 0.27.
     assert job["metrics"]["test"]["mean_image_rmse"] <= 0.24
+
+
+def test_a_detector_finds_shapes(client: Client, tmp_path: Path, test_data: Callable[[str], Path]) -> None:
+    spec = ready_to_submit(client, "shapes_detector.json", test_data, tmp_path)
+    job = client.jobs.wait(client.jobs.submit(spec)["id"], timeout=300)
+    assert job["status"] == "succeeded", (job["reason"], job["detail"])
+    assert (job["metrics"]["test"]["map_50"] or 0) >= 0.90
+    found = json.loads(client.jobs.artifact(job["id"], "detections.json"))
+    assert [category["name"] for category in found["categories"]] == list(shapes.KINDS)
+    assert len(found["images"]) == shapes.COUNTS["test"]
+    for name in ("detections.png", "detections_before.png", "precision_recall.png"):
+        assert client.jobs.artifact(job["id"], name).startswith(b"\x89PNG"), name
 
 
 @pytest.mark.parametrize("name", ["emotions_multilabel.json", "yeast_multilabel.json"])

@@ -89,6 +89,11 @@ def ended(client: Client, job: Job) -> Job:
     return found
 
 
+def by_name(client: Client, job: Job) -> list[dict[str, Any]]:
+    lines = client.jobs.artifact(job["id"], "image_predictions.jsonl").splitlines()
+    return [json.loads(line) for line in lines]
+
+
 def predictions(client: Client, job: Job) -> list[dict[str, Any]]:
     return [json.loads(line) for line in client.jobs.artifact(job["id"], "predictions.jsonl").splitlines()]
 
@@ -111,6 +116,17 @@ def test_a_network_learns_from_it(client: Client, trained: Job) -> None:
     assert error is not None
     assert error <= 0.15
     assert len(predictions(client, trained)) == 48
+    assert client.jobs.artifact(trained["id"], "confusion.png").startswith(b"\x89PNG")
+    if error > 0:
+        assert client.jobs.artifact(trained["id"], "mistakes.png").startswith(b"\x89PNG")
+
+
+def test_images_are_told_by_their_names(client: Client, trained: Job) -> None:
+    told = by_name(client, trained)
+    assert len(told) == 48
+    for line in told:
+        assert line["image"].startswith(f"shapes/test/{line['class']}/")
+        assert set(line["predictions"]) == {"disc", "square"}
 
 
 def test_images_without_a_class_are_predicted(client: Client, trained: Job) -> None:
@@ -118,6 +134,8 @@ def test_images_without_a_class_are_predicted(client: Client, trained: Job) -> N
     told = predictions(client, job)
     assert all("true" not in row["scores"] for row in told)
     assert [row["scores"]["predicted"] for row in told].count("disc") in (2, 3, 4)
+    named = [(line["class"], line["image"]) for line in by_name(client, job)]
+    assert sorted(named) == [("unknown", f"shapes/test/{number}.png") for number in range(6)]
     assert job["metrics"] == {}
 
 

@@ -19,6 +19,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--pace", type=float, default=0.8, help="mean seconds between faults")
     parser.add_argument("--epochs", type=int, default=12, help="of each job: about 0.3 s each")
+    parser.add_argument("--backlog", type=int, default=4, help="jobs that wait or run at a time")
     parser.add_argument(
         "--only", action="append", choices=[kind.name for kind in KINDS], help="these faults alone"
     )
@@ -29,13 +30,14 @@ def main() -> int:
     asked = parser.parse_args()
     kinds = tuple(kind for kind in KINDS if not asked.only or kind.name in asked.only)
     plan = Plan(
-        asked.seed,
-        asked.faults,
-        asked.jobs,
-        asked.workers,
-        asked.pace,
-        asked.epochs,
-        kinds,
+        seed=asked.seed,
+        faults=asked.faults,
+        jobs=asked.jobs,
+        workers=asked.workers,
+        pace=asked.pace,
+        epochs=asked.epochs,
+        backlog=asked.backlog,
+        kinds=kinds,
         unlocked=asked.unlocked,
     )
     if asked.home:

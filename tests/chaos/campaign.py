@@ -20,8 +20,6 @@ from trainer.layout import Volume
 
 LEASE_S = 3.0
 UNLOCKED = Path(__file__).with_name("unlocked")
-BACKLOG = 4
-"""Jobs that wait or run while faults go on."""
 CANCELLED_SHARE, PAUSED_SHARE = 0.02, 0.1
 """How often between two faults."""
 END_LIMIT_S = 300.0
@@ -38,6 +36,8 @@ class Plan:
     pace: float = 0.8
     epochs: int = 12
     """Of each job."""
+    backlog: int = 4
+    """Jobs that wait or run while faults go on."""
     kinds: tuple[Kind, ...] = KINDS
     variants: tuple[str, ...] = tuple(VARIANTS)
     unlocked: bool = False
@@ -137,7 +137,7 @@ def _strike_all(
     while len(report.strikes) < plan.faults or len(customer.accepted) < plan.jobs:
         jobs = customer.jobs()
         waiting = list(unfinished(jobs or []))
-        if jobs is not None and len(waiting) < BACKLOG:
+        if jobs is not None and len(waiting) < plan.backlog:
             customer.post()
         if waiting:
             _steer(victim, customer, waiting, report)
@@ -211,17 +211,22 @@ def _measure(report: Report, jobs: list[Job], volume: Volume) -> None:
                 elif fact["type"] == "started":
                     pids[job["id"]][fact["pid"]] = number
     for struck in report.strikes:
-        for job, pid in struck.trainers:
-            if struck.kind in _TAKES_THE_TRAINER and (struck.kind not in _ONE_ONLY or struck.pid == pid):
-                later = [moment for moment in first.get(job, []) if moment > struck.at]
-                # Another fault on the way would be counted with this one.
-                alone = later and not any(struck.at < each.at < min(later) for each in report.strikes)
-                if alone and pid in pids[job] and _again(volume, job, pids[job][pid], struck.at):
-                    report.recovery_s.setdefault(struck.kind, []).append(min(later) - struck.at)
+        for trainer in struck.trainers:
+            job, pid = trainer.job, trainer.pid
+            if (
+                struck.kind not in _TAKES_TRAINERS
+                or struck.pid not in trainer.line
+                or pid not in pids.get(job, {})
+            ):
+                continue
+            later = [moment for moment in first[job] if moment > struck.at]
+            # Another fault on the way would be counted with this one.
+            alone = later and not any(struck.at < each.at < min(later) for each in report.strikes)
+            if alone and _again(volume, job, pids[job][pid], struck.at):
+                report.recovery_s.setdefault(struck.kind, []).append(min(later) - struck.at)
 
 
-_ONE_ONLY = {"trainer killed"}
-_TAKES_THE_TRAINER = {"trainer killed", "everything killed", "service restarted"}
+_TAKES_TRAINERS = {kind.name for kind in KINDS if kind.takes_trainers}
 
 
 def _again(volume: Volume, job: str, attempt: int, at: float) -> bool:

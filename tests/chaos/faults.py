@@ -11,11 +11,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import psutil
+import redis
 
-from tests.chaos.processes import Processes
+from tests.chaos.processes import Processes, Trainer
 from tests.running_service import RunningService
 
 RESTART_LIMIT_S = 60.0
@@ -126,6 +126,20 @@ def kill_server(victim: Victim) -> int | None:
     return _signal(victim.component("server"), signal.SIGKILL)
 
 
+def empty_server(victim: Victim) -> int | None:
+    """Redis comes back without anything: what was acknowledged is on the volume alone."""
+    pid = victim.component("server")
+    if pid is None:
+        return None
+    socket = victim.home / "valkey" / "valkey.sock"
+    try:
+        with redis.Redis(unix_socket_path=str(socket), socket_timeout=5) as client:
+            client.flushall()
+    except redis.RedisError:
+        return None
+    return _signal(pid, signal.SIGKILL)
+
+
 def kill_everything(victim: Victim) -> int | None:
     """The supervisor and all its processes at once, as a power cut would; then the service is started."""
     old = victim.service.process.pid
@@ -180,47 +194,46 @@ def restart_service(victim: Victim) -> int | None:
 
 @dataclass(frozen=True)
 class Kind:
-    """``weight``: how often it is drawn beside the others."""
+    """``weight``: how often it is drawn beside the others. ``takes_trainers``: those below the victim end."""
 
     name: str
     strike: Callable[[Victim], int | None]
     weight: float
+    takes_trainers: bool = False
 
 
 KINDS = (
-    Kind("trainer killed", kill_trainer, 4),
-    Kind("horse killed", kill_horse, 3),
-    Kind("worker killed", kill_worker, 3),
+    Kind("trainer killed", kill_trainer, 4, takes_trainers=True),
+    Kind("horse killed", kill_horse, 3, takes_trainers=True),
+    Kind("worker killed", kill_worker, 3, takes_trainers=True),
     Kind("api killed", kill_api, 2),
     Kind("server killed", kill_server, 2),
-    Kind("everything killed", kill_everything, 1),
+    Kind("server emptied", empty_server, 1),
+    Kind("everything killed", kill_everything, 1, takes_trainers=True),
     Kind("trainer stopped", stop_trainer, 2),
     Kind("horse stopped", stop_horse, 2),
     Kind("worker stopped", stop_worker, 1),
     Kind("server stopped", stop_server, 2),
     Kind("api stopped", stop_api, 1),
     Kind("trainer told to leave", ask_trainer_to_leave, 2),
-    Kind("worker told to leave", ask_worker_to_leave, 2),
-    Kind("service restarted", restart_service, 1),
+    Kind("worker told to leave", ask_worker_to_leave, 2, takes_trainers=True),
+    Kind("service restarted", restart_service, 1, takes_trainers=True),
 )
 
 
 @dataclass(frozen=True)
 class Strike:
-    """A fault that found its victim. ``trainers``: (job, pid) of those alive just before."""
+    """A fault that found its victim. ``trainers``: those alive just before."""
 
     kind: str
     at: float
     pid: int
-    trainers: list[tuple[str, int]]
-
-    def document(self) -> dict[str, Any]:
-        return self.__dict__
+    trainers: list[Trainer]
 
 
 def strike(kind: Kind, victim: Victim) -> Strike | None:
     """Do it; None where there is nothing to do it to at this moment."""
-    before = [(trainer.job, trainer.pid) for trainer in victim.processes.trainers()]
+    before = victim.processes.trainers()
     at = time.time()
     pid = kind.strike(victim)
     return None if pid is None else Strike(kind.name, at, pid, before)

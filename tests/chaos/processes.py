@@ -15,11 +15,15 @@ _SAMPLE_S = 0.01
 
 @dataclass(frozen=True)
 class Trainer:
-    """One trainer process. ``born``: Unix seconds, of a kernel tick's resolution."""
+    """One trainer process. ``born``: Unix seconds, of a kernel tick's resolution.
+
+    ``line``: itself, its supervisor, the worker and so on; what kills one of them kills it.
+    """
 
     pid: int
     born: float
     job: str
+    line: frozenset[int]
 
 
 def _is_alive(process: psutil.Process) -> bool:
@@ -44,7 +48,8 @@ class Processes:
                     process = psutil.Process(pid)
                     # A program that a trainer runs has the trainer's command line until it begins.
                     if _is_alive(process) and self._job(_words(process.ppid())) is None:
-                        yield Trainer(pid, process.create_time(), job)
+                        line = frozenset([pid, *(parent.pid for parent in process.parents())])
+                        yield Trainer(pid, process.create_time(), job, line)
             except (OSError, psutil.NoSuchProcess):
                 continue
 

@@ -12,8 +12,9 @@ import pytest
 from pydantic import BaseModel
 
 from ingest.field_options import FieldOptions, HashOptions, TokenOptions
-from ingest.images.options import ImageOptions
+from ingest.images.options import GivenProposals, ImageOptions
 from ingest.options import FORMATS, Options, SplitOptions
+from ingest.proposals import ProposalSettings
 from jobs.errors import InvalidInput
 from tests.ingestion import Ingested, Ingestion
 
@@ -94,12 +95,27 @@ def test_all_formats_have_an_example() -> None:
     assert shown - FORMATS.keys() == {".xml"}
 
 
-@pytest.mark.parametrize(
-    "model", [Options, FieldOptions, SplitOptions, TokenOptions, HashOptions, ImageOptions]
-)
+MODELS = [
+    *(Options, FieldOptions, SplitOptions, TokenOptions, HashOptions),
+    *(ImageOptions, GivenProposals, ProposalSettings),
+]
+
+
+@pytest.mark.parametrize("model", MODELS)
 def test_every_option_is_named(model: type[BaseModel]) -> None:
     for option in model.model_fields:
         assert f"`{option}`" in PAGE or f'"{option}"' in PAGE, option
+
+
+def test_defaults_of_proposals() -> None:
+    """In the table of their options, a cell of names is followed by a cell of as many defaults."""
+    table = PAGE[PAGE.index("| of `proposals` |") :].partition("\n\n")[0]
+    told: dict[str, Any] = {}
+    for row in table.splitlines()[2:]:
+        names, defaults, *_ = row.strip("| ").split(" | ")
+        values = json.loads(f"[{defaults.replace('`', '')}]")
+        told |= zip(re.findall("`(.*?)`", names), values, strict=True)
+    assert told == ProposalSettings().model_dump()
 
 
 def test_every_code_exists() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jobs.bases import lookup
 from jobs.dataset import load_schema
 from jobs.recipes import expand, field_faults, values_of
 from jobs.spec import normalise
@@ -75,7 +76,7 @@ def test_recipe_becomes_what_the_page_says(
     schema = load_schema(workshop.volume, "ds_page")
     values = values_of(short["recipe"])
     assert field_faults(values, schema) == []
-    assert expand(short, values, schema) == written_out
+    assert expand(short, values, schema, lookup(workshop.volume)) == written_out
     one, other = (
         normalise(
             {**spec, "dataset": "ds_page", "training": {**spec.get("training", {}), "epochs": 1}},

@@ -157,6 +157,8 @@ def test_interrupted_run_ends_with_the_same_bits(workshop: Workshop, dataset: st
     assert np.array_equal(losses(resumed)[8:], losses(whole)[8:])
     for key in ("parameters_sha256", "losses", "metrics", "best"):
         assert result[key] == reference[key], key
+    for artifact in ("mistakes.npz", "predictions.jsonl"):
+        assert (resumed.artifacts / artifact).read_bytes() == (whole.artifacts / artifact).read_bytes()
 
 
 def test_killed_and_started_again_it_ends_with_the_same_bits(workshop: Workshop, dataset: str) -> None:

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from jobs.errors import Conflict, InvalidInput
 from jobs.spec import normalise
 from tests.drawn_shapes import drawn
-from tests.trainer_runs import Workshop, facts, losses
+from tests.integration.test_evaluate import Laboratory
+from tests.trainer_runs import Sequences, Workshop, facts, losses
 from tests.trainer_scripts import in_trainer
+from tests.valkey_server import ValkeyServer
 from trainer.detection.regions import opened
 from trainer.layout import read_json
 
@@ -28,7 +31,63 @@ def columns() -> dict[str, Any]:
 def dataset(workshop: Workshop, columns: dict[str, Any]) -> str:
     assert (columns["boxes"].lengths == 0).any()
     assert (columns["proposals"].lengths == 0).any()
-    return workshop.dataset("shapes", columns, SPLITS)
+    return workshop.dataset("shapes", columns | {"kind": np.arange(IMAGES) % 2}, SPLITS)
+
+
+@pytest.fixture(scope="module")
+def base(workshop: Workshop, dataset: str) -> str:
+    """A model that was trained to tell one kind of image from the other."""
+
+    def convolution(name: str, source: str, filters: int) -> dict[str, Any]:
+        shape = {"filters": filters, "filter_shape": [3, 3], "activation": "relu"}
+        return {"name": name, "type": "convolution", "input": source, **shape}
+
+    teacher = workshop.job(
+        "teacher",
+        {
+            "dataset": dataset,
+            "inputs": {"image": {"field": "image", "shift": 60.0, "scale": 0.01}},
+            "network": [
+                convolution("c1", "image", 4),
+                {"name": "p1", "type": "max_pooling", "window": [2, 2], "input": "c1"},
+                convolution("c2", "p1", 6),
+                {"name": "p2", "type": "max_pooling", "window": [6, 6], "input": "c2"},
+                {"name": "fc", "type": "dense", "units": 10, "activation": "relu", "input": "p2"},
+                {"name": "said", "type": "dense", "units": 2, "input": "fc"},
+            ],
+            "objective": [{"type": "cross_entropy_with_softmax", "output": "said", "target": "kind"}],
+            "learner": "adam",
+            "training": {"epochs": 1},
+        },
+    )
+    workshop.train(teacher)
+    return workshop.base_model(teacher.artifacts / "model.dnn")
+
+
+OF_A_BASE: dict[str, dict[str, Any]] = {
+    "frozen and cached": {"train_conv_layers": False, "flip": "none"},
+    "frozen, images mirrored": {"train_conv_layers": False, "flip": "random"},
+    "trained in part": {"start_train_conv_node": "p1", "pool_node": "p2", "last_hidden_node": "fc"},
+    "trained as a whole": {"pool_node": "p2", "last_hidden_node": "fc", "hidden": []},
+}
+
+
+@pytest.mark.parametrize("case", OF_A_BASE)
+def test_a_base_model_s_features_are_pooled(workshop: Workshop, dataset: str, base: str, case: str) -> None:
+    document, name = spec(dataset, "as it stands"), case.replace(" ", "_")
+    del document["recipe"]["maps"]
+    document["recipe"] |= {"base_model": base, "last_conv_node": "c2", "stride": 2.0, "roi_size": 4}
+    document["recipe"] |= {"shift": 0.0, "scale": 1.0} | OF_A_BASE[case]
+    whole = workshop.job(name, document)
+    assert (read_json(whole.spec)["cached"] == ["features"]) is (case == "frozen and cached")
+    reference = workshop.train(whole)
+    assert reference["outcome"] == "succeeded", reference["detail"]
+    assert np.mean(losses(whole)[-9:]) < np.mean(losses(whole)[:9])
+    resumed = workshop.job(f"{name}_resumed", document, start=whole, samples=TRAIN + 2 * MINIBATCH)
+    result = workshop.train(resumed)
+    assert np.array_equal(losses(resumed)[11:], losses(whole)[11:])
+    for key in ("parameters_sha256", "losses", "metrics", "best"):
+        assert result[key] == reference[key], key
 
 
 COLOURED = {
@@ -95,6 +154,34 @@ def test_other_seeds_draw_other_regions(workshop: Workshop, dataset: str) -> Non
         workshop.train(run)
         found.add(losses(run).tobytes())
     assert len(found) == 2
+
+
+WRONG_NODES: list[tuple[dict[str, Any], str, str]] = [
+    # Settings beside the base model, the place that is blamed, and what is said.
+    ({}, "/recipe/base_model", "name last_conv_node"),
+    ({"last_conv_node": "c3"}, "/recipe/last_conv_node", "c2"),
+    ({"last_conv_node": "c2", "pool_node": "p2"}, "/recipe/pool_node", "go together"),
+    (
+        {"last_conv_node": "c2", "pool_node": "p3", "last_hidden_node": "fc"},
+        "/recipe/pool_node",
+        "p2",
+    ),
+]
+
+
+@pytest.mark.parametrize(("given", "place", "words"), WRONG_NODES)
+def test_nodes_of_a_base_model_that_do_not_fit_are_named(
+    workshop: Workshop, dataset: str, base: str, given: dict[str, Any], place: str, words: str
+) -> None:
+    document = {
+        "dataset": dataset,
+        "recipe": {"type": "fast_rcnn", "base_model": base, "roi_size": 4, **given},
+        "training": {"epochs": 1},
+    }
+    with pytest.raises(InvalidInput) as caught:
+        normalise(document, workshop.volume, workshop.settings)
+    found = {fault.pointer: fault.detail for fault in caught.value.faults}
+    assert words in found.get(place, ""), found
 
 
 def log_softmax(z: np.ndarray) -> np.ndarray:
@@ -182,3 +269,40 @@ def test_images_without_any_box_are_learned_from(workshop: Workshop, columns: di
     assert result["metrics"]["train"]["classification_error"] == 0
     # What it has never seen it calls background, too.
     assert result["metrics"]["valid"]["classification_error"] > 0
+
+
+@pytest.fixture
+def laboratory(workshop: Workshop, valkey: ValkeyServer) -> Laboratory:
+    return Laboratory(workshop, valkey.url)
+
+
+def test_a_detector_is_evaluated_on_other_data(
+    workshop: Workshop, dataset: str, columns: dict[str, Any], laboratory: Laboratory
+) -> None:
+    job_id = laboratory.trained(spec(dataset, "by chance"))
+    reference = read_json(laboratory.run(job_id).result)
+    again = read_json(laboratory.evaluated(job_id).result)
+    assert again["parameters_sha256"] == reference["parameters_sha256"]
+    for key in ("losses", "metrics"):
+        assert again[key]["test"] == reference[key]["test"]
+    splits = {"train": np.arange(3), "test": np.arange(3, 9)}
+    bare = {name: columns[name] for name in ("image", "proposals")}
+    found = read_json(laboratory.evaluated(job_id, dataset=workshop.dataset("bare", bare, splits)).result)
+    assert found["detail"] == "the data set lacks boxes, box_class: predictions only"
+    assert found["losses"] == {}
+    assert found["rows"] == 6
+
+
+def test_a_detector_needs_proposals_and_the_same_classes(
+    workshop: Workshop, dataset: str, columns: dict[str, Any], laboratory: Laboratory
+) -> None:
+    document = spec(dataset, "as it stands")
+    document["training"] |= {"epochs": 1}
+    job_id = laboratory.trained(document)
+    others = dict(columns)
+    others["box_class"] = Sequences(np.minimum(columns["box_class"].steps, 1), columns["boxes"].lengths)
+    del others["proposals"]
+    with pytest.raises(Conflict) as caught:
+        laboratory.evaluate(job_id, dataset=workshop.dataset("others", others, SPLITS))
+    differences = {found["pointer"] for found in caught.value.extra["differences"]}
+    assert differences == {"/fields/proposals", "/fields/box_class/shape", "/fields/box_class/classes"}

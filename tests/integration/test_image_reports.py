@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ingest.store import Upload, ingest
+from tests.image_archives import png, zipped
 from tests.integration.test_evaluate import Laboratory
 from tests.trainer_runs import Workshop
 from tests.valkey_server import ValkeyServer
@@ -176,6 +178,24 @@ def test_images_of_no_known_class_are_unknown(workshop: Workshop, dataset: str, 
     assert [line["predictions"] for line in told] == [line["predictions"] for line in known]
     assert [line["image"] for line in told] == [name_of(row) for row in range(len(TEST))]
     assert not run.mistakes.exists()
+
+
+def test_names_are_those_of_the_uploaded_archive(workshop: Workshop) -> None:
+    made = np.random.default_rng(1).integers(0, 256, size=(8, 3))
+    places = ["train/cat/1", "train/cat/2", "train/dog/1", "train/dog/2", "test/cat/ü 1", "test/dog/1"]
+    files = {f"{at}.png": png(tuple(colour)) for at, colour in zip(places, made.tolist(), strict=False)}
+    archive = workshop.settings.home / "pets.zip"
+    archive.write_bytes(zipped(files))
+    schema, _ = ingest([Upload("pets.zip", archive)], {}, workshop.settings)
+    document = spec(schema.id, "scores")
+    document["network"][0]["units"] = 2
+    document["objective"][0]["target"] = "class"
+    document["inputs"]["image"]["augment"] = ["flip"]
+    run = workshop.job("pets", document)
+    assert workshop.train(run)["outcome"] == "succeeded"
+    told = lines(run, "image_predictions.jsonl")
+    found = [(line["class"], line["image"]) for line in told]
+    assert sorted(found) == [("cat", "test/cat/ü 1.png"), ("dog", "test/dog/1.png")]
 
 
 def test_what_sees_no_image_leaves_neither(workshop: Workshop) -> None:

@@ -71,6 +71,21 @@ def test_blood_cells(ingestion: Ingestion, tmp_path: Path, folder: Path) -> None
         assert_same_boxes(voc, other)
 
 
+def test_proposals_reach_blood_cells(ingestion: Ingestion, tmp_path: Path, folder: Path) -> None:
+    """The first ten images: cells that touch one another, in 640 x 480."""
+    names = {f"BloodImage_{number:05}" for number in range(10)}
+    files = {name: path for name, path in files_of(folder).items() if Path(name).stem in names}
+    found = ingestion.add({"a.zip": packed(tmp_path / "ten.zip", files)}, images={"proposals": {}})
+    told = found.schema.fields["proposals"].proposals
+    assert told is not None
+    assert found.schema.fields["proposals"].max_length == 2000
+    recall = told.recall["train"]
+    assert recall["0.5"] is not None
+    assert recall["0.5"] >= 0.97
+    assert recall["0.7"] is not None
+    assert recall["0.7"] >= 0.5
+
+
 def assert_same_boxes(one: Ingested, other: Ingested) -> None:
     """Row by row; the rows of a split may come in another order."""
     assert other.schema.fields["box_class"].classes == CLASSES

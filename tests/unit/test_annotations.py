@@ -7,6 +7,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
+import numpy as np
 import pytest
 
 from ingest.annotations.boxes import AnnotatedImages, clipped, refused
@@ -105,6 +106,7 @@ def test_voc_beside_the_images() -> None:
             "val/c.jpg": "",
             "val/c.xml": voc().replace("<object>", "<object>"),
             "other/d.jpg": "",
+            "SegmentationClass/d.png": "",
         },
     )
     assert [(image.path, image.split, image.source, len(image.boxes)) for image in found.images] == [
@@ -182,7 +184,7 @@ def test_voc_in_an_encoding_that_is_none() -> None:
 def test_voc_of_too_many_bytes_or_levels() -> None:
     with pytest.raises(TooLarge):
         read(read_voc, {"a.jpg": "", "a.xml": b" " * (5 << 20)})
-    deep = "<annotation>" + "<a>" * 500_000 + "</a>" * 500_000 + "</annotation>"
+    deep = "<annotation>" + "<a>" * 100_000 + "</a>" * 100_000 + "</annotation>"
     assert read(read_voc, {"a.jpg": "", "a.xml": deep}).images[0].boxes == []
 
 
@@ -369,6 +371,10 @@ GIVEN: dict[str, str | bytes] = {
 }
 
 
+def given_of(archive: Archive, images: Sequence[str], faults: FaultList) -> dict[str, Given]:
+    return read_given(archive, (), images, faults)
+
+
 def given(files: Mapping[str, str | bytes], named: Sequence[str] = ()) -> dict[str, Given]:
     def reader(archive: Archive, images: Sequence[str], faults: FaultList) -> dict[str, Given]:
         return read_given(archive, named, images, faults)
@@ -410,3 +416,44 @@ def test_given_proposal_faults(
 def test_no_file_of_proposals() -> None:
     with pytest.raises(InvalidInput, match=r"proposals\.txt"):
         given(ROIS)
+
+
+def broken(random: np.random.RandomState, data: str | bytes) -> bytes:
+    """The bytes with a few cut out, repeated, or changed."""
+    content = bytearray(data if isinstance(data, bytes) else data.encode())
+    for _ in range(random.randint(1, 4)):
+        start, length = random.randint(0, len(content) + 1), random.randint(0, 12)
+        piece = content[start : start + length]
+        content[start : start + length] = [
+            b"",
+            piece * 3,
+            random.bytes(length),
+            b" -1e999 ",
+            b"\t",
+            b"<!DOCTYPE a>",
+        ][random.randint(6)]
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    ("reader", "files"),
+    [(read_voc, VOC), (read_rois, ROIS), (read_coco, COCO), (given_of, GIVEN)],
+    ids=["voc", "rois", "coco", "given"],
+)
+def test_damage_is_named_or_harmless(reader: Callable[..., object], files: Mapping[str, str | bytes]) -> None:
+    """Whatever is broken, what comes is a fault that says so, or boxes of finite numbers."""
+    random = np.random.RandomState(5)
+    told: list[Fault] = []
+    for _ in range(400):
+        texts = [name for name in files if files[name]]
+        name = texts[random.randint(len(texts))]
+        try:
+            found = read(reader, {**files, name: broken(random, files[name])})
+        except InvalidInput as error:
+            told.extend(error.faults)
+            continue
+        images = found.images if isinstance(found, AnnotatedImages) else []
+        corners = [box.corners for image in images for box in image.boxes]
+        assert np.isfinite(np.array(corners)).all()
+    assert len(told) > 100
+    assert all(fault.pointer.startswith("/") and fault.detail for fault in told)

@@ -11,7 +11,7 @@ import pytest
 
 from ingest.annotations.boxes import AnnotatedImage, AnnotatedImages, Box, Corners
 from ingest.annotations.classes import settle_classes
-from ingest.annotations.placing import BoxFields, Outside
+from ingest.annotations.placing import BoxFields, Limits, Outside
 from ingest.columns import Column
 from ingest.faults import FaultList
 from jobs.errors import InvalidInput
@@ -39,7 +39,7 @@ def write(
 ) -> dict[str, Column]:
     """Images of 6 x 8 pixels as fields."""
     faults = FaultList()
-    fields = BoxFields(folder, ["cat", "dog"], stored, outside, Archive({}), faults)
+    fields = BoxFields(folder, ["cat", "dog"], Limits(stored, outside, Archive({}), faults))
     for annotated, placement in images:
         fields.add(annotated, (6, 8), placement)
     found = fields.close()

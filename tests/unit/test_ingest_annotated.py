@@ -182,3 +182,123 @@ def test_fields_of_boxes_by_other_names(ingestion: Ingestion) -> None:
         exclude=["difficult", "box_class"],
     )
     assert found.schema.fields.keys() == {"image", "objects", "placement"}
+
+
+GRID = {"method": "grid", "max_proposals": 50, "grid_aspect_ratios": [1.0]}
+
+
+def test_proposals_of_a_grid(ingestion: Ingestion) -> None:
+    """They lie on the image, never on the border of a letterbox, and are the same each time."""
+    options: dict[str, Any] = {"size": 32, "fit": "letterbox", "proposals": GRID}
+    found = ingestion.add({"a.zip": zipped(WIDE)}, images=options)
+    field = found.schema.fields["proposals"]
+    assert (field.kind, field.shape, field.sequence, field.max_length) == ("dense", (4,), True, 50)
+    boxes = found.array("proposals")
+    assert boxes.dtype == "float32"
+    assert (boxes[:, 2:] > boxes[:, :2]).all()
+    assert (boxes.min(axis=0) >= [0, 4, 0, 4]).all()
+    assert (boxes.max(axis=0) <= [32, 28, 32, 28]).all()
+    assert field.proposals is not None
+    assert (field.proposals.method, field.proposals.settings["max_proposals"]) == ("grid", 50)
+    assert field.proposals.images_without == 0
+    recalled = field.proposals.recall
+    assert recalled.keys() == {"train", "test"}
+    # The whole image is no square, so no square of the grid comes near it; the small box is one of 8 x 8.
+    assert recalled["train"]["0.5"] == by_hand(found, [0, 1], 0.5)
+    assert recalled["test"] == {"0.5": by_hand(found, [2], 0.5), "0.7": by_hand(found, [2], 0.7)}
+    again = Ingestion(ingestion.uploads).add({"a.zip": zipped(WIDE)}, images=options)
+    assert again.array("proposals").tobytes() == boxes.tobytes()
+
+
+def by_hand(found: Ingested, rows: list[int], threshold: float) -> float:
+    """The share of the rows' boxes that a proposal overlaps by the threshold."""
+    hits = [
+        max((overlap(box, other) for other in steps(found, "proposals")[row]), default=0) >= threshold
+        for row in rows
+        for box in steps(found, "boxes")[row]
+    ]
+    return sum(hits) / len(hits)
+
+
+def overlap(one: list[float], other: list[float]) -> float:
+    width = min(one[2], other[2]) - max(one[0], other[0])
+    height = min(one[3], other[3]) - max(one[1], other[1])
+    shared = max(width, 0) * max(height, 0)
+    areas = [(box[2] - box[0]) * (box[3] - box[1]) for box in (one, other)]
+    return shared / (sum(areas) - shared)
+
+
+def test_given_proposals_follow_their_image(ingestion: Ingestion) -> None:
+    """One image has none, which counts where recall is told."""
+    lines = "JPEGImages/unlisted.png\t0 0 9 9\nJPEGImages/1.png\t0 0 8 6 2 2 4 4\nJPEGImages/2.png\t1 1 3 3\n"
+    found = ingestion.add(
+        {"a.zip": zipped({**WIDE, "proposals.txt": lines, "JPEGImages/unlisted.png": PIXELS})},
+        images={"size": 16, "fit": "letterbox", "proposals": {"method": "given"}},
+    )
+    assert steps(found, "proposals") == [[[0, 2, 16, 14], [4, 6, 8, 10]], [[2, 4, 6, 8]], []]
+    assert found.schema.fields["proposals"].proposals is not None
+    told = found.schema.fields["proposals"].proposals
+    assert (told.method, told.images_without) == ("given", 1)
+    assert told.recall == {"train": {"0.5": 1, "0.7": 1}, "test": {"0.5": 0, "0.7": 0}}
+
+
+def test_given_proposals_off_the_image(ingestion: Ingestion) -> None:
+    files = {"a.zip": zipped({**WIDE, "p.txt": "JPEGImages/1.png\t0 0 3 3 5 5 12 6 4 4 4 5\n"})}
+    wanted: dict[str, Any] = {"proposals": {"method": "given", "files": ["p.txt"]}}
+    assert ingestion.refused(files, images=wanted).keys() == {
+        ("/file/a.zip/p.txt/line 1, box 2", "outside"),
+        ("/file/a.zip/p.txt/line 1, box 3", "inverted_box"),
+    }
+    found = ingestion.add(files, images={**wanted, "boxes": "clip"})
+    assert steps(found, "proposals")[0] == [[0, 0, 3, 3], [5, 5, 8, 6]]
+    told = found.schema.fields["proposals"].boxes
+    assert told is not None
+    assert (told.clipped, told.dropped) == (1, 1)
+    assert found.schema.fields["boxes"].boxes is not None
+    assert found.schema.fields["boxes"].boxes.named == []
+
+
+def test_proposals_of_images_like_others(ingestion: Ingestion) -> None:
+    like = ingestion.add({"a.zip": zipped(WIDE)}, images={"proposals": GRID}).schema
+    found = ingestion.add({"b.zip": zipped({"x.png": PIXELS})}, like=like.id)
+    assert found.schema.fields.keys() == {"image", "placement", "proposals"}
+    assert found.schema.fields["proposals"].proposals is not None
+    assert found.schema.fields["proposals"].proposals.recall == {}
+    before = like.fields["proposals"].proposals
+    assert before is not None
+    assert found.schema.fields["proposals"].proposals.settings == before.settings
+    refused = ingestion.refused(
+        {"b.zip": zipped({"x.png": PIXELS})}, like=like.id, images={"proposals": GRID}
+    )
+    assert refused.keys() == {("/options/images/proposals", "conflict")}
+
+
+def test_given_proposals_of_images_like_others(ingestion: Ingestion) -> None:
+    given: dict[str, Any] = {"proposals": {"method": "given", "files": ["p.txt"]}}
+    files = {"a.zip": zipped({**WIDE, "p.txt": "JPEGImages/1.png\t0 0 8 6\n"})}
+    like = ingestion.add(files, images=given).schema.id
+    new = {"b.zip": zipped({"x.png": PIXELS, "p.txt": "x.png\t0 0 4 4\n"})}
+    assert steps(ingestion.add(new, like=like, images=given), "proposals") == [[[0, 0, 4, 4]]]
+    assert ingestion.refused(new, like=like).keys() == {("/options/images/proposals/method", "missing_file")}
+
+
+@pytest.mark.parametrize(
+    ("proposals", "place", "code", "words"),
+    [
+        ({"method": "dlib"}, "", "method", "selective_search+grid, selective_search, grid, given"),
+        ({"max_propsals": 5}, "/max_propsals", "unknown_option", "did you mean 'max_proposals'?"),
+        ({"max_proposals": 0}, "/max_proposals", "greater-than-equal", "got 0"),
+        ({"min_side": 0.5, "max_side": 0.2}, "", "range", "min_side is greater than max_side"),
+        ({"method": "given", "seed": 1}, "/seed", "unknown_option", "no option 'seed'"),
+        (5, "", "method", "is an object"),
+    ],
+)
+def test_proposal_options(ingestion: Ingestion, proposals: object, place: str, code: str, words: str) -> None:
+    refused = ingestion.refused({"a.zip": zipped(WIDE)}, images={"proposals": proposals})
+    assert refused.keys() == {(f"/options/images/proposals{place}", code)}
+    assert words in next(iter(refused.values()))
+
+
+def test_proposals_need_annotated_images(ingestion: Ingestion) -> None:
+    refused = ingestion.refused({"a.zip": zipped({"cat/1.png": PIXELS})}, images={"proposals": {}})
+    assert refused.keys() == {("/options/images/proposals", "conflict")}

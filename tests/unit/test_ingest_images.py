@@ -283,6 +283,7 @@ def test_a_size_for_all(ingestion: Ingestion) -> None:
         "layout": None,
         "class_names": None,
         "boxes": "refuse",
+        "proposals": None,
     }
     same = ingestion.add({"p.zip": zipped({"a/1.png": png(size=(8, 6))})})
     assert same.schema.fields["image"].shape == (3, 6, 8)

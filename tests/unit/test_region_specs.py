@@ -229,9 +229,9 @@ BROKEN: list[tuple[str, Document, dict[str, tuple[str, str]]]] = [
         {"/recipe/last_hidden_node": ("setting", "no base_model whose node it could be")},
     ),
     (
-        "recipe: a model without its features",
+        "recipe: a model that is not there",
         recipe(base_model="mdl_1"),
-        {"/recipe/base_model": ("setting", "name last_conv_node")},
+        {"/recipe/base_model": ("unknown_model", "there is no model 'mdl_1'")},
     ),
     (
         "recipe: rates without their epochs",

@@ -59,7 +59,11 @@ class Regions:
         self.classes = dataset.fitted[rules["classes"]]["classes"]
         self.height, self.width = dataset.fitted[rules["image"]]["shape"][1:]
         self.proposals = dataset.column(rules["proposals"]) if rules["proposals"] else None
-        self.annotated = rules["boxes"] in dataset.fields and rules["classes"] in dataset.fields
+        self.unannotated = [
+            field for field in (rules["boxes"], rules["classes"]) if field not in dataset.fields
+        ]
+        """The fields of annotations that the data set lacks."""
+        self.annotated = not self.unannotated
         if self.annotated:
             self.boxes = dataset.column(rules["boxes"])
             self.codes = dataset.column(rules["classes"]).steps.codes

@@ -5,7 +5,8 @@ Shapes are those of one example, or of one step of a sequence; images are (chann
 as in CNTK. In the registration, ``sparse`` says that a layer takes sparse inputs, and ``sequence``
 what it makes of a sequence: "runs" is another one of the same steps, "ends" one value for the row;
 "regions" looks up each step of the second input in the first, which has one value a row.
-A layer without the word works on each step by itself.
+A layer without the word works on each step by itself. ``random``: what it yields
+changes from one minibatch to the next.
 """
 
 from functools import reduce
@@ -95,7 +96,7 @@ def plan_embedding(x, *, units, init):
     return Plan((units,), {"E": filled(init, x + (units,))})
 
 
-@layers.part("dropout")
+@layers.part("dropout", random=True)
 def dropout(make, x, *, rate: float = Param(0.5, ge=0, lt=1)):
     """Zero a share of the elements while training and scale the others up; nothing otherwise."""
     # The raw operator: the random state of C.layers.Dropout is lost in a checkpoint.

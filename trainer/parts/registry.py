@@ -21,7 +21,7 @@ class Param:
     ``documentation`` says what the part's docstring does not. ``empty`` allows a list without elements.
     Of a recipe, ``field`` says that the value names fields of the data set and which fit (a word of
     ``jobs.recipes``), and ``into`` names the key of the spec that the value ends in, so that the two
-    cannot contradict each other.
+    cannot contradict each other; ``base`` says that the value is the id of a base model.
     """
 
     def __init__(
@@ -38,6 +38,7 @@ class Param:
         empty=False,
         field=None,
         into=None,
+        base=False,
     ):
         self.default = default
         self.limits = {
@@ -51,6 +52,7 @@ class Param:
         self.empty = empty
         self.field = field
         self.into = into
+        self.base = base
 
     @property
     def required(self):

@@ -1,6 +1,16 @@
 """Recipes: short words for specs that are often written. Importing this registers them all."""
 
-from trainer.parts.recipes import detection, images, sequences, tables
-from trainer.parts.recipes.registry import Field, RecipeError, recipes
+from trainer.parts.recipes import detection, images, sequences, tables, transfer
+from trainer.parts.recipes.registry import Base, Field, RecipeError, recipes
 
-__all__ = ["Field", "RecipeError", "detection", "images", "recipes", "sequences", "tables"]
+__all__ = [
+    "Base",
+    "Field",
+    "RecipeError",
+    "detection",
+    "images",
+    "recipes",
+    "sequences",
+    "tables",
+    "transfer",
+]

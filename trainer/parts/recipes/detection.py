@@ -5,14 +5,25 @@ from typing import List, Optional, Union
 from trainer.parts.recipes.registry import RecipeError, Stack, recipes
 from trainer.parts.registry import Param
 
-PER_CHANNEL = "one number, or one a channel in the network's order"
+PER_CHANNEL = ", one number or one a channel; without it what the base model's record says, else "
+AS_BYTES = {"shift": 0.0, "scale": 0.00390625, "channel_order": "rgb"}
+"""What becomes of pixels where no model says what it wants."""
 COARSE = 16.0
 """Pixels a column of the features of AlexNet, VGG and their like, which the article builds on."""
 
 
-@recipes.part("fast_rcnn")
+@recipes.part(
+    "fast_rcnn",
+    places={
+        "first": "pool_node",
+        "last": "last_conv_node",
+        "freeze": "start_train_conv_node",
+        "inputs": "image",
+    },
+)
 def fast_rcnn(
     fields,
+    bases,
     *,
     image: str = Param("image", field="images", documentation="field of the images"),
     boxes: str = Param("boxes", field="boxes", documentation="field of the annotated boxes"),
@@ -21,17 +32,19 @@ def fast_rcnn(
         None, field="box_marks", documentation="field that marks boxes which are no examples"
     ),
     proposals: Optional[str] = Param("proposals", field="boxes", documentation="field of the candidates"),
-    shift: Union[float, List[float]] = Param(
-        0.0, documentation="what is subtracted from pixels: " + PER_CHANNEL
+    shift: Optional[Union[float, List[float]]] = Param(
+        None, documentation="what is subtracted from pixels" + PER_CHANNEL + "0"
     ),
-    scale: Union[float, List[float]] = Param(
-        0.00390625, documentation="what they are multiplied by then: " + PER_CHANNEL
+    scale: Optional[Union[float, List[float]]] = Param(
+        None, documentation="what they are multiplied by then" + PER_CHANNEL + "1/256"
     ),
-    channel_order: str = Param(
-        "rgb", choices=("rgb", "bgr"), documentation="order in which the network takes colours"
+    channel_order: Optional[str] = Param(
+        None, choices=("rgb", "bgr"), documentation="in which the network takes colours; likewise, else rgb"
     ),
     base_model: Optional[str] = Param(
-        None, documentation="model whose convolutions make the features; without it they are learned anew"
+        None,
+        base=True,
+        documentation="model whose convolutions make the features; without it they are learned anew",
     ),
     last_conv_node: Optional[str] = Param(
         None, documentation="the base model's node that is the features: where regions are pooled"
@@ -128,8 +141,9 @@ def fast_rcnn(
     stack = Stack(fields)
     # These names are those of fields that the regions make, and no node may have them.
     stack.names.taken.update(("rois", "region_class", "region_targets", "region_weights"))
-    pixels = {"shift": shift, "scale": scale}
-    stack.input(image, **dict(pixels, channel_order=channel_order) if channel_order != "rgb" else pixels)
+    given = {"shift": shift, "scale": scale, "channel_order": channel_order}
+    known = bases[base_model].preprocessing if base_model else AS_BYTES
+    stack.input(image, **{word: known[word] if value is None else value for word, value in given.items()})
     if base_model is None:
         own = (
             ("last_conv_node", last_conv_node),

@@ -1,6 +1,7 @@
 """Recipes: from fields of a data set to the part of a plain spec that trains on them.
 
-A recipe receives ``fields`` (name -> ``Field``) and answers with some of the spec's keys: inputs, network,
+A recipe receives ``fields`` (name -> ``Field``), and if it has a second parameter ``bases`` (id -> ``Base``)
+of the base models that its settings name. It answers with some of the spec's keys: inputs, network,
 objective, metrics, a learner that serves. What stands beside the recipe in a spec replaces what the recipe
 says under the same key. A recipe never knows CNTK, and nothing behind the expansion knows recipes.
 """
@@ -14,6 +15,10 @@ recipes = Registry("recipe")
 
 Field = namedtuple("Field", "kind shape sequence classes mean std")
 """What a recipe may know of a field: as in the data set's schema."""
+
+Base = namedtuple("Base", "nodes preprocessing")
+"""What a recipe may know of a base model: the shapes of its nodes by name, and the shift, scale and
+channel order that it wants of images."""
 
 
 class RecipeError(Exception):
