@@ -93,7 +93,7 @@ def test_readiness_names_what_is_missing(api: httpx.Client, settings: Settings, 
     register(store, entry)
     store.client.close()
     assert {check["name"]: check["ok"] for check in api.get("/readyz").json()["checks"]}["workers"] is True
-    assert api.get("/v1/workers").json() == {"items": [entry.model_dump()]}
+    assert api.get("/v1/workers").json() == {"items": [entry.model_dump() | {"job": None}]}
 
     settings.volume.incoming.rmdir()
     without_volume = api.get("/readyz")
