@@ -11,9 +11,13 @@ import time
 
 import numpy as np
 
+from trainer.aside import Aside
 from trainer.checkpoints import watched
 from trainer.loop import Diverged
 from trainer.state import by_split
+
+WORTH_A_COPY = 1 << 20
+"""Bytes of a checkpoint. To copy the process takes a few milliseconds, as a smaller checkpoint does."""
 
 
 class LossSeries:
@@ -39,9 +43,11 @@ class LossSeries:
     def epoch(self, state):
         self.stream.flush()
 
-    def settle(self):
-        """Bring it to the volume: no checkpoint may know of steps whose losses a crash still takes."""
+    def flush(self):
         self.stream.flush()
+
+    def sync(self):
+        """Bring to the volume what was flushed: no checkpoint may know of steps whose losses are not there."""
         os.fsync(self.stream.fileno())
 
 
@@ -167,7 +173,10 @@ class BestAndPatience:
 
 
 class Saving:
-    """Checkpoints when they are due, and one before leaving if a stop was asked for."""
+    """Checkpoints when they are due, and one before leaving if a stop was asked for.
+
+    Large ones that are due are saved by a copy of this process, while it goes on training.
+    """
 
     def __init__(self, checkpoints, series, rules, epochs, epoch_size, stop):
         self.checkpoints = checkpoints
@@ -179,8 +188,11 @@ class Saving:
         self.stop = stop
         """Set when a signal asked for a checkpoint and an end."""
         self.due = False
+        self.aside = Aside()
+        self.large = checkpoints.saved_bytes >= WORTH_A_COPY
 
     def minibatch(self, state, loss):
+        self.aside.look()
         if self.every_minibatches and state.step % self.every_minibatches == 0:
             self.due = True
         # Asked once: a signal may arrive between two looks, and nothing may end unsaved.
@@ -200,6 +212,14 @@ class Saving:
         return stopping
 
     def save(self, state, cause):
-        self.series.settle()
-        self.checkpoints.publish(state, cause)
+        def work():
+            self.series.sync()
+            self.checkpoints.publish(state, cause)
+
         self.due = False
+        self.series.flush()
+        if self.large and self.aside.able and cause == "schedule":
+            self.aside.begin(work)
+        else:
+            self.aside.settle()
+            work()

@@ -66,6 +66,7 @@ class Checkpoints:
         self.model = model
         self.runtime = runtime
         self.facts = facts
+        self.saved_bytes = model.saved_bytes()
 
     def publish(self, state, cause):
         """Write model, learner and loop state, and make them appear at once.
@@ -128,7 +129,7 @@ class Checkpoints:
 
         Asked before each is written: where CNTK runs out of space it corrupts its own memory and aborts.
         """
-        expected = self.model.saved_bytes()
+        expected = self.saved_bytes
         for samples in self.run.published_checkpoints()[-1:]:
             files = read_json(self.run.checkpoint(samples).manifest)["files"]
             expected = max(expected, sum(entry["size"] for entry in files.values()))

@@ -12,6 +12,8 @@ from trainer.callbacks import LossSeries, Saving
 class Checkpoints:
     """Remembers how many losses the volume had at each checkpoint."""
 
+    saved_bytes = 1000
+
     def __init__(self, losses: Path) -> None:
         self.losses = losses
         self.published: list[tuple[int, int]] = []
