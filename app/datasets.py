@@ -16,6 +16,7 @@ from ingest import store as datasets
 from jobs import idempotency
 from jobs.dataset import DatasetSchema, FieldSchema
 from jobs.errors import Fault, InvalidInput
+from jobs.features import forget
 from jobs.idempotency import Claim, Made
 from jobs.settings import Settings
 from jobs.store import Store
@@ -101,6 +102,7 @@ def remove(dataset_id: str, store: Store, volume: Volume) -> None:
     datasets.get(volume, dataset_id)
     with store.deleting_dataset(dataset_id):
         datasets.remove(volume, dataset_id)
+        forget(volume, dataset=dataset_id)
 
 
 def dataset_page(volume: Volume, size: int, token: str | None) -> DatasetPage:

@@ -76,10 +76,11 @@ async def create_model(
             if isinstance(found, Made):
                 found.require(asked)
                 record = await run_in_threadpool(load_record, settings.volume, found.id)
+                response.status_code = found.status
             else:
-                record = await run_in_threadpool(keep, made, folder, asked, found, store, queue, settings)
-    if record.id == made.id and record.created_at != made.created_at:
-        response.status_code = status.HTTP_200_OK
+                record, response.status_code = await run_in_threadpool(
+                    keep, made, folder, asked, found, store, queue, settings
+                )
     response.headers["Location"] = f"/v1/models/{record.id}"
     return record
 
@@ -123,11 +124,13 @@ def keep(
     store: Store,
     queue: TokenQueue,
     settings: Settings,
-) -> ModelRecord:
+) -> tuple[ModelRecord, int]:
+    """The model as it is now, and the status that says whether it is new."""
     kept = imports.keep(record, folder / "model", store, queue, settings.volume)
+    answer = status.HTTP_202_ACCEPTED if kept.created_at == record.created_at else status.HTTP_200_OK
     if claim is not None:
-        idempotency.settle(store, claim.of(asked, status.HTTP_202_ACCEPTED), kept.id)
-    return kept
+        idempotency.settle(store, claim.of(asked, answer), kept.id)
+    return kept, answer
 
 
 @router.get("", summary="List base models, newest first, without their nodes")

@@ -15,6 +15,7 @@ from typing import Any, cast
 import httpx
 
 from client.documents import Checkpoint, Dataset, Descent, Job, Log
+from client.models import Models
 from client.problems import JobsApiError, UnreachableError
 
 TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
@@ -48,6 +49,7 @@ class Client:
         )
         self.datasets = Datasets(self)
         self.jobs = Jobs(self)
+        self.models = Models(self)
 
     def __enter__(self) -> Client:
         return self

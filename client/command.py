@@ -204,6 +204,53 @@ def remove_dataset(shell: Shell) -> int:
     return OK
 
 
+def list_models(shell: Shell) -> int:
+    """List base models, newest first."""
+    shell.show(shell.client.models.list(), tables.models)
+    return OK
+
+
+def show_model(shell: Shell) -> int:
+    """Show a base model and its nodes, which layers of type pretrained name."""
+    found = shell.client.models.get(shell.client.models.named(shell.arguments.model)["id"])
+    if shell.arguments.json:
+        print(json.dumps(found, indent=2))
+        return OK
+    console = tables.wide_console()
+    console.print(tables.models([found]))
+    console.print(tables.nodes(found))
+    return OK
+
+
+def add_model(shell: Shell) -> int:
+    """Bring a base model, a file or what a job has trained, and wait until it is imported."""
+    given = shell.arguments
+    options = _read_json(given.options) if given.options else {}
+    if given.name:
+        options["name"] = given.name
+    if (given.file is None) == (given.job is None):
+        raise UsageError("a FILE or --job is needed, and not both")
+    try:
+        if given.job is not None:
+            found = shell.client.models.of_job(given.job, checkpoint=given.checkpoint, **options)
+        else:
+            found = shell.client.models.add(given.file, **options)
+    except OSError as error:
+        raise UsageError(f"{error.filename}: {error.strerror}") from None
+    found = shell.client.models.wait(found["id"])
+    print(json.dumps(found, indent=2) if given.json else found["id"])
+    if found["status"] == "refused":
+        print(f"cntk-jobs: refused: {found['detail']}", file=sys.stderr)
+        return REFUSED
+    return OK
+
+
+def remove_model(shell: Shell) -> int:
+    """Delete a base model; jobs that were submitted with it keep what they need."""
+    shell.client.models.remove(shell.client.models.named(shell.arguments.model)["id"])
+    return OK
+
+
 def parts(shell: Shell) -> int:
     """Print the catalogue of layers, losses, metrics, learners and the rest, as JSON."""
     print(json.dumps(shell.client.parts(), indent=2))
@@ -336,6 +383,24 @@ def parser() -> argparse.ArgumentParser:
     )
     removing = command(on_datasets, "rm", remove_dataset, as_json=False)
     removing.add_argument("dataset", metavar="NAME_OR_ID")
+
+    models = commands.add_parser("models", help="List, add, show and remove base models.")
+    on_models = models.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    command(on_models, "list", list_models)
+    bringing = command(on_models, "add", add_model)
+    bringing.add_argument(
+        "file", nargs="?", metavar="FILE", help="a CNTK (.model, .dnn) or ONNX (.onnx) file"
+    )
+    bringing.add_argument("--job", metavar="JOB", help="instead of a file: what this job has trained")
+    bringing.add_argument(
+        "--checkpoint", help="of the job: latest, best, samples or an id (default: its finished model)"
+    )
+    bringing.add_argument("--name", help="the model's name (default: the file's or the job's)")
+    bringing.add_argument(
+        "--options", metavar="OPTIONS.json", help="preprocessing and format; - reads standard input"
+    )
+    command(on_models, "show", show_model).add_argument("model", metavar="NAME_OR_ID")
+    command(on_models, "remove", remove_model, as_json=False).add_argument("model", metavar="NAME_OR_ID")
 
     command(commands, "parts", parts, as_json=False)
     command(commands, "workers", workers, as_json=False)

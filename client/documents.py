@@ -129,3 +129,32 @@ class Dataset(TypedDict):
     fields: dict[str, dict[str, Any]]
     splits: dict[str, dict[str, Any]]
     created_at: str
+
+
+class ModelNode(TypedDict):
+    """One operation of a base model."""
+
+    name: str
+    op: str
+    shape: list[int]
+    inputs: list[str]
+    parameters: int
+    attributes: dict[str, Any]
+
+
+class Model(TypedDict):
+    """A base model. ``nodes`` is empty in a list, and until the import has ended."""
+
+    id: str
+    name: str
+    status: str
+    detail: str
+    created_at: str
+    source: dict[str, Any]
+    preprocessing: dict[str, Any] | None
+    sandbox: str | None
+    sha256: str | None
+    inputs: list[dict[str, Any]]
+    outputs: list[str]
+    nodes: list[ModelNode]
+    parameters: int

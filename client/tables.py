@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from client.documents import Checkpoint, Dataset, Descent, Job
+from client.documents import Checkpoint, Dataset, Descent, Job, Model
 from client.problems import JobsApiError
 from client.progress import duration, headline, share_done, state_line
 
@@ -134,6 +134,34 @@ def rescan(found: Mapping[str, Any]) -> Table:
         _row(table, name, str(found[name]))
     for job_id in found["unreadable"]:
         _row(table, "unreadable", job_id)
+    return table
+
+
+def models(found: Sequence[Model]) -> Table:
+    table = _table("id", "name", "status", "from", "input", "parameters", "detail")
+    for one in found:
+        source = one["source"]
+        inputs = ", ".join(f"{entry['name']} {_shape(entry['shape'])}" for entry in one["inputs"])
+        origin = source["checkpoint"] or source["job"] or source["format"]
+        _row(
+            table,
+            one["id"],
+            one["name"],
+            one["status"],
+            origin,
+            inputs,
+            f"{one['parameters']:,}" if one["parameters"] else "",
+            one["detail"],
+        )
+    return table
+
+
+def nodes(model: Model) -> Table:
+    """The nodes of a base model in the order in which they are computed."""
+    table = _table("node", "operation", "shape", "parameters", "takes in")
+    for one in model["nodes"]:
+        parameters = f"{one['parameters']:,}" if one["parameters"] else ""
+        _row(table, one["name"], one["op"], _shape(one["shape"]), parameters, ", ".join(one["inputs"]))
     return table
 
 

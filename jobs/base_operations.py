@@ -52,8 +52,8 @@ def shape_of(node: ModelNode, inputs: Sequence[Shape], own: Sequence[Shape]) -> 
     """
     if list(inputs) == list(own):
         return node.shape
-    weights_of_places = node.parameters > prod(node.shape[:1]) and node.op != "Convolution"
-    if node.op in RULES and not weights_of_places:
+    by_channel = node.op == "Convolution" or node.attributes.get("spatial", False)
+    if node.op in RULES and (by_channel or node.parameters <= prod(node.shape[:1])):
         return RULES[node.op](node, inputs)
     sizes = " and ".join(" x ".join(map(str, shape)) for shape in own)
     raise PlanError(f"it takes {sizes} only; end the layer before it, or give images of the model's own size")

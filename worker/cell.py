@@ -138,7 +138,7 @@ def _show(path: str, root: str, *, writable: bool = False, devices: bool = False
         return
     if os.path.isdir(path):
         os.makedirs(target, exist_ok=True)
-    else:
+    elif not os.path.exists(target):
         Path(target).touch()
     _mount(path, target, None, _MS_BIND_REC)
     attributes = _ATTR_NOSUID | (0 if devices else _ATTR_NODEV) | (0 if writable else _ATTR_RDONLY)

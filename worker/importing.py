@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import logging
+import mmap
 import os
 import shutil
 import stat
@@ -125,8 +126,10 @@ def opened(
         shutil.copyfileobj(stream, kept, 1 << 20)
         kept.flush()
         os.fsync(kept.fileno())
-    model_file.checked(copy.read_bytes())
+    if copy.stat().st_size == 0:
+        raise model_file.RefusedModel("opening it left an empty model")
     with copy.open("rb") as stream:
+        model_file.checked(mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ))
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     try:
         checked = ModelRecord.model_validate(

@@ -154,8 +154,9 @@ def _wrapped(
     limits: Limits,
     root: str,
 ) -> list[str]:
-    shown = [*_SYSTEM, *(str(path) for path in readable)]
-    shown = [path for path in shown if os.path.lexists(path)]
+    # What a link leads to must be there, too.
+    asked = dict.fromkeys(name for path in readable for name in (str(path), str(path.resolve())))
+    shown = [path for path in [*_SYSTEM, *asked] if os.path.lexists(path)]
     rlimits = {
         "RLIMIT_AS": limits.memory_bytes,
         "RLIMIT_CPU": limits.seconds,
@@ -181,7 +182,7 @@ def _wrapped(
         return inner
     # The program that gives up the last rights runs within, on this interpreter.
     ours = [sys.prefix, sys.base_prefix, program]
-    return ["bwrap", *_bubblewrap([*shown, *ours], str(scratch)), *inner]
+    return [shutil.which("bwrap") or "bwrap", *_bubblewrap([*shown, *ours], str(scratch)), *inner]
 
 
 def _bubblewrap(shown: Sequence[str], scratch: str) -> list[str]:

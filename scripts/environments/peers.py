@@ -1,4 +1,4 @@
-"""The environment of what tests compare with and no user needs: .venv-peers, with PyTorch.
+"""The environment of what tests compare with and no user needs: .venv-peers, with PyTorch and onnxruntime.
 
 It stands apart from the locks, which pin what the service runs on: PyTorch's wheels come in builds for
 processors that one list of hashes does not cover. Where pip is led to its CPU build (a folder of wheels or
@@ -15,7 +15,7 @@ from pathlib import Path
 from environments import stamp
 from environments.steps import announce, pip, run
 
-REQUIREMENTS = ("torch==2.13.0", "numpy==2.4.6")
+REQUIREMENTS = ("torch==2.13.0", "numpy==2.4.6", "onnx==1.23.2", "onnxruntime==1.32.0")
 
 
 def make(root: Path) -> Path:

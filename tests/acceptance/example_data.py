@@ -3,6 +3,7 @@
 import csv
 import gzip
 import struct
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,14 @@ def digits(find: Find, folder: Path, rows: int | None) -> list[Path]:
 def shapes_with_boxes(find: Find, folder: Path, rows: int | None) -> list[Path]:
     shapes.write(folder / "shapes.zip")
     return [folder / "shapes.zip"]
+
+
+def shapes_in_folders(seed: int) -> Make:
+    def make(find: Find, folder: Path, rows: int | None) -> list[Path]:
+        shapes.write(folder / f"shapes_{seed}.zip", folders=True, seed=seed)
+        return [folder / f"shapes_{seed}.zip"]
+
+    return make
 
 
 def mnist(find: Find, folder: Path, rows: int | None) -> list[Path]:
@@ -113,6 +122,8 @@ EXAMPLES: dict[str, tuple[str, Make]] = {
     "mnist_conv.json": ("mnist.json", mnist),
     "mnist_autoencoder.json": ("mnist.json", mnist),
     "shapes_detector.json": ("shapes_boxes.json", shapes_with_boxes),
+    "shapes_base.json": ("shapes_folders.json", shapes_in_folders(1)),
+    "shapes_transfer.json": ("shapes_folders.json", shapes_in_folders(2)),
     "adult_dense.json": ("adult.json", ADULT),
     "adult_balanced.json": ("adult.json", ADULT),
     "credit_class_weights.json": ("credit.json", tables("german.csv")),
@@ -134,7 +145,27 @@ EXAMPLES: dict[str, tuple[str, Make]] = {
 def ready_to_submit(
     client: Client, name: str, find: Find, folder: Path, rows: int | None = None
 ) -> dict[str, Any]:
-    """An example that names its data set, uploaded whole or as about ``rows`` rows a file."""
+    """An example that names its data set, uploaded whole or as about ``rows`` rows a file.
+
+    Where it builds on another model, that is what ``shapes_base.json`` has trained before.
+    """
     options, make = EXAMPLES[name]
     dataset = client.datasets.add(*make(find, folder, rows), **example(f"options/{options}"))
-    return example(name) | {"dataset": dataset["id"]}
+    spec: dict[str, Any] = example(name) | {"dataset": dataset["id"]}
+    if "model" in spec.get("recipe", {}):
+        spec["recipe"]["model"] = model_of_shapes(client, find, folder)
+    return spec
+
+
+def model_of_shapes(client: Client, find: Find, folder: Path) -> str:
+    """The id of a base model that has learned other shapes."""
+    job = client.jobs.submit(ready_to_submit(client, "shapes_base.json", find, folder))
+    assert client.jobs.wait(job["id"], timeout=300)["status"] == "succeeded"
+    made = client.request("POST", "/v1/models", json={"job": job["id"]}).json()
+    deadline = time.monotonic() + 60
+    while made["status"] == "importing":
+        assert time.monotonic() < deadline, "the model was not imported"
+        time.sleep(0.1)
+        made = client.request("GET", f"/v1/models/{made['id']}").json()
+    assert made["status"] == "ready", made["detail"]
+    return str(made["id"])

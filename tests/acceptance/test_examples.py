@@ -106,6 +106,13 @@ def test_a_detector_finds_shapes(client: Client, tmp_path: Path, test_data: Call
         assert client.jobs.artifact(job["id"], name).startswith(b"\x89PNG"), name
 
 
+def test_what_was_learned_of_shapes_tells_other_ones(
+    client: Client, tmp_path: Path, test_data: Callable[[str], Path]
+) -> None:
+    spec = ready_to_submit(client, "shapes_transfer.json", test_data, tmp_path)
+    assert finished(client, spec)["classification_error"] <= 0.1
+
+
 @pytest.mark.parametrize("name", ["emotions_multilabel.json", "yeast_multilabel.json"])
 def test_several_labels_are_told(
     client: Client, tmp_path: Path, test_data: Callable[[str], Path], name: str

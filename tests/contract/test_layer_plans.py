@@ -186,7 +186,8 @@ ROWS += [replace(row, axis="in0") for row in ROWS if row.axis is None]
 
 
 def test_every_layer_has_a_row() -> None:
-    assert {row.type for row in ROWS} == {part.name for part in layers}
+    # What is part of a base model has tests of its own, in integration/test_pretrained.py.
+    assert {row.type for row in ROWS} == {part.name for part in layers if "base" not in part.facts}
 
 
 @pytest.fixture(scope="module")

@@ -15,6 +15,7 @@ from jobs.dataset import load_schema
 from jobs.recipes import expand, field_faults, values_of
 from jobs.spec import normalise
 from tests.trainer_runs import Sequences, Workshop
+from trainer.layout import write_json
 from trainer.parts import recipes
 
 PAGE = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")
@@ -24,6 +25,20 @@ PAIRS = [
         r"```json\n([^`]*)```\n\n```json expansion\n([^`]*)```", PAGE, re.DOTALL
     )
 ]
+
+MODEL = {
+    "id": "mdl_0123456789abcdef01234567",
+    "name": "SqueezeNet",
+    "status": "ready",
+    "created_at": "2026-01-01T00:00:00Z",
+    "source": {"format": "cntk", "size": 1, "sha256": "0" * 64},
+    "sha256": "0" * 64,
+    "preprocessing": {"shift": [104.0, 117.0, 123.0], "scale": 1.0, "channel_order": "bgr"},
+    "inputs": [{"name": "features", "shape": [3, 16, 16]}],
+    "outputs": ["fire9"],
+    "nodes": [{"name": "fire9", "op": "ReLU", "shape": [3, 16, 16], "inputs": ["features"], "parameters": 0}],
+}
+"""The base model that the page names, as far as an expansion looks at it."""
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +76,12 @@ def workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
         "box_class": Sequences(np.arange(boxed.sum()) % 3, boxed),
         "proposals": Sequences(random.uniform(0, 28, size=(400, 4)), np.full(40, 10)),
     }
+    columns |= {
+        "photo": random.integers(0, 256, size=(40, 3, 16, 16)).astype(np.uint8),
+        "animal": turns,
+    }
     workshop.dataset("page", columns, {"train": np.arange(40)})
+    write_json(workshop.volume.model(MODEL["id"]).record, MODEL)
     return workshop
 
 

@@ -11,13 +11,13 @@ import sys
 import numpy as np
 
 from trainer.columns import Padded
-from trainer.engine import C
+from trainer.engine import C, take_a_first_step
 from trainer.model import value
 
 
 def padded(rows):
     lengths = np.array([len(row) for row in rows])
-    values = np.zeros((len(rows), lengths.max()), dtype=np.float32)
+    values = np.zeros((len(rows), lengths.max()) + np.shape(rows[0][0]), dtype=np.float32)
     for number, row in enumerate(rows):
         values[number, : len(row)] = row
     return Padded(values, lengths)
@@ -36,4 +36,5 @@ def outputs(document):
 
 if __name__ == "__main__":
     C.logging.set_trace_level(C.logging.TraceLevel.Error)
+    take_a_first_step()
     json.dump(outputs(json.load(sys.stdin)), sys.stdout)

@@ -11,6 +11,7 @@ import numpy as np  # noqa: E402
 
 from trainer import dictionary, model_file  # noqa: E402
 from trainer.engine import C, take_a_first_step, use_threads  # noqa: E402
+from trainer.importing import take  # noqa: E402
 
 
 class Twice(C.ops.functions.UserFunction):
@@ -86,6 +87,15 @@ def outputs(path, shape, onnx=False, rows=2):
     return [network.eval({one: values[row : row + 1]}).ravel().tolist() for row in range(rows)]
 
 
+def imported(path, folder, shape):
+    """Outputs of an ONNX file once it is imported; a text that says why it is not."""
+    try:
+        take(Path(path), "onnx", Path(folder))
+    except model_file.RefusedModel as error:
+        return str(error)
+    return outputs(str(Path(folder) / "model.dnn"), shape)
+
+
 def facts(path):
     network = C.load_model(path)
     return {
@@ -97,16 +107,6 @@ def facts(path):
 
 use_threads(1)
 take_a_first_step()
-answers = []
-for row in json.load(sys.stdin):
-    action = {
-        "small": small,
-        "free": free,
-        "recurrent": recurrent,
-        "craft": craft,
-        "load": load,
-        "outputs": outputs,
-    }
-    action["facts"] = facts
-    answers.append(action[row.pop("do")](**row))
-json.dump(answers, sys.stdout)
+known = (small, free, recurrent, craft, load, outputs, imported, facts)
+actions = {action.__name__: action for action in known}
+json.dump([actions[row.pop("do")](**row) for row in json.load(sys.stdin)], sys.stdout)

@@ -422,7 +422,7 @@ def test_gradient_of_roi_pooling_goes_to_the_largest_of_each_cell(
 
 def test_every_layer_has_a_row() -> None:
     tested = {layer["type"] for layer, _, _ in ROWS + SEQUENCES} | {"roi_pooling"}
-    assert tested == {part.name for part in layers}
+    assert tested == {part.name for part in layers if "base" not in part.facts}
 
 
 def feed(shapes: list[tuple[int, ...]]) -> dict[str, np.ndarray]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from jobs.models import load_model
@@ -89,6 +91,20 @@ def test_what_was_brought_before_is_found_again(place: Importing, models: Path) 
     assert listed["items"][0]["nodes"] == []
     rest = place.client.get("/v1/models", params={"page_token": listed["next_page_token"]}).json()
     assert [record["id"] for record in rest["items"]] == [first.json()["id"]]
+
+
+def test_a_request_with_a_key_is_done_once(place: Importing, models: Path) -> None:
+    def send(**options: Any) -> httpx.Response:
+        return place.client.post(
+            "/v1/models",
+            files={"file": ("small.model", (models / "small.model").read_bytes())},
+            data={"options": json.dumps(options)},
+            headers={"Idempotency-Key": "one"},
+        )
+
+    first, again, other = send(name="a"), send(name="a"), send(name="b")
+    assert [first.status_code, again.status_code, other.status_code] == [202, 202, 422]
+    assert again.json()["id"] == first.json()["id"]
 
 
 def test_a_deleted_model_is_gone(place: Importing, models: Path) -> None:

@@ -64,7 +64,7 @@ def transfer_classifier(
     cut = {} if feature_node is None else {"first": feature_node}
     stack.put("base", "pretrained", model=model, last=last_hidden_node, freeze=freeze, **cut)
     if len(base.nodes.get(last_hidden_node, ())) > 1 and pooling != "none":
-        stack.put("features", "global_%s_pooling" % pooling)
+        stack.put("pooled", "global_%s_pooling" % pooling)
     if dropout:
         stack.put("dropped_features", "dropout", rate=dropout)
     stack.hidden(hidden, {"type": "relu"}, dropout)
