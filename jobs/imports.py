@@ -20,6 +20,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from jobs import checkpoints
+from jobs.backlog import IMPORTS
 from jobs.connection import reaching_redis
 from jobs.errors import Conflict, Fault, InvalidInput, NotFound
 from jobs.features import forget
@@ -27,7 +28,7 @@ from jobs.ids import is_job_id
 from jobs.models import ModelRecord, ModelSource, ModelStatus, Preprocessing, load_record
 from jobs.queue import TokenQueue
 from jobs.spec_models import structural_faults
-from jobs.store import IMPORTS, Store
+from jobs.store import Store
 from trainer.layout import ModelDirectory, Volume, fsync_folder, read_json, write_json
 
 CONVERSION = 1
@@ -209,12 +210,11 @@ def done(model_id: str, store: Store) -> None:
         pipe.execute()
 
 
-def requeue(store: Store, queue: TokenQueue, volume: Volume) -> int:
-    """Queue every import that the volume has and Redis has not: it was lost. How many were looked at."""
-    waiting = [record for record in models(volume) if record.status is ModelStatus.IMPORTING]
-    for record in waiting:
-        enqueue(record.id, store, queue)
-    return len(waiting)
+def requeue(store: Store, queue: TokenQueue, volume: Volume) -> None:
+    """Queue every import that the volume has and Redis has not: it was lost."""
+    for record in models(volume):
+        if record.status is ModelStatus.IMPORTING:
+            enqueue(record.id, store, queue)
 
 
 def models(volume: Volume) -> list[ModelRecord]:

@@ -76,7 +76,7 @@ class ModelNode(_Strict):
     """Numbers in the trainable parameters that the node itself takes in."""
     attributes: dict[str, Any] = {}
     """What it takes, besides the shapes of ``inputs``, to tell the shape for another size of the
-    model's input (trainer/importing.py lists them by operation)."""
+    model's input (docs/models.md names them)."""
 
 
 class ModelRecord(_Strict):
@@ -94,7 +94,7 @@ class ModelRecord(_Strict):
     preprocessing: Preprocessing | None = None
     """None: the model takes stored values as they are."""
     sandbox: str | None = None
-    """What held the process that opened the upload; None for a job's model, which is our own."""
+    """What held the process that opened it; None until then."""
     sha256: str | None = None
     """Of model.dnn."""
     inputs: list[ModelInput] = []

@@ -5,13 +5,14 @@ Every step is guarded by the store, so any number of processes may do this at an
 
 from __future__ import annotations
 
+from jobs.backlog import IMPORTS
 from jobs.crash import after_crash
 from jobs.journal import journal
 from jobs.queue import TokenQueue
 from jobs.record import Record
 from jobs.settings import Settings
 from jobs.states import Reason, State
-from jobs.store import IMPORTS, Refused, Store
+from jobs.store import Refused, Store
 
 
 def reconcile(store: Store, queue: TokenQueue, settings: Settings) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -11,7 +11,7 @@ from jobs.base_shapes import Base
 from jobs.dataset import DatasetSchema
 from jobs.errors import Fault
 from trainer.parts import PlanError, layers, learners
-from trainer.parts.regions import REGIONS
+from trainer.parts.regions import AXIS, REGIONS
 
 BASE_MEMORY = 85 * 1024**2
 """An imported trainer before it builds anything, in bytes (measured)."""
@@ -234,29 +234,32 @@ def fed(spec: Mapping[str, Any], schema: DatasetSchema) -> dict[str, int]:
     return found
 
 
-def steps(axis: str | None, schema: DatasetSchema) -> float:
-    """How many values a row has along an axis, on average."""
-    return 1.0 if axis is None else schema.fields[axis].count / max(schema.rows, 1)
+Steps = Callable[[str | None], float]
+"""How many values a row has along an axis; None: one."""
+
+
+def numbers(spec: Mapping[str, Any], planned: Plan, schema: DatasetSchema, steps: Steps) -> float:
+    """How many numbers CNTK holds of a row: what is fed, and what the layers make of it."""
+    nodes = [planned.nodes[layer.name] for layer in planned.layers]
+    made = sum(prod(node.shape) * steps(node.axis) for node in nodes)
+    return made + sum(count * steps(schema.fields[name].axis) for name, count in fed(spec, schema).items())
 
 
 def estimate(spec: Mapping[str, Any], planned: Plan, schema: DatasetSchema) -> dict[str, Any]:
     """What a job will take: parameters, bytes of memory and of one checkpoint, and its layers."""
+
+    def average(axis: str | None) -> float:
+        return 1.0 if axis is None else schema.fields[axis].count / max(schema.rows, 1)
+
+    def evaluated(axis: str | None) -> float:
+        return float(schema.fields[AXIS].max_length or 0) if axis == AXIS else average(axis)
+
     weights = 4 * planned.parameters
     state = learners[spec["learner"]["type"]].facts["state"]
-    activations = (
-        4
-        * spec["training"]["minibatch_size"]
-        * (
-            sum(
-                prod(planned.nodes[layer.name].shape) * steps(planned.nodes[layer.name].axis, schema)
-                for layer in planned.layers
-            )
-            + sum(
-                numbers * steps(schema.fields[name].axis, schema)
-                for name, numbers in fed(spec, schema).items()
-            )
-        )
-    )
+    activations = 4 * spec["training"]["minibatch_size"] * numbers(spec, planned, schema, average)
+    if spec["regions"] is not None:
+        # Of an image that is evaluated, all proposals are looked at, not a choice as in training.
+        activations = max(activations, 4 * numbers(spec, planned, schema, evaluated))
     return {
         "parameters": planned.parameters,
         # As measured at the peak, which is while saving: three times weights and learner state (the gradient

@@ -23,21 +23,20 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
-from pathlib import Path
 from typing import Any, cast
 
-from redis import Redis, WatchError
+from redis import WatchError
 from redis.client import Pipeline
 
+from jobs.backlog import Backlog
 from jobs.connection import connect, reaching_redis
 from jobs.errors import Conflict, JobsError, NotFound
 from jobs.record import Kind, Record, hash_fields
+from jobs.scripts import pairs
 from jobs.settings import Settings
 from jobs.states import TERMINAL, Reason, State, allowed
+from jobs.streams import Streams
 
-_LUA = Path(__file__).parent / "lua"
-IMPORTS = "cj:imports"
-"""Index of the models to be imported, by the time of their token or of their worker's last beat."""
 _DELETION_SECONDS = 60
 """A deletion that died half-way stops blocking submissions after this long."""
 
@@ -70,48 +69,13 @@ class Page:
     next_after: str | None
 
 
-@dataclass(frozen=True)
-class StreamedEvent:
-    """One durable event as the stream holds it. ``time`` in Unix milliseconds."""
-
-    seq: int
-    time: int
-    attempt: int
-    data: dict[str, Any]
-
-
-class Store:
+class Store(Backlog, Streams):
     """All reads and changes of records. Raises Unavailable where Redis cannot be reached."""
-
-    def __init__(self, client: Redis) -> None:
-        self.client = client
-        common = (_LUA / "common.lua").read_text(encoding="utf-8")
-        self._scripts = {
-            path.stem: client.register_script(common + path.read_text(encoding="utf-8"))
-            for path in _LUA.glob("*.lua")
-            if path.stem != "common"
-        }
 
     @classmethod
     def open(cls, settings: Settings) -> Store:
         """A store on the settings' server. Connects with the first command, not here."""
         return cls(connect(settings.effective_redis_url))
-
-    def ping(self) -> None:
-        """Raise Unavailable unless Redis answers."""
-        with reaching_redis():
-            self.client.ping()
-
-    def now_ms(self) -> int:
-        """Unix milliseconds by Redis' clock, which every time in a record comes from."""
-        with reaching_redis():
-            seconds, micros = self.client.time()
-        return seconds * 1000 + micros // 1000
-
-    def uptime_seconds(self) -> int:
-        """How long the server has been up."""
-        with reaching_redis():
-            return int(self.client.info("server")["uptime_in_seconds"])
 
     # Reading
 
@@ -139,14 +103,8 @@ class Store:
         with reaching_redis():
             top = f"({after}" if after else "+"
             ids = cast(list[str], self.client.zrevrangebylex(index, top, "-", start=0, num=limit + 1))
-            records = self._many(ids[:limit])
+            records = self.many(ids[:limit])
         return Page(records, ids[limit - 1] if len(ids) > limit else None)
-
-    def _many(self, ids: Sequence[str]) -> list[Record]:
-        with self.client.pipeline(transaction=False) as pipe:
-            for job_id in ids:
-                pipe.hgetall(f"cj:job:{job_id}")
-            return [Record.from_hash(fields) for fields in pipe.execute() if fields]
 
     def counts(self) -> dict[State, int]:
         """How many jobs are in each state."""
@@ -227,7 +185,7 @@ class Store:
                 flat = pipe.execute()[-1]
             except WatchError:
                 raise Conflict(f"data set {dataset!r} is being deleted") from None
-        return Record.from_hash(_pairs(flat)) if flat else None
+        return Record.from_hash(pairs(flat)) if flat else None
 
     @contextmanager
     def deleting_dataset(self, dataset_id: str) -> Iterator[None]:
@@ -274,7 +232,7 @@ class Store:
         ``last_attempt`` and ``floor`` are the highest attempt and event on the volume, ``token`` the
         job whose token was taken for this one.
         """
-        return self._change(
+        return self.change(
             "claim",
             id=job_id,
             worker=worker,
@@ -283,17 +241,6 @@ class Store:
             floor=floor,
             **({"token": token} if token else {}),
         )
-
-    def ready(self, worker_class: str | None, limit: int = 20) -> list[str]:
-        """The jobs of a class that wait for a worker, in the order of their turns."""
-        with reaching_redis():
-            return cast(list[str], self.client.zrange(_of_class("cj:ready", worker_class), 0, limit - 1))
-
-    def worker_classes(self) -> dict[str, dict[str, list[str]]]:
-        """What each class of jobs requires of a worker."""
-        with reaching_redis():
-            found = cast(dict[str, str], self.client.hgetall("cj:classes"))
-        return {name: json.loads(text) for name, text in found.items()}
 
     def renew(self, job_id: str, attempt: int, lease_seconds: float) -> Hold:
         """Extend the lease of one's own attempt, and learn whether to go on."""
@@ -316,7 +263,7 @@ class Store:
         ``training``: the first minibatch is among them. Raises Refused where the attempt
         is not the caller's any more.
         """
-        changed = self._change(
+        changed = self.change(
             "report",
             id=job_id,
             attempt=attempt,
@@ -355,7 +302,7 @@ class Store:
         elsewhere = target is State.RUNNING or record.state is State.FAILED
         if elsewhere or not allowed(record.state, target, reason):
             raise ValueError(f"{record.state} -> {target} ({reason}) is no transition of this method")
-        changed = self._change(
+        changed = self.change(
             "transition",
             id=record.id,
             **{"from": record.state.value},
@@ -391,119 +338,12 @@ class Store:
         return self._steer("resume", job_id, TERMINAL)
 
     def _steer(self, script: str, job_id: str, too_late: Collection[State], **ask: Any) -> Record:
-        record = self._change(script, id=job_id, **ask)
+        record = self.change(script, id=job_id, **ask)
         if record is None:
             raise NotFound(f"there is no job {job_id!r}")
         if record.state in too_late:
             raise Conflict(f"job {job_id} has already ended: it {_ENDED[record.state]}")
         return record
 
-    # For the reconciler
-
-    def expired_leases(self) -> list[Record]:
-        """Running jobs whose lease has run out."""
-        now = self.now_ms()
-        with reaching_redis():
-            return self._many(cast(list[str], self.client.zrangebyscore("cj:leases", "-inf", now)))
-
-    def waiting_since_before(self, moment_ms: int, worker_class: str | None = None) -> list[tuple[str, int]]:
-        """Queued jobs of a class whose token was made before a moment, each with that time in ms."""
-        return self._since_before(_of_class("cj:waiting", worker_class), moment_ms)
-
-    def imports_since_before(self, moment_ms: int) -> list[tuple[str, int]]:
-        """Models to import whose token was made before a moment, each with that time in ms."""
-        return self._since_before(IMPORTS, moment_ms)
-
-    def _since_before(self, index: str, moment_ms: int) -> list[tuple[str, int]]:
-        with reaching_redis():
-            found = self.client.zrangebyscore(index, "-inf", f"({moment_ms}", withscores=True)
-        return [(job_id, int(score)) for job_id, score in cast(list[tuple[str, float]], found)]
-
-    def note_new_token(self, waiting: str, seen_ms: int, index: str | None = None) -> bool:
-        """Whether the caller is the one to give what waits its new token: a job, or a model in ``index``."""
-        ask = {"id": waiting, "seen_ms": seen_ms} | ({"index": index} if index else {})
-        with reaching_redis():
-            return bool(self.run("retoken", ask))
-
-    def settle_dependencies(self) -> list[str]:
-        """Let go, or fail, the jobs that waited for one that has ended; those that need a token now."""
-        freed = []
-        with reaching_redis():
-            for dependency in sorted(cast(set[str], self.client.smembers("cj:settled"))):
-                waiting = sorted(cast(set[str], self.client.smembers(f"cj:after:{dependency}")))
-                freed += [job for job in waiting if self.run("after", {"id": job, "dep": dependency})]
-                if not waiting:
-                    self.client.srem("cj:settled", dependency)
-        return freed
-
-    def due(self) -> list[str]:
-        """Queued jobs that have waited long enough for their next attempt, and have no token."""
-        now = self.now_ms()
-        with reaching_redis():
-            return cast(list[str], self.client.zrangebyscore("cj:delayed", "-inf", now))
-
-    def fail_overdue(self) -> list[Record]:
-        """Fail the queued jobs that have waited for longer than they may; those that this call failed."""
-        now = self.now_ms()
-        with reaching_redis():
-            late = cast(list[str], self.client.zrangebyscore("cj:overdue", "-inf", now))
-        return [record for job_id in late if (record := self._change("overdue", id=job_id))]
-
-    def note_due(self, job_id: str) -> bool:
-        """Let a job that has waited be claimed; whether the caller is the one to give it a token."""
-        with reaching_redis():
-            return bool(self.run("due", {"id": job_id}))
-
-    # The stream of durable events
-
-    def events_after(self, job_id: str, seq: int) -> list[StreamedEvent]:
-        """Events in the stream with a greater sequence number."""
-        with reaching_redis():
-            found = self.client.xrange(f"cj:events:{job_id}", min=f"({seq}-0", max="+")
-        return [
-            StreamedEvent(
-                int(entry.partition("-")[0]),
-                int(fields["time"]),
-                int(fields["attempt"]),
-                json.loads(fields["data"]),
-            )
-            for entry, fields in cast(list[tuple[str, dict[str, str]]], found)
-        ]
-
-    def forget_events(self, job_id: str, up_to: int) -> None:
-        """Drop events from the stream that are safe on the volume."""
-        with reaching_redis():
-            self.client.xtrim(f"cj:events:{job_id}", minid=f"{up_to + 1}-0", approximate=False)
-
-    def unjournaled(self) -> list[str]:
-        """Ended jobs that may still have events in their stream."""
-        with reaching_redis():
-            return sorted(cast(set[str], self.client.smembers("cj:unjournaled")))
-
-    def note_journaled(self, job_id: str, up_to: int | None) -> None:
-        """An ended job's events are on the volume up to that number: its stream goes, if that is all.
-
-        None where there is no run directory: then nothing can be kept.
-        """
-        with reaching_redis():
-            self.run("journaled", {"id": job_id} | ({} if up_to is None else {"seq": up_to}))
-
-    def _change(self, script: str, **ask: Any) -> Record | None:
-        with reaching_redis():
-            flat = self.run(script, ask)
-        return Record.from_hash(_pairs(flat)) if flat else None
-
-    def run(self, script: str, ask: Mapping[str, Any], client: Redis | None = None) -> Any:
-        """The answer of one of the scripts in jobs/lua to ``ask``, or its place in a pipeline."""
-        return self._scripts[script](args=[json.dumps(ask)], client=client)
-
 
 _ENDED = {State.SUCCEEDED: "succeeded", State.FAILED: "failed", State.CANCELLED: "was cancelled"}
-
-
-def _of_class(name: str, worker_class: str | None) -> str:
-    return f"{name}:{worker_class}" if worker_class else name
-
-
-def _pairs(flat: Sequence[str]) -> dict[str, str]:
-    return dict(zip(flat[::2], flat[1::2], strict=True))

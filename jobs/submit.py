@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -102,7 +103,9 @@ def enqueue(
     except BaseException:
         shutil.rmtree(run.path, ignore_errors=True)
         raise
-    note_accepted(run, made, claim)
+    # The job is queued, whatever becomes of this: only a loss of Redis would ask for it.
+    with suppress(OSError):
+        note_accepted(run, made, claim)
     return made
 
 

@@ -56,6 +56,8 @@ def embedded(settings: Settings, log: Path, lock: int) -> Child:
     argv += ["--dir", str(folder), "--pidfile", str(folder / "valkey.pid"), "--daemonize", "no"]
     argv += ["--appendonly", "yes", "--appendfsync", "everysec", "--save", ""]
     argv += ["--maxmemory-policy", "noeviction"]
+    # A record's figures are longer than the 64 bytes above which a hash would take half as much again.
+    argv += ["--hash-max-listpack-value", "4096"]
     # The server refuses to start under a locale that the machine lacks, as a remote login may bring.
     environment = {"PATH": os.defpath, "LC_ALL": "C"}
     return Child(

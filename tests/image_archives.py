@@ -33,7 +33,8 @@ def zipped(files: Mapping[str, bytes | str], method: int = zipfile.ZIP_STORED) -
     stream = io.BytesIO()
     with zipfile.ZipFile(stream, "w", method) as archive:
         for name, data in files.items():
-            archive.writestr(name, data)
+            # Without the present time in it, the same files are the same bytes.
+            archive.writestr(zipfile.ZipInfo(name), data, method)
     return stream.getvalue()
 
 

@@ -41,7 +41,9 @@ def with_regions(spec: Mapping[str, Any], schema: DatasetSchema) -> DatasetSchem
     if rules is None or found is None or found.classes is None:
         return schema
     count = round(schema.rows * average_count(rules, schema))
-    made = {name: FieldSchema(**about) for name, about in fields_of(found.classes, count).items()}
+    proposals = schema.fields.get(rules["proposals"] or "")
+    longest = min((proposals and proposals.max_length) or 1, rules["proposals_per_image"])
+    made = {name: FieldSchema(**about) for name, about in fields_of(found.classes, count, longest).items()}
     return schema.model_copy(update={"fields": {**schema.fields, **made}})
 
 

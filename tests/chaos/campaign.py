@@ -213,7 +213,11 @@ def _measure(report: Report, jobs: list[Job], volume: Volume) -> None:
     for struck in report.strikes:
         for trainer in struck.trainers:
             job, pid = trainer.job, trainer.pid
-            if struck.kind not in _TAKES_TRAINERS or struck.pid not in trainer.line or pid not in pids[job]:
+            if (
+                struck.kind not in _TAKES_TRAINERS
+                or struck.pid not in trainer.line
+                or pid not in pids.get(job, {})
+            ):
                 continue
             later = [moment for moment in first[job] if moment > struck.at]
             # Another fault on the way would be counted with this one.

@@ -10,7 +10,7 @@ from typing import Any
 
 from client import Client
 from client.documents import Job
-from jobs.states import State, allowed
+from jobs.states import TERMINAL, Reason, State, allowed
 from tests.chaos.processes import Processes
 from trainer.checkpoints import BrokenCheckpoint, verify
 from trainer.layout import AttemptDirectory, RunDirectory, Volume
@@ -130,15 +130,13 @@ def disordered(jobs: list[Job], client: Client) -> Iterator[str]:
             if event["type"] not in _STATES:
                 continue
             target = State(event["type"])
-            if not any(allowed(state, target, reason) for reason in _reasons(event)):
+            # A record made anew begins again, whatever the lost one said last.
+            before = None if event["reason"] == Reason.RECOVERED and state not in TERMINAL else state
+            if not allowed(before, target, event["reason"]) or not isinstance(event["detail"], str):
                 yield f"{job['id']}: event {event['seq']} leads from {state} to {target} ({event})"
             state = target
         if state is None or state.value != job["status"]:
             yield f"{job['id']}: is {job['status']}, and its last event says {state}"
-
-
-def _reasons(event: Mapping[str, Any]) -> list[Any]:
-    return [event.get("reason")]
 
 
 def _gaps(numbers: list[int]) -> str:

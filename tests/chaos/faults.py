@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
+import redis
 
 from tests.chaos.processes import Processes, Trainer
 from tests.running_service import RunningService
@@ -125,6 +126,20 @@ def kill_server(victim: Victim) -> int | None:
     return _signal(victim.component("server"), signal.SIGKILL)
 
 
+def empty_server(victim: Victim) -> int | None:
+    """Redis comes back without anything: what was acknowledged is on the volume alone."""
+    pid = victim.component("server")
+    if pid is None:
+        return None
+    socket = victim.home / "valkey" / "valkey.sock"
+    try:
+        with redis.Redis(unix_socket_path=str(socket), socket_timeout=5) as client:
+            client.flushall()
+    except redis.RedisError:
+        return None
+    return _signal(pid, signal.SIGKILL)
+
+
 def kill_everything(victim: Victim) -> int | None:
     """The supervisor and all its processes at once, as a power cut would; then the service is started."""
     old = victim.service.process.pid
@@ -193,6 +208,7 @@ KINDS = (
     Kind("worker killed", kill_worker, 3, takes_trainers=True),
     Kind("api killed", kill_api, 2),
     Kind("server killed", kill_server, 2),
+    Kind("server emptied", empty_server, 1),
     Kind("everything killed", kill_everything, 1, takes_trainers=True),
     Kind("trainer stopped", stop_trainer, 2),
     Kind("horse stopped", stop_horse, 2),

@@ -139,17 +139,23 @@ class Customer:
             return None
 
     def wait_for_all(self, limit: float) -> list[Job]:
-        """All jobs once each has ended; AssertionError with those that have not after ``limit`` seconds."""
+        """All jobs once each has ended and all that were acknowledged are there (or will never be).
+
+        AssertionError with those that have not ended after ``limit`` seconds.
+        """
         deadline = time.monotonic() + limit
         found: list[Job] | None = None
         while time.monotonic() < deadline:
             found = self.jobs()
-            if found is not None and not list(unfinished(found)):
+            there = {job["id"] for job in found or []}
+            if found is not None and not list(unfinished(found)) and self.accepted.keys() <= there:
                 return found
             self.resume_all(found or [])
             time.sleep(0.2)
         waiting = [f"{job['id']} {job['status']} ({job['reason']})" for job in unfinished(found or [])]
-        raise AssertionError(f"after {limit:.0f} s these have not ended: {waiting}")
+        if found is None or waiting:
+            raise AssertionError(f"after {limit:.0f} s these have not ended: {waiting}")
+        return found
 
 
 def unfinished(jobs: list[Job]) -> Iterator[Job]:

@@ -13,7 +13,9 @@ from pycocotools.coco import COCO
 
 from tests.coco_evaluation import Evaluation
 from tests.drawn_shapes import CLASSES, SIDE, drawn
+from tests.integration.test_evaluate import Laboratory
 from tests.trainer_runs import Workshop
+from tests.valkey_server import ValkeyServer
 from trainer.layout import RunDirectory, read_json
 
 IMAGES, TRAIN = 60, 40
@@ -195,3 +197,26 @@ def test_images_on_which_nothing_is_annotated(workshop, columns):
     with np.load(run.detections) as found:
         assert found["true"].shape == (0, 7)
         assert np.isnan(found["averages"]).all()
+
+
+def test_on_images_that_nobody_annotated(workshop, columns, valkey: ValkeyServer):
+    """Detections are told as before, and nothing of how good they are."""
+    name = workshop.dataset("known", columns, {"train": np.arange(TRAIN), "test": TEST})
+    document = spec(name)
+    document["training"] |= {"epochs": 2}
+    laboratory = Laboratory(workshop, valkey.url)
+    job_id = laboratory.trained(document)
+    bare = {name: columns[name] for name in ("image", "proposals", "placement")}
+    unknown = workshop.dataset("unknown", bare, {"train": np.arange(2), "test": TEST})
+    trained, evaluated = laboratory.run(job_id), laboratory.evaluated(job_id, dataset=unknown)
+    same = [(run.artifacts / "detections.json").read_bytes() for run in (trained, evaluated)]
+    assert same[0] == same[1]
+    report = read_json(evaluated.report)["heads"]["scores"]
+    assert report["detail"] == "the data set lacks the boxes: predictions only"
+    assert report["detections"] == read_json(trained.report)["heads"]["scores"]["detections"] > 0
+    assert "map_50" not in report
+    line = json.loads((evaluated.artifacts / "predictions.jsonl").read_text().splitlines()[0])
+    assert set(line["scores"]) == {"predicted"}
+    with np.load(evaluated.detections) as found:
+        assert "true" not in found
+        assert len(found["image"]) == 12

@@ -86,12 +86,15 @@ def test_regions_are_fields_to_the_rest_of_the_spec(shop: Workshop) -> None:
     assert normalise(spec.document, shop.volume, shop.settings).document == spec.document
 
 
-def test_more_regions_take_more_memory(shop: Workshop) -> None:
-    few, many = (
-        normalise(plain(regions_per_image=count), shop.volume, shop.settings).estimate["memory_bytes"]
-        for count in (4, 400)
-    )
-    assert many > few
+@pytest.mark.parametrize("key", ["regions_per_image", "proposals_per_image"])
+def test_more_regions_take_more_memory(shop: Workshop, key: str) -> None:
+    """In training, and where all proposals of an image are looked at."""
+    found = []
+    for count in (4, 400):
+        document = changed(plain(**{"regions_per_image": 1, key: count}), "training/minibatch_size", 1)
+        estimate = normalise(document, shop.volume, shop.settings).estimate
+        found.append(estimate["memory_bytes"])
+    assert found[1] > found[0]
 
 
 @pytest.mark.parametrize(

@@ -33,7 +33,7 @@ class DatasetOfRegions:
         self.schema = dataset.schema
         self.fitted_schema = dataset.fitted_schema
         self.regions = Regions(dataset, rules, seed)
-        made = fields_of(self.regions.classes, 0)
+        made = fields_of(self.regions.classes, 0, 0)
         known = NAMES if self.regions.annotated else NAMES[:1]
         self.fields = dict(dataset.fields, **{name: made[name] for name in known})
         self.fitted = dict(dataset.fitted, **made)

@@ -15,8 +15,11 @@ BACKGROUND_CLASS = "background"
 NAMES = ("rois", "region_class", "region_targets", "region_weights")
 
 
-def fields_of(classes: List[str], count: int) -> Dict[str, Any]:
-    """The fields that a spec's regions make, as a schema describes fields; ``count`` is of all steps."""
+def fields_of(classes: List[str], count: int, longest: int) -> Dict[str, Any]:
+    """The fields that a spec's regions make, as a schema describes fields.
+
+    ``count`` is of all steps in training, ``longest`` that of an image which has most in evaluation.
+    """
     known = [BACKGROUND_CLASS] + list(classes)
     common = {
         "kind": "dense",
@@ -25,6 +28,7 @@ def fields_of(classes: List[str], count: int) -> Dict[str, Any]:
         "axis": AXIS,
         "files": {},
         "count": count,
+        "max_length": longest,
     }
     return OrderedDict(
         [
