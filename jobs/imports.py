@@ -23,6 +23,7 @@ from jobs import checkpoints
 from jobs.backlog import IMPORTS
 from jobs.connection import reaching_redis
 from jobs.errors import Conflict, Fault, InvalidInput, NotFound
+from jobs.features import forget
 from jobs.ids import is_job_id
 from jobs.models import ModelRecord, ModelSource, ModelStatus, Preprocessing, load_record
 from jobs.queue import TokenQueue
@@ -229,13 +230,15 @@ def models(volume: Volume) -> list[ModelRecord]:
 
 def remove(volume: Volume, model_id: str, folder: Path) -> None:
     """Delete a model by way of ``folder``; jobs that were submitted with it keep their own. NotFound."""
-    load_record(volume, model_id)
+    digest = load_record(volume, model_id).sha256
     try:
         volume.model(model_id).path.rename(folder / model_id)
     except FileNotFoundError:
         raise NotFound(f"there is no model {model_id!r}") from None
     fsync_folder(volume.models)
     shutil.rmtree(folder / model_id, ignore_errors=True)
+    if digest is not None:
+        forget(volume, model_sha256=digest)
 
 
 def _sha256(path: Path) -> str:

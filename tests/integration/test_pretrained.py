@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from jobs.errors import Conflict
+from jobs.imports import ModelOfJob, of_job
 from jobs.spec import normalise
 from tests.bases import PREPROCESSING, base_model
 from tests.integration.test_evaluate import Laboratory
@@ -300,3 +302,13 @@ def test_a_base_model_that_was_changed_is_not_trained_on(
     result = workshop.train(run)
     assert (result["outcome"], result["reason"]) == ("failed", "trainer_error")
     assert "SHA-256" in result["detail"]
+
+
+def test_a_checkpoint_behind_cached_features_is_no_base_model(
+    workshop: Workshop, dataset: str, model: str, valkey: ValkeyServer, tmp_path: Path
+) -> None:
+    """It lacks the network that made them; the finished model has it."""
+    job = Laboratory(workshop, valkey.url).trained(spec(dataset, model))
+    with pytest.raises(Conflict, match="the finished model is whole"):
+        of_job(ModelOfJob(job=job, checkpoint="latest"), workshop.volume, tmp_path)
+    assert of_job(ModelOfJob(job=job), workshop.volume, tmp_path).source.job == job

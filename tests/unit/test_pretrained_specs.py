@@ -10,6 +10,7 @@ import pytest
 
 from jobs.base_operations import shape_of
 from jobs.errors import InvalidInput
+from jobs.features import forget
 from jobs.models import ModelNode
 from jobs.spec import normalise
 from tests.trainer_runs import Workshop
@@ -276,3 +277,19 @@ def test_shape_of_an_operation(given: Any, inputs: list[tuple[int, ...]], shape:
 def test_what_does_not_fit_an_operation(given: Any, inputs: list[tuple[int, ...]]) -> None:
     with pytest.raises(PlanError):
         shape_of(ModelNode.model_validate(given), inputs, [(4, 7, 7)] * len(inputs))
+
+
+def test_features_go_with_their_data_set_and_with_their_model(shop: Workshop) -> None:
+    volume = shop.volume
+    for key, about in (
+        ("one", {"dataset": "ds_one", "models": ["a", "b"]}),
+        ("two", {"dataset": "ds_two", "models": ["b"]}),
+        ("three", {"dataset": "ds_two", "models": ["c"]}),
+    ):
+        write_json(volume.feature(key).about, about)
+        volume.feature(key).values.write_bytes(b"numbers")
+    volume.feature("half").path.mkdir()
+    assert forget(volume, dataset="ds_none") == 0
+    assert forget(volume, dataset="ds_one") == 1
+    assert forget(volume, model_sha256="b") == 1
+    assert sorted(path.name for path in volume.features.iterdir()) == ["half", "three"]
