@@ -114,6 +114,9 @@ class CheckpointRules(Strict):
     every_minibatches: int | None = Field(default=None, ge=1)
     keep_last: int = Field(default=2, ge=1)
     keep_best: int = Field(default=1, ge=0)
+    keep_bytes: int | None = Field(
+        default=None, ge=1, description="of all that are kept; the newest stays and pinned ones do, whatever"
+    )
 
 
 class Limits(Strict):

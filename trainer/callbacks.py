@@ -47,7 +47,7 @@ class LossSeries:
         self.stream.flush()
 
     def sync(self):
-        """Bring to the volume what was flushed: no checkpoint may know of steps whose losses are not there."""
+        """Bring what was flushed to the volume: no checkpoint may know of steps whose losses it lacks."""
         os.fsync(self.stream.fileno())
 
 

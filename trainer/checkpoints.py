@@ -152,19 +152,24 @@ class Checkpoints:
         return watched(self.spec["watch"], state.evaluation)
 
     def retire(self):
-        """Delete what neither keep_last, keep_best nor a pin holds."""
+        """Delete what neither keep_last, keep_best nor a pin holds, and what keep_bytes has no room for."""
         rules = self.spec["checkpoints"]
         published = self.run.published_checkpoints()
-        kept = set(published[-rules["keep_last"] :])
-        scores = []
-        for samples in published:
-            folder = self.run.checkpoint(samples)
-            if folder.pinned.exists():
-                kept.add(samples)
-            score = read_json(folder.manifest)["score"]
-            if score is not None:
-                scores.append((score if self.spec["watch"]["better"] == "lower" else -score, samples))
-        kept.update(samples for _, samples in sorted(scores)[: rules["keep_best"]])
+        manifests = {samples: read_json(self.run.checkpoint(samples).manifest) for samples in published}
+        pinned = [samples for samples in published if self.run.checkpoint(samples).pinned.exists()]
+        better = 1 if self.spec["watch"]["better"] == "lower" else -1
+        scores = [
+            (better * m["score"], samples) for samples, m in manifests.items() if m["score"] is not None
+        ]
+        best = [samples for _, samples in sorted(scores)[: rules["keep_best"]]]
+        # The newest stays whatever it takes: a job resumes from it. Then who was pinned, the best, the last.
+        wanted = published[-1:] + pinned + best + published[-rules["keep_last"] :][::-1]
+        kept, room = [], rules.get("keep_bytes")
+        for samples in OrderedDict.fromkeys(wanted):
+            size = sum(entry["size"] for entry in manifests[samples]["files"].values())
+            if room is None or size <= room or samples in pinned or samples == published[-1]:
+                kept.append(samples)
+                room = None if room is None else room - size
         for samples in published:
             if samples not in kept:
                 remove(self.run.checkpoint(samples))

@@ -207,6 +207,30 @@ def test_retention_keeps_last_best_and_pinned(workshop: Workshop, data: str) -> 
     assert set(run.published_checkpoints()) == {pinned, result["best"]["samples"], 11 * ROWS, 12 * ROWS}
 
 
+def test_retention_by_bytes_keeps_the_newest_and_the_best_before_others(
+    workshop: Workshop, data: str
+) -> None:
+    document = spec(data, "adam", "dropout", epochs=6)
+    document["checkpoints"] = {"every_epochs": 1, "keep_last": 5, "keep_best": 1}
+    size = checkpoint_bytes(workshop, "sized", document)
+    document["checkpoints"] |= {"keep_bytes": int(2.5 * size)}
+    run = workshop.job("by_bytes", document)
+    best = workshop.train(run)["best"]["samples"]
+    newest = 6 * ROWS
+    assert run.published_checkpoints() == sorted({best, newest} if best != newest else {5 * ROWS, newest})
+    document["checkpoints"] |= {"keep_bytes": 1}
+    run = workshop.job("too_large", document)
+    workshop.train(run)
+    assert run.published_checkpoints() == [newest]
+
+
+def checkpoint_bytes(workshop: Workshop, name: str, document: dict[str, Any]) -> int:
+    run = workshop.job(name, document)
+    workshop.train(run)
+    files = read_json(run.checkpoint(run.published_checkpoints()[-1]).manifest)["files"]
+    return sum(int(entry["size"]) for entry in files.values())
+
+
 def test_attempt_that_finds_the_training_done_only_reports(
     workshop: Workshop, data: str, undisturbed: tuple[RunDirectory, dict[str, Any]]
 ) -> None:
