@@ -13,6 +13,7 @@ from jobs.record import Record
 from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Refused, Store
+from jobs.workers import jobs_by_worker
 
 
 def reconcile(store: Store, queue: TokenQueue, settings: Settings) -> None:
@@ -48,8 +49,24 @@ def _expire_leases(store: Store, queue: TokenQueue, settings: Settings) -> None:
             _expire(store, queue, settings, record)
 
 
+def requeue_of(store: Store, queue: TokenQueue, settings: Settings, worker: str) -> None:
+    """Queue again what a worker ran whose supervising process was killed; for that worker alone to call."""
+    job_id = jobs_by_worker(store).get(worker)
+    if job_id is not None:
+        record = store.get(job_id)
+        if record.state is State.RUNNING and record.worker == worker:
+            detail = f"the process that supervised attempt {record.attempt} was killed"
+            _lose(store, queue, settings, record, detail, only_expired=False)
+
+
 def _expire(store: Store, queue: TokenQueue, settings: Settings, record: Record) -> None:
     detail = f"worker {record.worker} no longer renewed its lease of attempt {record.attempt}"
+    _lose(store, queue, settings, record, detail, only_expired=True)
+
+
+def _lose(
+    store: Store, queue: TokenQueue, settings: Settings, record: Record, detail: str, *, only_expired: bool
+) -> None:
     run = settings.volume.job(record.id)
     verdict = after_crash(record, run, Reason.WORKER_LOST, detail, settings)
     try:
@@ -59,7 +76,7 @@ def _expire(store: Store, queue: TokenQueue, settings: Settings, record: Record)
             verdict.reason,
             verdict.detail,
             fields=verdict.fields,
-            only_expired=True,
+            only_expired=only_expired,
             delay_s=verdict.delay_s,
         )
     except Refused:

@@ -71,6 +71,7 @@ def _work(settings: Settings, name: str, upkeep: Upkeep) -> None:
                 connect(settings.effective_redis_url, answer_timeout=ANSWER_SECONDS, text=False),
                 upkeep.between_passes,
                 lambda: upkeep.classes,
+                upkeep.supervisor_died,
             )
             # One class after the other, so that a long queue of one keeps none of the others waiting.
             worker.work(logging_level="ERROR", dequeue_strategy=DequeueStrategy.ROUND_ROBIN)

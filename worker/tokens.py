@@ -44,9 +44,10 @@ class TokenWorker(Worker):
         client: Redis,
         between_passes: threading.Lock,
         classes: Callable[[], Sequence[str | None]] = lambda: [None],
+        supervisor_died: Callable[[], None] = lambda: None,
     ) -> None:
         """``between_passes`` is held by the upkeep thread at work: no fork then. ``classes`` tells the
-        classes of jobs that this worker can take."""
+        classes of jobs that this worker can take; ``supervisor_died`` is called when a horse was killed."""
         # A worker that lost Redis for a while comes back under its old name.
         client.delete(self.redis_worker_namespace_prefix + name)
         super().__init__(
@@ -60,6 +61,7 @@ class TokenWorker(Worker):
         )
         self._between_passes = between_passes
         self._classes = classes
+        self._supervisor_died = supervisor_died
 
     @property
     def stopping(self) -> bool:
@@ -97,6 +99,9 @@ class TokenWorker(Worker):
         # Until the attempt listens; a stop is repeated every second.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
+
+    def handle_work_horse_killed(self, job: Job, retpid: Any, ret_val: Any, rusage: Any) -> None:
+        self._supervisor_died()
 
     def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
         # Called every second while the horse runs.

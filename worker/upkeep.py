@@ -8,7 +8,7 @@ import time
 
 from jobs.errors import Unavailable
 from jobs.queue import TokenQueue
-from jobs.reconcile import reconcile
+from jobs.reconcile import reconcile, requeue_of
 from jobs.rescan import rescan_if_lost
 from jobs.schedule import satisfied
 from jobs.settings import Settings
@@ -54,6 +54,15 @@ class Upkeep(threading.Thread):
                     renew_at = 0.0
                 except Exception:
                     log.exception("a pass of the reconciler failed; the next one tries again")
+
+    def supervisor_died(self) -> None:
+        """Have the job that this worker ran queued again at once, not when its lease has run out."""
+        with self.between_passes:
+            try:
+                requeue_of(self._store, self._queue, self._settings, self._entry.name)
+            except Unavailable:
+                # The lease of the attempt runs out meanwhile.
+                return
 
     def stop(self) -> None:
         """End the thread and take the worker off the list."""

@@ -102,6 +102,19 @@ def test_a_trainer_killed_goes_on_from_its_checkpoint(place: Workplace) -> None:
     assert "restored" in types(place, job_id)
 
 
+def test_a_job_whose_horse_was_killed_does_not_wait_for_its_lease(
+    tmp_path: Path, valkey: ValkeyServer
+) -> None:
+    with Workplace(tmp_path, valkey.url, lease_seconds=600) as place:
+        place.start_worker()
+        job_id = place.submit(**LONG).id
+        kill(parent_of(place.trainer_at_work(job_id, checkpoints=1)))
+        assert place.wait_for(job_id, State.SUCCEEDED).attempt == 2
+        assert_trained_once(place, job_id, 100)
+        [lost] = [event for event in read_events(place.run(job_id)) if event.get("reason") == "worker_lost"]
+        assert "supervised attempt 1 was killed" in lost["detail"]
+
+
 def test_a_horse_killed_takes_its_trainer_along(place: Workplace) -> None:
     place.start_worker()
     job_id = place.submit(**LONG).id
