@@ -33,6 +33,16 @@ class Backlog(Scripts):
         with reaching_redis():
             return self.many(cast(list[str], self.client.zrangebyscore("cj:leases", "-inf", now)))
 
+    def clamp(self, lease_seconds: float, delay_seconds: float) -> None:
+        """Bring leases, delays and times of tokens within reach that a clock set back has left far ahead.
+
+        A lease that is still renewed loses nothing, one that is not runs out within its time.
+        """
+        waiting = [_of_class("cj:waiting", worker_class) for worker_class in (None, *self.worker_classes())]
+        furthest = {"cj:leases": round(lease_seconds * 1000), "cj:delayed": round(delay_seconds * 1000)}
+        with reaching_redis():
+            self.run("clamp", {"furthest": furthest | dict.fromkeys([*waiting, IMPORTS], 0)})
+
     def waiting_since_before(self, moment_ms: int, worker_class: str | None = None) -> list[tuple[str, int]]:
         """Queued jobs of a class whose token was made before a moment, each with that time in ms."""
         return self._since_before(_of_class("cj:waiting", worker_class), moment_ms)

@@ -6,7 +6,7 @@ Every step is guarded by the store, so any number of processes may do this at an
 from __future__ import annotations
 
 from jobs.backlog import IMPORTS
-from jobs.crash import after_crash
+from jobs.crash import MOST_SECONDS, after_crash
 from jobs.journal import journal
 from jobs.queue import TokenQueue
 from jobs.record import Record
@@ -21,6 +21,7 @@ def reconcile(store: Store, queue: TokenQueue, settings: Settings) -> None:
 
     Raises Unavailable where Redis goes away; the next pass takes it up.
     """
+    store.clamp(settings.lease_seconds, MOST_SECONDS)
     # After a restart of Redis every lease looks old, though its holder is alive and about
     # to renew it.
     if store.uptime_seconds() > settings.lease_seconds:

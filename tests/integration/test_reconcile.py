@@ -58,10 +58,11 @@ def test_an_expired_lease_is_queued_again_once(place: Workplace) -> None:
     assert tokens(place) == 1
 
 
-def test_a_lease_that_holds_is_left_alone(place: Workplace) -> None:
-    record = claimed(place, place.submit().id, lease_seconds=60)
-    passes(place)
-    assert place.store.get(record.id) == record
+def test_a_lease_that_holds_is_left_alone(tmp_path: Path, valkey: ValkeyServer) -> None:
+    with Workplace(tmp_path, valkey.url, lease_seconds=60) as place:
+        record = claimed(place, place.submit().id, lease_seconds=60)
+        passes(place)
+        assert place.store.get(record.id) == record
 
 
 def test_attempts_that_get_nowhere_fail_the_job(place: Workplace) -> None:

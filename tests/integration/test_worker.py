@@ -115,6 +115,41 @@ def test_a_job_whose_horse_was_killed_does_not_wait_for_its_lease(
         assert "supervised attempt 1 was killed" in lost["detail"]
 
 
+HOUR_MS = 3_600_000
+
+
+def jump(place: Workplace, ms: int) -> None:
+    """Times in Redis as they look when the machine's clock has jumped: ahead by ``ms``, or back (below 0)."""
+    for index in ("cj:leases", "cj:delayed", "cj:waiting", "cj:ready"):
+        for job_id in place.store.client.zrange(index, 0, -1):
+            place.store.client.zincrby(index, -ms, job_id)
+
+
+@pytest.mark.parametrize("ms", [HOUR_MS, -HOUR_MS])
+def test_a_clock_that_jumps_costs_an_attempt_at_most(place: Workplace, ms: int) -> None:
+    place.start_worker()
+    place.start_worker()
+    running, waiting = (place.submit(**LONG).id for _ in range(2))
+    place.trainer_at_work(running, checkpoints=1)
+    jump(place, ms)
+    for job_id in (running, waiting):
+        place.wait_for(job_id, State.SUCCEEDED)
+        assert_trained_once(place, job_id, 100)
+
+
+def test_a_worker_lost_behind_a_clock_set_back_is_noticed_within_a_lease(place: Workplace) -> None:
+    worker = place.start_worker()
+    job_id = place.submit(**LONG).id
+    trainer = place.trainer_at_work(job_id, checkpoints=1)
+    kill(worker.pid)
+    place.wait_until(lambda: not alive(trainer))
+    jump(place, -HOUR_MS)
+    assert place.store.client.zscore("cj:leases", job_id) - place.store.now_ms() > HOUR_MS / 2
+    place.start_worker()
+    place.wait_for(job_id, State.SUCCEEDED)
+    assert_trained_once(place, job_id, 100)
+
+
 def test_a_horse_killed_takes_its_trainer_along(place: Workplace) -> None:
     place.start_worker()
     job_id = place.submit(**LONG).id
