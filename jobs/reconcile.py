@@ -38,8 +38,9 @@ def reconcile(store: Store, queue: TokenQueue, settings: Settings) -> None:
 
 
 def close_journal(store: Store, settings: Settings, job_id: str) -> None:
-    """Bring an ended job's last events to the volume and drop their stream."""
+    """Bring an ended job's last events to the volume, drop their stream, and what was left half written."""
     run = settings.volume.job(job_id)
+    run.sweep()
     last = journal(store, run, job_id)
     store.note_journaled(job_id, last if run.path.is_dir() else None)
 

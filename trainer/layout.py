@@ -5,8 +5,10 @@ appear by temporary write, fsync and rename; facts are appended lines.
 """
 
 import errno
+import contextlib
 import json
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional
@@ -148,6 +150,15 @@ class RunDirectory:
             for begun in (".writing-*", ".retired-*")
             for left in folder.glob(begun)
         ]
+
+    def sweep(self) -> None:
+        """Remove what is ``unfinished``; for whoever knows that no trainer writes here now."""
+        for left in self.unfinished():
+            if left.is_dir():
+                shutil.rmtree(str(left), ignore_errors=True)
+            else:
+                with contextlib.suppress(FileNotFoundError):
+                    left.unlink()
 
     def published_checkpoints(self) -> List[int]:
         """Sample counts of the published checkpoints, oldest first.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
-import shutil
 import signal
 import subprocess
 import threading
@@ -125,7 +124,7 @@ class Attempt:
             self._files.path.mkdir(parents=True, exist_ok=True)
             with self._locked_run() as lock:
                 if lock is not None and read_result(self._run) is None and self._way() is _Way.STAY:
-                    _sweep(self._run)
+                    self._run.sweep()
                     trainer = trainer_environment(self._settings)
                     process = launch(self._run, self._files, self._dataset, trainer, lock)
         except OSError as error:
@@ -290,15 +289,6 @@ class Attempt:
                 if self._bell.stop_asked:
                     return False
                 self._bell.wait(BEAT_SECONDS / 2)
-
-
-def _sweep(run: RunDirectory) -> None:
-    """Remove what a trainer that was killed had half written. The caller holds the run's lock."""
-    for left in run.unfinished():
-        if left.is_dir():
-            shutil.rmtree(left, ignore_errors=True)
-        else:
-            left.unlink(missing_ok=True)
 
 
 def _try_lock(descriptor: int) -> bool:

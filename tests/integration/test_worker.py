@@ -102,6 +102,18 @@ def test_a_trainer_killed_goes_on_from_its_checkpoint(place: Workplace) -> None:
     assert "restored" in types(place, job_id)
 
 
+def test_what_a_cancelled_trainer_had_half_written_is_removed(place: Workplace) -> None:
+    place.start_worker()
+    job_id = place.submit(**ENDLESS).id
+    pid = place.trainer_at_work(job_id)
+    os.kill(pid, signal.SIGSTOP)
+    run = place.run(job_id)
+    (run.checkpoints / ".writing-77").mkdir(parents=True)
+    place.store.request_cancel(job_id)
+    place.wait_for(job_id, State.CANCELLED)
+    place.wait_until(lambda: not run.unfinished())
+
+
 def test_a_job_whose_horse_was_killed_does_not_wait_for_its_lease(
     tmp_path: Path, valkey: ValkeyServer
 ) -> None:
