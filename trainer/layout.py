@@ -4,8 +4,8 @@ Runs on CPython 3.6 and on the modern side alike; standard library only. Whole f
 appear by temporary write, fsync and rename; facts are appended lines.
 """
 
-import errno
 import contextlib
+import errno
 import json
 import os
 import shutil
