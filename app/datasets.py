@@ -9,13 +9,13 @@ from starlette.concurrency import run_in_threadpool
 
 from app import examples
 from app.idempotency import Keyed, KeyedRequest, upload_of
+from app.paging import page_of
 from app.resources import DatasetPage
 from app.state import SettingsDep, StoreDep, VolumeDep
 from app.upload import FORM_BODY, Form, receive
 from ingest import store as datasets
 from jobs import idempotency
 from jobs.dataset import DatasetSchema, FieldSchema
-from jobs.errors import Fault, InvalidInput
 from jobs.features import forget
 from jobs.idempotency import Claim, Made
 from jobs.settings import Settings
@@ -106,17 +106,9 @@ def remove(dataset_id: str, store: Store, volume: Volume) -> None:
 
 
 def dataset_page(volume: Volume, size: int, token: str | None) -> DatasetPage:
-    """The next ``size`` data sets. The token is the place of the last one, which may be deleted since."""
-    found = datasets.datasets(volume)
-    if token is not None:
-        if "/" not in token:
-            detail = f"{token!r} is no next_page_token of an earlier answer"
-            raise InvalidInput.of([Fault("/query/page_token", "page_token", detail)])
-        found = [schema for schema in found if place(schema) < token]
-    return DatasetPage(
-        items=[brief(schema) for schema in found[:size]],
-        next_page_token=place(found[size - 1]) if len(found) > size else None,
-    )
+    """The next ``size`` data sets."""
+    items, following = page_of(datasets.datasets(volume), size, token)
+    return DatasetPage(items=[brief(schema) for schema in items], next_page_token=following)
 
 
 def brief(schema: DatasetSchema) -> DatasetSchema:
@@ -131,8 +123,3 @@ def brief(schema: DatasetSchema) -> DatasetSchema:
         return field
 
     return schema.model_copy(update={"fields": {name: short(f) for name, f in schema.fields.items()}})
-
-
-def place(schema: DatasetSchema) -> str:
-    """Where a data set stands among all: later ones are greater."""
-    return f"{schema.created_at.isoformat(timespec='microseconds')}/{schema.id}"

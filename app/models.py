@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from app import examples
 from app.body import spec_document
 from app.idempotency import Keyed, KeyedRequest, upload_of
+from app.paging import page_of
 from app.resources import ModelPage
 from app.state import QueueDep, SettingsDep, StoreDep, VolumeDep
 from app.upload import form_body, receive
@@ -139,15 +140,9 @@ def list_models(
     page_size: Annotated[int, Query(ge=1, le=500)] = 50,
     page_token: Annotated[str | None, Query(description="next_page_token of the page before")] = None,
 ) -> ModelPage:
-    found = imports.models(volume)
-    if page_token is not None:
-        if "/" not in page_token:
-            detail = f"{page_token!r} is no next_page_token of an earlier answer"
-            raise InvalidInput.of([Fault("/query/page_token", "page_token", detail)])
-        found = [record for record in found if place(record) < page_token]
+    items, following = page_of(imports.models(volume), page_size, page_token)
     return ModelPage(
-        items=[record.model_copy(update={"nodes": []}) for record in found[:page_size]],
-        next_page_token=place(found[page_size - 1]) if len(found) > page_size else None,
+        items=[record.model_copy(update={"nodes": []}) for record in items], next_page_token=following
     )
 
 
@@ -166,8 +161,3 @@ def read_model(model_id: str, volume: VolumeDep) -> ModelRecord:
 def delete_model(model_id: str, volume: VolumeDep) -> None:
     with incoming_folder(volume, "remove-") as folder:
         imports.remove(volume, model_id, folder)
-
-
-def place(record: ModelRecord) -> str:
-    """Where a model stands among all: later ones are greater."""
-    return f"{record.created_at.isoformat(timespec='microseconds')}/{record.id}"

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,8 +15,8 @@ import httpx
 from jobs.settings import Settings
 from tests.running_api import running_api
 from tests.trainer_scripts import in_trainer
+from tests.workplace import worker_process
 
-ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_SECONDS = 90
 
 
@@ -36,18 +34,7 @@ class Importing:
         self._workers: list[subprocess.Popen[bytes]] = []
 
     def start_worker(self) -> subprocess.Popen[bytes]:
-        environment = {
-            "CNTK_JOBS_HOME": str(self.settings.home),
-            "CNTK_JOBS_REDIS_URL": str(self.settings.redis_url),
-            "CNTK_JOBS_TRAINER_ENV": str(self.settings.trainer_env),
-            "CNTK_JOBS_LEASE_SECONDS": str(self.settings.lease_seconds),
-            "PYTHONPATH": str(ROOT),
-            "PATH": os.environ["PATH"],
-        }
-        with (self.settings.home / "worker.log").open("ab") as log:
-            worker = subprocess.Popen(
-                [sys.executable, "-m", "worker"], env=environment, stdout=log, stderr=log
-            )
+        worker = worker_process(self.settings)
         self._workers.append(worker)
         return worker
 

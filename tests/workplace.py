@@ -99,21 +99,7 @@ class Workplace:
         return enqueue(NormalisedSpec(document, {}), start, self.store, self.queue, self.volume, claim=claim)
 
     def start_worker(self, **labels: str) -> subprocess.Popen[bytes]:
-        environment = {
-            "CNTK_JOBS_HOME": str(self.settings.home),
-            "CNTK_JOBS_REDIS_URL": str(self.settings.redis_url),
-            "CNTK_JOBS_TRAINER_ENV": str(self.settings.trainer_env),
-            "CNTK_JOBS_LEASE_SECONDS": str(self.settings.lease_seconds),
-            "CNTK_JOBS_WORKER_LABELS": ",".join(f"{name}={value}" for name, value in labels.items()),
-            "CNTK_JOBS_STALL_SECONDS": str(self.settings.stall_seconds),
-            "CNTK_JOBS_STOP_GRACE_SECONDS": str(self.settings.stop_grace_seconds),
-            "PYTHONPATH": str(ROOT),
-            "PATH": os.environ["PATH"],
-        }
-        with (self.settings.home / "worker.log").open("ab") as log:
-            worker = subprocess.Popen(
-                [sys.executable, "-m", "worker"], env=environment, stdout=log, stderr=log
-            )
+        worker = worker_process(self.settings, **labels)
         self._workers.append(worker)
         return worker
 
@@ -151,6 +137,23 @@ class Workplace:
             )
         )
         return int(read_json(run.attempt(attempt).process)["pid"])
+
+
+def worker_process(settings: Settings, **labels: str) -> subprocess.Popen[bytes]:
+    """A worker that has these settings and labels and no others; it adds to worker.log in their home."""
+    environment = {
+        "CNTK_JOBS_HOME": str(settings.home),
+        "CNTK_JOBS_REDIS_URL": str(settings.redis_url),
+        "CNTK_JOBS_TRAINER_ENV": str(settings.trainer_env),
+        "CNTK_JOBS_LEASE_SECONDS": str(settings.lease_seconds),
+        "CNTK_JOBS_WORKER_LABELS": ",".join(f"{name}={value}" for name, value in labels.items()),
+        "CNTK_JOBS_STALL_SECONDS": str(settings.stall_seconds),
+        "CNTK_JOBS_STOP_GRACE_SECONDS": str(settings.stop_grace_seconds),
+        "PYTHONPATH": str(ROOT),
+        "PATH": os.environ["PATH"],
+    }
+    with (settings.home / "worker.log").open("ab") as log:
+        return subprocess.Popen([sys.executable, "-m", "worker"], env=environment, stdout=log, stderr=log)
 
 
 def _text(path: Path) -> str:

@@ -37,11 +37,11 @@ class LossSeries:
     def minibatch(self, state, loss):
         self.stream.write(struct.pack("<d", loss))
         if time.monotonic() - self.flushed > 1:
-            self.stream.flush()
+            self.flush()
             self.flushed = time.monotonic()
 
     def epoch(self, state):
-        self.stream.flush()
+        self.flush()
 
     def flush(self):
         self.stream.flush()

@@ -154,7 +154,7 @@ class _Tar(Archive):
         with _Headers(path) as headers, tarfile.open(fileobj=headers, mode="r:") as archive:
             while (member := archive.next()) is not None:
                 # tarfile would remember all it has seen.
-                archive.members.clear()  # type: ignore[attr-defined]
+                archive.members.clear()  # type: ignore[attr-defined]  # the stubs leave it out
                 if member.isdir():
                     continue
                 count, total = count + 1, total + member.size
