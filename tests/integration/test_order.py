@@ -208,7 +208,7 @@ def test_only_a_worker_with_the_labels_will_do(place: Workplace) -> None:
 
 
 def test_a_lost_token_of_a_class_is_replaced(tmp_path: Path, valkey: ValkeyServer) -> None:
-    with Workplace(tmp_path, valkey.url, lease_seconds=0.001) as place:
+    with Workplace(tmp_path, valkey.url, lease_seconds=0.5) as place:
         job_id = submitted(place, requires=REQUIRES)
         queue = f"rq:queue:{queue_name(worker_class(REQUIRES))}"
         assert place.store.client.lpop(queue) is not None

@@ -18,10 +18,14 @@ from tests.valkey_server import ValkeyServer
 from tests.workplace import Workplace
 
 
+LEASE_S = 0.9
+
+
 @pytest.fixture
 def place(tmp_path: Path, valkey: ValkeyServer) -> Iterator[Workplace]:
     # So short a lease that the server has been up for longer at once.
-    with Workplace(tmp_path, valkey.url, lease_seconds=0.001, lost_limit=2) as place:
+    with Workplace(tmp_path, valkey.url, lease_seconds=LEASE_S, lost_limit=2) as place:
+        # Before the server has been up for longer than a lease, no lease is looked at.
         place.wait_until(lambda: place.store.uptime_seconds() >= 1)
         yield place
 
@@ -44,6 +48,12 @@ def tokens(place: Workplace) -> int:
 def take_token(place: Workplace) -> None:
     """As a worker that dies between taking a token and claiming the job."""
     place.store.client.lpop(f"rq:queue:{QUEUE_NAME}")
+
+
+def wait_a_lease(place: Workplace, jobs: int = 1) -> None:
+    """Until so many jobs have waited for as long as a worker may take from a token to a claim."""
+    lease_ms = round(LEASE_S * 1000)
+    place.wait_until(lambda: len(place.store.waiting_since_before(place.store.now_ms() - lease_ms)) >= jobs)
 
 
 def test_an_expired_lease_is_queued_again_once(place: Workplace) -> None:
@@ -134,14 +144,14 @@ def test_leases_wait_for_their_holders_after_a_restart(tmp_path: Path, valkey: V
 def test_a_lost_token_is_replaced(place: Workplace) -> None:
     place.submit()
     take_token(place)
-    place.wait_until(lambda: bool(place.store.waiting_since_before(place.store.now_ms() - 1)))
-    passes(place, 1)
+    wait_a_lease(place)
+    passes(place)
     assert tokens(place) == 1
 
 
 def test_a_lost_token_is_found_however_long_the_queue(place: Workplace) -> None:
     lost = place.submit().id
-    place.wait_until(lambda: bool(place.store.waiting_since_before(place.store.now_ms() - 5)))
+    wait_a_lease(place)
     since = dict(place.store.waiting_since_before(10**15))
     for _ in range(5):
         place.submit()
@@ -154,7 +164,7 @@ def test_a_lost_token_is_found_however_long_the_queue(place: Workplace) -> None:
 def test_a_long_queue_does_not_grow(place: Workplace) -> None:
     for _ in range(5):
         place.submit()
-    place.wait_until(lambda: len(place.store.waiting_since_before(place.store.now_ms() - 5)) == 5)
+    wait_a_lease(place, jobs=5)
     passes(place)
     assert tokens(place) == 5
 
