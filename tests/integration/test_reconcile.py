@@ -17,7 +17,6 @@ from jobs.store import Store
 from tests.valkey_server import ValkeyServer
 from tests.workplace import Workplace
 
-
 LEASE_S = 0.9
 
 
