@@ -29,6 +29,7 @@ from app import (
 )
 from app.access import authorised
 from app.description import describe
+from app.pages import routes as pages
 from app.query import known_parameters_only
 from app.resources import Problem
 from app.state import AppState
@@ -89,6 +90,7 @@ def create_app(settings: Settings) -> FastAPI:
         v1.include_router(room.router)
     app.include_router(v1)
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])
+    app.include_router(pages.router)
     return app
 
 
