@@ -9,9 +9,11 @@ import { ended } from "./job_parts.js";
 export function actionsOf(changed) {
   const element = h("div", { class: "row", role: "group", "aria-label": "What may be done" });
   let shown = "";
+  let now = null;
   return {
     element,
     update(job) {
+      now = job;
       const offered = offers(job);
       const key = offered.map(([name]) => name).join();
       if (key === shown) return;
@@ -21,7 +23,7 @@ export function actionsOf(changed) {
         element,
         offered.map(([name, run, properties]) => {
           if (typeof run === "string") return h("a", { class: "button", href: run, ...properties }, name);
-          const control = button(name, () => run(job, control, changed), properties);
+          const control = button(name, () => run(now, control, changed), properties);
           return control;
         }),
       );

@@ -47,7 +47,7 @@ export function chart({ title, large = false, zoomed = () => {}, signal }) {
 
   function switcher(one) {
     const swatch = h("span", { class: `swatch${one.dashed ? " dashed" : ""}`, style: { "--colour": colour(one.colour) } });
-    const button = h("button", { type: "button", class: "button plain slim", "aria-pressed": String(!off.has(one.name)) }, swatch, one.name);
+    const button = h("button", { type: "button", "aria-pressed": String(!off.has(one.name)) }, swatch, one.name);
     button.addEventListener("click", () => {
       if (!off.delete(one.name)) off.add(one.name);
       draw(last);

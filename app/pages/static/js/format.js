@@ -62,6 +62,14 @@ export function moment(time) {
   return time ? new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" }) : "–";
 }
 
+/** The time of day, with the date where it is another day. */
+export function clock(time) {
+  const then = new Date(time);
+  const options = { hour: "2-digit", minute: "2-digit", second: "2-digit" };
+  if (then.toDateString() !== new Date().toDateString()) Object.assign(options, { month: "short", day: "numeric" });
+  return then.toLocaleString(undefined, options);
+}
+
 /** workers_busy as words. */
 export function words(name) {
   return String(name ?? "").replaceAll("_", " ");
