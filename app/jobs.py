@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from app import examples
 from app.body import Document
 from app.idempotency import Keyed
-from app.resources import Job, JobPage, Validation
+from app.resources.jobs import Job, JobPage, Validation
 from app.state import QueueDep, SettingsDep, StoreDep, VolumeDep
 from jobs.errors import Fault, InvalidInput
 from jobs.idempotency import Made
