@@ -5,6 +5,7 @@ JobsError
  |    +-- TooLarge    an upload over a limit
  +-- NotFound         no such job, data set, checkpoint, part
  +-- Conflict         right in itself, but not in the present state
+ +-- PreconditionFailed   not any more as the caller said that it must be
  +-- Unavailable      Redis or the volume cannot be reached now
 """
 
@@ -70,6 +71,10 @@ class NotFound(JobsError):
 
 class Conflict(JobsError):
     type = "conflict"
+
+
+class PreconditionFailed(JobsError):
+    type = "precondition-failed"
 
 
 class Unavailable(JobsError):
