@@ -3,6 +3,7 @@
 JobsError
  +-- InvalidInput     what the caller sent is wrong; every fault at once
  |    +-- TooLarge    an upload over a limit
+ |    +-- UnsupportedMediaType   a body of another kind than is read there
  +-- NotFound         no such job, data set, checkpoint, part
  +-- Conflict         right in itself, but not in the present state
  +-- PreconditionFailed   not any more as the caller said that it must be
@@ -63,6 +64,10 @@ class InvalidInput(JobsError):
 
 class TooLarge(InvalidInput):
     type = "too-large"
+
+
+class UnsupportedMediaType(InvalidInput):
+    type = "unsupported-media-type"
 
 
 class NotFound(JobsError):
