@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response, status
+from fastapi import APIRouter, Query, Request, Response, status
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
@@ -13,9 +13,10 @@ from app import examples
 from app.body import Document
 from app.conditional import IfMatch, believed_edits, job_tag, list_tag
 from app.idempotency import Keyed
+from app.longpoll import news_of
 from app.resources.jobs import Job, JobPage, Progress, Validation
 from app.search import FilterQuery, filters_of, order_of
-from app.state import QueueDep, SettingsDep, StoreDep, VolumeDep
+from app.state import HubDep, QueueDep, SettingsDep, StoreDep, VolumeDep
 from jobs.edit import edit
 from jobs.idempotency import Made
 from jobs.journal import journal
@@ -132,7 +133,28 @@ def list_jobs(
 @router.get(
     "/{job_id}", summary="One job: state, progress, losses, timings, spec, result", response_model=Job
 )
-def read_job(job_id: str, store: StoreDep, volume: VolumeDep) -> Response:
+async def read_job(
+    request: Request,
+    job_id: str,
+    store: StoreDep,
+    volume: VolumeDep,
+    hub: HubDep,
+    wait: Annotated[
+        float,
+        Query(
+            ge=0,
+            le=60,
+            description="seconds: the answer comes when the job has ended, or, with If-None-Match, when it "
+            "has changed; at the latest then",
+        ),
+    ] = 0,
+) -> Response:
+    if wait:
+        await news_of(job_id, store, hub, request.headers.get("if-none-match"), wait)
+    return await run_in_threadpool(read, job_id, store, volume)
+
+
+def read(job_id: str, store: Store, volume: Volume) -> Response:
     return job_response(store.get(job_id), store, volume)
 
 
