@@ -28,9 +28,12 @@ from app import (
     workers,
 )
 from app.access import authorised
+from app.conditional import ConditionalReads
 from app.description import describe
+from app.hub import Hub
+from app.negotiation import acceptable
 from app.query import known_parameters_only
-from app.resources import Problem
+from app.resources.problem import Problem
 from app.state import AppState
 from ingest.store import sweep_incoming
 from jobs.errors import Unavailable
@@ -65,8 +68,10 @@ def create_app(settings: Settings) -> FastAPI:
             log.warning("%s", error.detail)
         sweep_incoming(volume)
         reconciler = asyncio.create_task(reconcile_forever(store, queue, settings))
+        hub = Hub(store, settings, app.state.stopping)
         try:
-            yield {"settings": settings, "store": store, "queue": queue}
+            async with hub.open():
+                yield {"settings": settings, "store": store, "queue": queue, "hub": hub}
         finally:
             reconciler.cancel()
             with suppress(asyncio.CancelledError):
@@ -84,9 +89,12 @@ def create_app(settings: Settings) -> FastAPI:
     )
     # A server that is shutting down says so here, for streams that would otherwise go on.
     app.state.stopping = lambda: False
+    app.add_middleware(ConditionalReads)
     problems.register(app)
     describe(app)
-    v1 = APIRouter(prefix="/v1", dependencies=[Depends(authorised), Depends(known_parameters_only)])
+    v1 = APIRouter(
+        prefix="/v1", dependencies=[Depends(authorised), Depends(known_parameters_only), Depends(acceptable)]
+    )
     rooms = (jobs, steering, evaluations, lineage, events, metrics, checkpoints, logs, artifacts, datasets)
     for room in (*rooms, models, parts, workers, rescans):
         v1.include_router(room.router)
