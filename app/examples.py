@@ -63,6 +63,7 @@ JOB: dict[str, Any] = {
     "id": JOB_ID,
     "kind": "training",
     "name": "digits",
+    "owner": "alice",
     "status": "running",
     "reason": "training",
     "detail": "",

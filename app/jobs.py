@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Response, status
 from starlette.concurrency import run_in_threadpool
 
 from app import examples
+from app.access import CallerDep
 from app.body import Document
 from app.idempotency import Keyed
 from app.resources.jobs import Job, JobPage, Validation
@@ -65,6 +66,7 @@ async def create_job(
     queue: QueueDep,
     settings: SettingsDep,
     keyed: Keyed,
+    caller: CallerDep,
     validate_only: Annotated[bool, Query(description="check and estimate; create nothing")] = False,
 ) -> Job | Validation:
     if validate_only:
@@ -77,7 +79,7 @@ async def create_job(
             record = await run_in_threadpool(store.get, found.id)
         else:
             claim = found and found.of(asked, status.HTTP_202_ACCEPTED)
-            record = await run_in_threadpool(submit, document, store, queue, settings, claim)
+            record = await run_in_threadpool(submit, document, store, queue, settings, claim, caller.name)
     response.headers["Location"] = f"/v1/jobs/{record.id}"
     return await run_in_threadpool(submitted_job, record, settings.volume)
 

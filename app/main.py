@@ -25,10 +25,12 @@ from app import (
     problems,
     rescans,
     steering,
+    tokens,
     workers,
 )
-from app.access import authorised
+from app.access import Guard, authorised
 from app.description import describe
+from app.ownership import owners_only
 from app.query import known_parameters_only
 from app.resources.problem import Problem
 from app.state import AppState
@@ -39,6 +41,7 @@ from jobs.reconcile import reconcile
 from jobs.rescan import Rescan, rescan, rescan_if_lost
 from jobs.settings import Settings
 from jobs.store import Store
+from jobs.tokens import Tokens
 
 log = logging.getLogger("uvicorn.error")
 
@@ -63,7 +66,12 @@ def create_app(settings: Settings) -> FastAPI:
         queue = TokenQueue(store.client)
         reconciler = asyncio.create_task(reconcile_forever(store, queue, settings))
         try:
-            yield {"settings": settings, "store": store, "queue": queue}
+            yield {
+                "settings": settings,
+                "store": store,
+                "queue": queue,
+                "guard": Guard(settings, Tokens(volume)),
+            }
         finally:
             reconciler.cancel()
             with suppress(asyncio.CancelledError):
@@ -83,9 +91,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.stopping = lambda: False
     problems.register(app)
     describe(app)
-    v1 = APIRouter(prefix="/v1", dependencies=[Depends(authorised), Depends(known_parameters_only)])
+    checks = (authorised, known_parameters_only, owners_only)
+    v1 = APIRouter(prefix="/v1", dependencies=[Depends(check) for check in checks])
     rooms = (jobs, steering, evaluations, lineage, events, metrics, checkpoints, logs, artifacts, datasets)
-    for room in (*rooms, models, parts, workers, rescans):
+    for room in (*rooms, models, parts, workers, rescans, tokens):
         v1.include_router(room.router)
     app.include_router(v1)
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])

@@ -18,7 +18,17 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from jobs.errors import Conflict, Fault, InvalidInput, JobsError, NotFound, TooLarge, Unavailable
+from jobs.errors import (
+    Conflict,
+    Fault,
+    Forbidden,
+    InvalidInput,
+    JobsError,
+    NotFound,
+    TooLarge,
+    TooMany,
+    Unavailable,
+)
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -27,6 +37,8 @@ STATUS: dict[type[JobsError], tuple[int, str]] = {
     InvalidInput: (422, "Invalid input"),
     NotFound: (404, "Not found"),
     Conflict: (409, "Conflict"),
+    Forbidden: (403, "Forbidden"),
+    TooMany: (429, "Too many requests"),
     Unavailable: (503, "Not available now"),
 }
 """The most particular class first: the first that the error is an instance of counts."""
@@ -62,7 +74,8 @@ def of_domain(error: JobsError) -> JSONResponse:
     status, title = next(
         (answer for kind, answer in STATUS.items() if isinstance(error, kind)), (500, "Internal error")
     )
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
+    wait = error.retry_after if isinstance(error, TooMany) else RETRY_AFTER_SECONDS
+    headers = {"Retry-After": str(wait)} if status in (429, 503) else None
     return problem(
         status, error.type, title, error.detail, faults=error.faults, extra=error.extra, headers=headers
     )

@@ -6,6 +6,7 @@ from typing import Annotated, TypedDict
 
 from fastapi import Depends, Request
 
+from app.access import Guard
 from jobs.queue import TokenQueue
 from jobs.settings import Settings
 from jobs.store import Store
@@ -18,6 +19,7 @@ class AppState(TypedDict):
     settings: Settings
     store: Store
     queue: TokenQueue
+    guard: Guard
 
 
 # Coroutines, because FastAPI sends a plain function on a trip to a thread.
@@ -41,7 +43,13 @@ async def _volume(request: Request) -> Volume:
     return settings.volume
 
 
+async def _guard(request: Request) -> Guard:
+    guard: Guard = request.state.guard
+    return guard
+
+
 SettingsDep = Annotated[Settings, Depends(_settings)]
 StoreDep = Annotated[Store, Depends(_store)]
 QueueDep = Annotated[TokenQueue, Depends(_queue)]
+GuardDep = Annotated[Guard, Depends(_guard)]
 VolumeDep = Annotated[Volume, Depends(_volume)]

@@ -5,6 +5,8 @@ JobsError
  |    +-- TooLarge    an upload over a limit
  +-- NotFound         no such job, data set, checkpoint, part
  +-- Conflict         right in itself, but not in the present state
+ +-- Forbidden        right in itself, but not for this caller
+ +-- TooMany          right in itself, but too many of it now: a rate, a quota of what waits
  +-- Unavailable      Redis or the volume cannot be reached now
 """
 
@@ -70,6 +72,20 @@ class NotFound(JobsError):
 
 class Conflict(JobsError):
     type = "conflict"
+
+
+class Forbidden(JobsError):
+    type = "forbidden"
+
+
+class TooMany(JobsError):
+    """``retry_after``: whole seconds after which it may be tried again."""
+
+    type = "too-many-requests"
+
+    def __init__(self, detail: str, *, retry_after: int, extra: Mapping[str, Any] | None = None) -> None:
+        super().__init__(detail, extra=extra)
+        self.retry_after = retry_after
 
 
 class Unavailable(JobsError):

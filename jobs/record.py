@@ -55,6 +55,8 @@ class Record(BaseModel):
     id: str
     kind: Kind = Kind.TRAINING
     name: str
+    owner: str | None = None
+    """Name of the token that it was submitted with; None where no token was asked for."""
     state: State
     reason: Reason
     detail: str = ""
@@ -133,7 +135,7 @@ class Record(BaseModel):
     def as_submitted(self) -> Record:
         """The record as its submission was answered: queued, before anything happened to it."""
         return Record(
-            **self.model_dump(include={"id", "kind", "name", "dataset", "fingerprint", "resumed_from"}),
+            **self.model_dump(include=_SUBMITTED),
             state=State.QUEUED,
             reason=Reason.SUBMITTED,
             seq=1,
@@ -156,6 +158,7 @@ class Record(BaseModel):
             "id": self.id,
             "kind": self.kind.value,
             "name": self.name,
+            "owner": self.owner,
             "status": self.state.value,
             "reason": self.reason.value,
             "detail": self.detail,
@@ -181,6 +184,7 @@ class Record(BaseModel):
         }
 
 
+_SUBMITTED = {"id", "kind", "name", "owner", "dataset", "fingerprint", "resumed_from"}
 _JSON_FIELDS = {"resumed_from", "progress", "losses", "metrics", "result"}
 
 

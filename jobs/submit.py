@@ -32,6 +32,7 @@ def submit(
     queue: TokenQueue,
     settings: Settings,
     claim: Claim | None = None,
+    owner: str | None = None,
 ) -> Record:
     """Check a spec, write its run directory and queue it; the new record.
 
@@ -45,7 +46,7 @@ def submit(
     spec = normalise(document, volume, settings)
     start = resolve_start(spec, volume)
     check_after(spec.document, store)
-    return enqueue(spec, start, store, queue, volume, claim=claim)
+    return enqueue(spec, start, store, queue, volume, claim=claim, owner=owner)
 
 
 def enqueue(
@@ -58,6 +59,7 @@ def enqueue(
     kind: Kind = Kind.TRAINING,
     fitted_schema: Path | None = None,
     claim: Claim | None = None,
+    owner: str | None = None,
 ) -> Record:
     """Queue a job of a complete spec, from a checkpoint or afresh.
 
@@ -83,6 +85,7 @@ def enqueue(
         id=job_id,
         kind=kind,
         name=spec.document["name"],
+        owner=owner,
         state=State.QUEUED,
         reason=Reason.SUBMITTED,
         dataset=spec.dataset,

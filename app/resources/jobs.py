@@ -61,6 +61,7 @@ class Job(BaseModel):
     id: str
     kind: str = Field(description="training, or evaluation of what another job trained")
     name: str
+    owner: str | None = Field(description="name of the token that it was submitted with")
     status: str = Field(description="queued, running, paused, succeeded, failed or cancelled")
     reason: str = Field(description="why it is in this state; docs/job-states.md lists the words")
     detail: str
