@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from jobs.errors import Conflict, Fault, InvalidInput, JobsError, NotFound, TooLarge, Unavailable
+from jobs.errors import Conflict, Fault, InFlight, InvalidInput, JobsError, NotFound, TooLarge, Unavailable
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -31,7 +31,8 @@ STATUS: dict[type[JobsError], tuple[int, str]] = {
 }
 """The most particular class first: the first that the error is an instance of counts."""
 
-RETRY_AFTER_SECONDS = 2
+RETRY_AFTER_SECONDS: dict[type[JobsError], int] = {Unavailable: 2, InFlight: 1}
+"""When asking again may help, whatever kind of error says that it may."""
 
 
 def problem(
@@ -62,7 +63,8 @@ def of_domain(error: JobsError) -> JSONResponse:
     status, title = next(
         (answer for kind, answer in STATUS.items() if isinstance(error, kind)), (500, "Internal error")
     )
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
+    later = RETRY_AFTER_SECONDS.get(type(error))
+    headers = {"Retry-After": str(later)} if later else None
     return problem(
         status, error.type, title, error.detail, faults=error.faults, extra=error.extra, headers=headers
     )

@@ -13,7 +13,8 @@ from typing import Any
 import httpx
 
 from client import tables
-from client.api import Client, default_url
+from client.addresses import default_url
+from client.blocking.client import Client
 from client.documents import Job
 from client.problems import JobsApiError, UnreachableError
 from client.progress import watch
@@ -50,7 +51,7 @@ class Shell:
         """Watch a job to its end and show it; the exit status that its end gives."""
         # Progress is for people: where the answer goes to a program it stays off standard output.
         console = tables.wide_console(stderr=True) if self.arguments.json else self.console
-        job = watch(self.client.jobs.follow(job_id), console)
+        job = watch(self.client.jobs.snapshots(job_id), console)
         self.show(job, tables.job)
         return OK if job["status"] == "succeeded" else JOB_DID_NOT_SUCCEED
 
@@ -64,7 +65,7 @@ def up(shell: Shell) -> int:
 
 def submit(shell: Shell) -> int:
     """Submit a job."""
-    return _submitted(shell, shell.client.jobs.submit(_spec(shell)), shell.arguments.follow)
+    return _submitted(shell, shell.client.jobs.submit(_spec(shell)).document, shell.arguments.follow)
 
 
 def _submitted(shell: Shell, job: Job, follow: bool) -> int:
@@ -94,19 +95,20 @@ def evaluate(shell: Shell) -> int:
     job = shell.client.jobs.evaluate(
         given.job, dataset=dataset, split=given.split, checkpoint=checkpoint, name=given.name
     )
-    return _submitted(shell, job, given.wait)
+    return _submitted(shell, job.document, given.wait)
 
 
 def list_jobs(shell: Shell) -> int:
     """List jobs, newest first."""
     limit = None if shell.arguments.all else SHORT_LIST
-    shell.show(shell.client.jobs.list(limit, shell.arguments.status, shell.arguments.kind), tables.jobs)
+    found = shell.client.jobs.list(limit, status=shell.arguments.status, kind=shell.arguments.kind)
+    shell.show([job.document for job in found], tables.jobs)
     return OK
 
 
 def show(shell: Shell) -> int:
     """Show one job."""
-    shell.show(shell.client.jobs.get(shell.arguments.job), tables.job)
+    shell.show(shell.client.jobs.get(shell.arguments.job).document, tables.job)
     return OK
 
 
@@ -134,19 +136,19 @@ def events(shell: Shell) -> int:
 
 def cancel(shell: Shell) -> int:
     """End a job, at once or after a last checkpoint."""
-    shell.show(shell.client.jobs.cancel(shell.arguments.job, save=shell.arguments.save), tables.job)
+    shell.show(shell.client.jobs.cancel(shell.arguments.job, save=shell.arguments.save).document, tables.job)
     return OK
 
 
 def pause(shell: Shell) -> int:
     """Have a job save a checkpoint and free its worker."""
-    shell.show(shell.client.jobs.pause(shell.arguments.job), tables.job)
+    shell.show(shell.client.jobs.pause(shell.arguments.job).document, tables.job)
     return OK
 
 
 def resume(shell: Shell) -> int:
     """Let a paused job go on where it was."""
-    shell.show(shell.client.jobs.resume(shell.arguments.job), tables.job)
+    shell.show(shell.client.jobs.resume(shell.arguments.job).document, tables.job)
     return OK
 
 
@@ -156,7 +158,7 @@ def retry(shell: Shell) -> int:
     job = shell.client.jobs.retry(
         given.job, checkpoint=_checkpoint(given.checkpoint), learning_rate=given.learning_rate
     )
-    return _submitted(shell, job, given.follow)
+    return _submitted(shell, job.document, given.follow)
 
 
 def _checkpoint(given: str) -> int | str:

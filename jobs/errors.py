@@ -5,6 +5,7 @@ JobsError
  |    +-- TooLarge    an upload over a limit
  +-- NotFound         no such job, data set, checkpoint, part
  +-- Conflict         right in itself, but not in the present state
+ |    +-- InFlight    the same request is under way: ask again when it has ended
  +-- Unavailable      Redis or the volume cannot be reached now
 """
 
@@ -70,6 +71,10 @@ class NotFound(JobsError):
 
 class Conflict(JobsError):
     type = "conflict"
+
+
+class InFlight(Conflict):
+    type = "in-flight"
 
 
 class Unavailable(JobsError):
