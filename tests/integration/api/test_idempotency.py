@@ -18,6 +18,7 @@ import pytest
 from pydantic import SecretStr
 
 from jobs import idempotency
+from jobs.errors import Conflict
 from jobs.idempotency import Claim, begin, settle
 from jobs.queue import TokenQueue
 from jobs.settings import Settings
@@ -152,7 +153,7 @@ def test_killed_before_the_job_was_made(
         assert answer.status_code == 202
         # The first one was only slow: it finds that the key is no longer its own, and makes nothing.
         lost = lost.of({"place": PLACE, "body": spec}, 202)
-        with pytest.raises(idempotency.InFlight):
+        with pytest.raises(Conflict):
             submit_here(spec, store, TokenQueue(store.client), settings, lost)
         assert jobs_of(api) == [answer.json()["id"]]
         assert len(list(settings.volume.jobs.iterdir())) == 1
