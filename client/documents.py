@@ -95,6 +95,15 @@ class Descent(TypedDict):
     changed: list[dict[str, Any]] | None
 
 
+class File(TypedDict):
+    """A file that can be downloaded; ``path`` relative to its listing, ``size`` in bytes."""
+
+    path: str
+    size: int
+    sha256: str | None
+    href: str
+
+
 class Checkpoint(TypedDict):
     """``id`` is what ``start_from.checkpoint`` may name; ``size`` in bytes."""
 
@@ -110,15 +119,7 @@ class Checkpoint(TypedDict):
     pinned: bool
     best: bool
     created_at: str
-
-
-class File(TypedDict):
-    """A file that can be downloaded; ``path`` relative to its listing, ``size`` in bytes."""
-
-    path: str
-    size: int
-    sha256: str | None
-    href: str
+    files: list[File]
 
 
 class Log(TypedDict):

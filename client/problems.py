@@ -76,6 +76,17 @@ class JobsApiError(Exception):
         )
 
     @property
+    def document(self) -> dict[str, Any]:
+        """The problem as JSON has it."""
+        return {
+            **self.extra,
+            "type": self.type,
+            "status": self.status,
+            "detail": self.detail,
+            "errors": self.errors,
+        }
+
+    @property
     def passing(self) -> bool:
         """Whether asking again later may help."""
         return self.status in (429, 502, 503, 504)

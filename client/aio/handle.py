@@ -81,6 +81,14 @@ class AsyncJobHandle(Mapping[str, Any]):
         again = await self._jobs.retry(self.id, checkpoint=checkpoint, learning_rate=learning_rate)
         return self._seen(again)
 
+    async def fork(self, patch: Mapping[str, Any] | None = None) -> AsyncJobHandle:
+        """A new job with this one's spec and ``patch``, a JSON merge patch, applied to it."""
+        return await self._jobs.fork(self.id, patch)
+
+    async def edit(self, **changes: Any) -> AsyncJobHandle:
+        """Change the job's ``name``, ``tags`` or ``priority``."""
+        return self._seen(await self._jobs.edit(self.id, **changes))
+
     async def evaluate(self, **options: Any) -> AsyncJobHandle:
         """A new job that runs a checkpoint of this one; ``options`` as ``jobs.evaluate`` has them."""
         return await self._jobs.evaluate(self.id, **options)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import builtins
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 from client.aio.connection import AsyncConnection
@@ -43,7 +44,7 @@ class AsyncJobs:
     async def get(self, job: str) -> AsyncJobHandle:
         return self._handle(await self._connection.json("GET", f"/v1/jobs/{job}"))
 
-    async def list(self, limit: int | None = None, **filters: Any) -> list[AsyncJobHandle]:
+    async def list(self, limit: int | None = None, **filters: Any) -> builtins.list[AsyncJobHandle]:
         """Newest first unless ``order_by`` says otherwise; without their specs.
 
         ``filters`` as docs/api.md has them: status, kind, tag, owner, recipe, dataset, name, created_after,
@@ -52,6 +53,24 @@ class AsyncJobs:
         size = min(limit, 100) if limit else None
         found = await self._connection.items("/v1/jobs", limit, **filters, page_size=size)
         return [self._handle(document) for document in found]
+
+    async def fork(
+        self, job: str, patch: Mapping[str, Any] | None = None, *, key: str | None = None
+    ) -> AsyncJobHandle:
+        """A new job with another's spec and ``patch``, a JSON merge patch, applied to it."""
+        path = f"/v1/jobs/{job}/fork"
+        return self._handle(
+            await self._connection.json("POST", path, json=dict(patch or {}), keyed=key or True)
+        )
+
+    async def edit(self, job: str, *, etag: str | None = None, **changes: Any) -> AsyncJobHandle:
+        """Change a job's ``name``, ``tags`` or ``priority``.
+
+        With ``etag`` only while the job is still the one that was read: else a JobsApiError of status 412.
+        """
+        headers = {"If-Match": etag} if etag else None
+        answer = await self._connection.json("PATCH", f"/v1/jobs/{job}", json=changes, headers=headers)
+        return self._handle(answer)
 
     async def evaluate(
         self,
@@ -73,6 +92,15 @@ class AsyncJobs:
     async def cancel(self, job: str, *, save: bool = False) -> AsyncJobHandle:
         """End a job: at once, or with ``save`` after a last checkpoint."""
         return await self._steer(job, "cancel", params={"checkpoint": "save"} if save else {})
+
+    async def cancel_all(self, *, preview: bool = False, **filters: Any) -> dict[str, Any]:
+        """Cancel every job that ``filters`` match, as ``list`` has them: how many, and which.
+
+        With ``preview`` nothing is cancelled.
+        """
+        asked = {"preview": preview} | {name: value for name, value in filters.items() if value}
+        answer = await self._connection.json("POST", "/v1/jobs/cancel", json=asked, repeatable=True)
+        return cast(dict[str, Any], answer)
 
     async def pause(self, job: str) -> AsyncJobHandle:
         """Have a job save a checkpoint and free its worker until it is resumed."""
@@ -113,6 +141,18 @@ class AsyncJobs:
         query = {"stream": stream} if attempt is None else {"stream": stream, "attempt": str(attempt)}
         return cast(Log, await self._connection.json("GET", f"/v1/jobs/{job}/logs", params=query))
 
+    async def follow_logs(
+        self, job: str, *, stream: str | None = None, attempt: int | None = None
+    ) -> AsyncIterator[Event]:
+        """What the trainer writes, as it writes it: ``lines`` with attempt, stream, offset and text.
+
+        Both streams unless ``stream`` names one; ``end`` is the last message.
+        """
+        path = f"/v1/jobs/{job}/logs"
+        query: dict[str, Any] = {"stream": stream, "attempt": attempt}
+        async for event in self._connection.stream(path, patience=PATIENCE_S, **query):
+            yield event
+
     async def checkpoints(self, job: str) -> builtins.list[Checkpoint]:
         return await self._connection.items(f"/v1/jobs/{job}/checkpoints")
 
@@ -127,6 +167,12 @@ class AsyncJobs:
     async def artifact(self, job: str, path: str) -> bytes:
         """One of the files that a job left as its results, such as report.json."""
         return (await self._connection.request("GET", f"/v1/jobs/{job}/artifacts/{path}")).content
+
+    async def download(
+        self, job: str, path: str, to: Path, *, progress: Callable[[int, int | None], None] | None = None
+    ) -> Path:
+        """Fetch one of a job's result files to ``to``, which appears whole or not at all."""
+        return await self._connection.download(f"/v1/jobs/{job}/artifacts/{path}", to, progress=progress)
 
     async def follow(self, job: str, *, after: int = 0) -> AsyncIterator[Event]:
         """What happens to a job, as it happens: its events behind ``after``, progress between, then ``end``.

@@ -63,13 +63,14 @@ class Connection:
         *,
         keyed: bool | str = False,
         repeatable: bool = False,
+        once: bool = False,
         headers: Mapping[str, str] | None = None,
         **options: Any,
     ) -> httpx.Response:
         """One request and its answer; sent again where that is right.
 
         ``keyed``: under an Idempotency-Key, made here or given. ``repeatable``: a POST that may be sent
-        twice without one.
+        twice without one. ``once``: no trying again, for those who want to know how it is now.
         """
         sent = dict(headers or {})
         if keyed:
@@ -82,7 +83,7 @@ class Connection:
             except JobsApiError as error:
                 tried += 1
                 pause = self._retries.pause(tried, error, repeatable=repeatable)
-                if pause is None:
+                if pause is None or once:
                     raise
             time.sleep(pause)
 

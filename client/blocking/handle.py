@@ -82,6 +82,14 @@ class JobHandle(Mapping[str, Any]):
         again = self._jobs.retry(self.id, checkpoint=checkpoint, learning_rate=learning_rate)
         return self._seen(again)
 
+    def fork(self, patch: Mapping[str, Any] | None = None) -> JobHandle:
+        """A new job with this one's spec and ``patch``, a JSON merge patch, applied to it."""
+        return self._jobs.fork(self.id, patch)
+
+    def edit(self, **changes: Any) -> JobHandle:
+        """Change the job's ``name``, ``tags`` or ``priority``."""
+        return self._seen(self._jobs.edit(self.id, **changes))
+
     def evaluate(self, **options: Any) -> JobHandle:
         """A new job that runs a checkpoint of this one; ``options`` as ``jobs.evaluate`` has them."""
         return self._jobs.evaluate(self.id, **options)

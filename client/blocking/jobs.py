@@ -5,7 +5,8 @@ from __future__ import annotations
 
 import builtins
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any, cast
 
 from client.blocking.connection import Connection
@@ -43,7 +44,7 @@ class Jobs:
     def get(self, job: str) -> JobHandle:
         return self._handle(self._connection.json("GET", f"/v1/jobs/{job}"))
 
-    def list(self, limit: int | None = None, **filters: Any) -> list[JobHandle]:
+    def list(self, limit: int | None = None, **filters: Any) -> builtins.list[JobHandle]:
         """Newest first unless ``order_by`` says otherwise; without their specs.
 
         ``filters`` as docs/api.md has them: status, kind, tag, owner, recipe, dataset, name, created_after,
@@ -52,6 +53,20 @@ class Jobs:
         size = min(limit, 100) if limit else None
         found = self._connection.items("/v1/jobs", limit, **filters, page_size=size)
         return [self._handle(document) for document in found]
+
+    def fork(self, job: str, patch: Mapping[str, Any] | None = None, *, key: str | None = None) -> JobHandle:
+        """A new job with another's spec and ``patch``, a JSON merge patch, applied to it."""
+        path = f"/v1/jobs/{job}/fork"
+        return self._handle(self._connection.json("POST", path, json=dict(patch or {}), keyed=key or True))
+
+    def edit(self, job: str, *, etag: str | None = None, **changes: Any) -> JobHandle:
+        """Change a job's ``name``, ``tags`` or ``priority``.
+
+        With ``etag`` only while the job is still the one that was read: else a JobsApiError of status 412.
+        """
+        headers = {"If-Match": etag} if etag else None
+        answer = self._connection.json("PATCH", f"/v1/jobs/{job}", json=changes, headers=headers)
+        return self._handle(answer)
 
     def evaluate(
         self,
@@ -73,6 +88,15 @@ class Jobs:
     def cancel(self, job: str, *, save: bool = False) -> JobHandle:
         """End a job: at once, or with ``save`` after a last checkpoint."""
         return self._steer(job, "cancel", params={"checkpoint": "save"} if save else {})
+
+    def cancel_all(self, *, preview: bool = False, **filters: Any) -> dict[str, Any]:
+        """Cancel every job that ``filters`` match, as ``list`` has them: how many, and which.
+
+        With ``preview`` nothing is cancelled.
+        """
+        asked = {"preview": preview} | {name: value for name, value in filters.items() if value}
+        answer = self._connection.json("POST", "/v1/jobs/cancel", json=asked, repeatable=True)
+        return cast(dict[str, Any], answer)
 
     def pause(self, job: str) -> JobHandle:
         """Have a job save a checkpoint and free its worker until it is resumed."""
@@ -111,6 +135,18 @@ class Jobs:
         query = {"stream": stream} if attempt is None else {"stream": stream, "attempt": str(attempt)}
         return cast(Log, self._connection.json("GET", f"/v1/jobs/{job}/logs", params=query))
 
+    def follow_logs(
+        self, job: str, *, stream: str | None = None, attempt: int | None = None
+    ) -> Iterator[Event]:
+        """What the trainer writes, as it writes it: ``lines`` with attempt, stream, offset and text.
+
+        Both streams unless ``stream`` names one; ``end`` is the last message.
+        """
+        path = f"/v1/jobs/{job}/logs"
+        query: dict[str, Any] = {"stream": stream, "attempt": attempt}
+        for event in self._connection.stream(path, patience=PATIENCE_S, **query):
+            yield event
+
     def checkpoints(self, job: str) -> builtins.list[Checkpoint]:
         return self._connection.items(f"/v1/jobs/{job}/checkpoints")
 
@@ -125,6 +161,12 @@ class Jobs:
     def artifact(self, job: str, path: str) -> bytes:
         """One of the files that a job left as its results, such as report.json."""
         return (self._connection.request("GET", f"/v1/jobs/{job}/artifacts/{path}")).content
+
+    def download(
+        self, job: str, path: str, to: Path, *, progress: Callable[[int, int | None], None] | None = None
+    ) -> Path:
+        """Fetch one of a job's result files to ``to``, which appears whole or not at all."""
+        return self._connection.download(f"/v1/jobs/{job}/artifacts/{path}", to, progress=progress)
 
     def follow(self, job: str, *, after: int = 0) -> Iterator[Event]:
         """What happens to a job, as it happens: its events behind ``after``, progress between, then ``end``.
