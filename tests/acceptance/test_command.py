@@ -142,8 +142,8 @@ def test_results_are_fetched(shell: Shell, trained: Job, tmp_path: Path) -> None
 
 def test_the_course_of_a_job(shell: Shell, trained: Job) -> None:
     course = shell("metrics", trained["id"]).splitlines()
-    assert course[0].split()[0] == "epoch"
-    assert len(course) == 3
+    assert "epoch" in "".join(course)
+    assert [line.split()[0] for line in course[-2:]] == ["1", "2"]
     assert shell.json("metrics", trained["id"], "--json", "--points", "5")["minibatches"]["steps"] > 0
     lines = [json.loads(line) for line in shell("events", trained["id"], "-f").splitlines()]
     assert [line["type"] for line in lines][-1] == "end"
