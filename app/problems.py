@@ -22,6 +22,7 @@ from jobs.errors import (
     Conflict,
     Fault,
     Forbidden,
+    InFlight,
     InvalidInput,
     JobsError,
     NotFound,
@@ -43,7 +44,8 @@ STATUS: dict[type[JobsError], tuple[int, str]] = {
 }
 """The most particular class first: the first that the error is an instance of counts."""
 
-RETRY_AFTER_SECONDS = 2
+RETRY_AFTER_SECONDS: dict[type[JobsError], int] = {Unavailable: 2, InFlight: 1}
+"""When asking again may help, whatever kind of error says that it may."""
 
 
 def problem(
@@ -74,8 +76,8 @@ def of_domain(error: JobsError) -> JSONResponse:
     status, title = next(
         (answer for kind, answer in STATUS.items() if isinstance(error, kind)), (500, "Internal error")
     )
-    wait = error.retry_after if isinstance(error, TooMany) else RETRY_AFTER_SECONDS
-    headers = {"Retry-After": str(wait)} if status in (429, 503) else None
+    later = error.retry_after if isinstance(error, TooMany) else RETRY_AFTER_SECONDS.get(type(error))
+    headers = {"Retry-After": str(later)} if later else None
     return problem(
         status, error.type, title, error.detail, faults=error.faults, extra=error.extra, headers=headers
     )

@@ -5,6 +5,7 @@ JobsError
  |    +-- TooLarge    an upload over a limit
  +-- NotFound         no such job, data set, checkpoint, part
  +-- Conflict         right in itself, but not in the present state
+ |    +-- InFlight    the same request is under way: ask again when it has ended
  +-- Forbidden        right in itself, but not for this caller
  +-- TooMany          right in itself, but too many of it now: a rate, a quota of what waits
  +-- Unavailable      Redis or the volume cannot be reached now
@@ -72,6 +73,10 @@ class NotFound(JobsError):
 
 class Conflict(JobsError):
     type = "conflict"
+
+
+class InFlight(Conflict):
+    type = "in-flight"
 
 
 class Forbidden(JobsError):
