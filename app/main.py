@@ -25,13 +25,15 @@ from app import (
     problems,
     rescans,
     steering,
+    tokens,
     workers,
 )
-from app.access import authorised
+from app.access import Guard, authorised
 from app.conditional import ConditionalReads
 from app.description import describe
 from app.hub import Hub
 from app.negotiation import acceptable
+from app.ownership import owners_only
 from app.query import known_parameters_only
 from app.resources.problem import Problem
 from app.state import AppState
@@ -42,6 +44,7 @@ from jobs.reconcile import reconcile
 from jobs.rescan import Rescan, rescan, rescan_if_lost
 from jobs.settings import Settings
 from jobs.store import Store
+from jobs.tokens import Tokens
 from jobs.volume import make_volume
 
 log = logging.getLogger("uvicorn.error")
@@ -71,7 +74,13 @@ def create_app(settings: Settings) -> FastAPI:
         hub = Hub(store, settings, app.state.stopping)
         try:
             async with hub.open():
-                yield {"settings": settings, "store": store, "queue": queue, "hub": hub}
+                yield {
+                    "settings": settings,
+                    "store": store,
+                    "queue": queue,
+                    "hub": hub,
+                    "guard": Guard(settings, Tokens(volume)),
+                }
         finally:
             reconciler.cancel()
             with suppress(asyncio.CancelledError):
@@ -92,11 +101,10 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(ConditionalReads)
     problems.register(app)
     describe(app)
-    v1 = APIRouter(
-        prefix="/v1", dependencies=[Depends(authorised), Depends(known_parameters_only), Depends(acceptable)]
-    )
+    checks = (authorised, known_parameters_only, acceptable, owners_only)
+    v1 = APIRouter(prefix="/v1", dependencies=[Depends(check) for check in checks])
     rooms = (jobs, steering, evaluations, lineage, events, metrics, checkpoints, logs, artifacts, datasets)
-    for room in (*rooms, models, parts, workers, rescans):
+    for room in (*rooms, models, parts, workers, rescans, tokens):
         v1.include_router(room.router)
     app.include_router(v1)
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])
