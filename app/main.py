@@ -34,6 +34,7 @@ from app.description import describe
 from app.hub import Hub
 from app.negotiation import acceptable
 from app.ownership import owners_only
+from app.pages import routes as pages
 from app.query import known_parameters_only
 from app.resources.problem import Problem
 from app.state import AppState
@@ -108,6 +109,7 @@ def create_app(settings: Settings) -> FastAPI:
         v1.include_router(room.router)
     app.include_router(v1)
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])
+    app.include_router(pages.router)
     return app
 
 
