@@ -25,7 +25,8 @@ from jobs.record import Kind, Record, StartedFrom
 from jobs.schedule import placing, record_fields
 from jobs.settings import Settings
 from jobs.states import Reason, State
-from jobs.store import Store
+from jobs.store import Store, reported_names
+from jobs.volume import require_volume
 from trainer.layout import RunDirectory, read_json
 
 _DONE = "cj:rescanned"
@@ -53,15 +54,17 @@ class Rescan(BaseModel):
 
 @dataclass(frozen=True)
 class Accepted:
-    """``accepted.json``: the submission was taken, when, and under which key."""
+    """``accepted.json``: the submission was taken, when, from whom, and under which key."""
 
     created_at: int
     claim: Claim | None
+    owner: str | None
 
 
 def note_accepted(run: RunDirectory, record: Record, claim: Claim | None) -> None:
     """Leave on the volume that a job was accepted. Its record and its key are in Redis by now."""
-    text = json.dumps({"created_at": record.created_at, "claim": claim.document() if claim else None})
+    key = claim.document() if claim else None
+    text = json.dumps({"created_at": record.created_at, "claim": key, "owner": record.owner})
     # No fsync: like Redis, this need survive the death of every process, not a power cut.
     aside = run.path / ".accepted"
     aside.write_text(text)
@@ -79,8 +82,9 @@ def rescan_if_lost(store: Store, queue: TokenQueue, settings: Settings) -> Resca
 def rescan(store: Store, queue: TokenQueue, settings: Settings) -> Rescan:
     """Make a record for each job on the volume that has none, and queue those that are unfinished.
 
-    Raises Unavailable where Redis goes away; the next one takes it up.
+    Raises Unavailable where Redis goes away or the volume is; the next one takes it up.
     """
+    require_volume(settings.volume)
     found = Rescan()
     now = store.now_ms()
     names = _job_ids(settings)
@@ -145,6 +149,7 @@ def _restore(
         "id": record.id,
         "state": record.state.value,
         "fields": record.to_hash(),
+        "names": reported_names(record.model_dump(include={"losses", "metrics"})),
         "announce": record.state is State.QUEUED,
         "floor": history.seq,
         **({} if history.ended else placing(read_json(run.spec))),
@@ -162,7 +167,7 @@ def _accepted(run: RunDirectory) -> Accepted | None:
         return None
     document = read_json(run.accepted)
     claim = Claim(**document["claim"]) if document["claim"] else None
-    return Accepted(document["created_at"], claim)
+    return Accepted(document["created_at"], claim, document.get("owner"))
 
 
 def _record(run: RunDirectory, history: History, facts: tuple[int, int]) -> Record:
@@ -173,10 +178,12 @@ def _record(run: RunDirectory, history: History, facts: tuple[int, int]) -> Reco
     keeps = history.ended or history.state is State.PAUSED
     accepted = _accepted(run)
     created = accepted.created_at if accepted else made_at_ms(run.path.name)
+    spec |= history.edited
     known: dict[str, Any] = {
         "id": run.path.name,
         "kind": Kind.EVALUATION if spec.get("evaluation") else Kind.TRAINING,
         "name": spec["name"],
+        "owner": accepted.owner if accepted else None,
         "state": history.state if keeps else State.QUEUED,
         "reason": Reason(history.reason) if keeps else Reason.RECOVERED,
         "detail": history.detail if keeps else "",
@@ -190,6 +197,8 @@ def _record(run: RunDirectory, history: History, facts: tuple[int, int]) -> Reco
         "facts_attempt": facts[0],
         "facts_offset": facts[1],
         **record_fields(spec),
+        **_made_of(run),
+        "edits": history.edits,
         "losses": history.losses,
         "metrics": history.metrics,
         "created_at": created,
@@ -203,6 +212,12 @@ def _record(run: RunDirectory, history: History, facts: tuple[int, int]) -> Reco
         known["losses"] |= result["losses"]
         known["metrics"] |= result["metrics"]
     return Record.model_validate(known)
+
+
+def _made_of(run: RunDirectory) -> dict[str, Any]:
+    """The recipe and the job that its spec was made of, if it was."""
+    recipe = read_json(run.posted)["recipe"]["type"] if run.posted.is_file() else None
+    return {"recipe": recipe}
 
 
 def _resumed_from(run: RunDirectory, spec: Mapping[str, Any]) -> StartedFrom | None:
