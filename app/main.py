@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import APIRouter, Depends, FastAPI
+from prometheus_client import CollectorRegistry
 
 from app import (
     artifacts,
@@ -24,11 +25,14 @@ from app import (
     parts,
     problems,
     rescans,
+    scrape,
     steering,
     workers,
 )
 from app.access import authorised
 from app.description import describe
+from app.prometheus import JobsCollector
+from app.prometheus_http import V1, CountRequests, HttpFigures
 from app.query import known_parameters_only
 from app.resources.problem import Problem
 from app.state import AppState
@@ -52,6 +56,7 @@ Every error is `application/problem+json` (RFC 9457) and lists all faults at onc
 
 def create_app(settings: Settings) -> FastAPI:
     """The application of these settings. It connects and writes only once it is started."""
+    registry = CollectorRegistry()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[AppState]:
@@ -61,10 +66,13 @@ def create_app(settings: Settings) -> FastAPI:
         sweep_incoming(volume)
         store = Store.open(settings)
         queue = TokenQueue(store.client)
+        of_jobs = JobsCollector(store, volume)
+        registry.register(of_jobs)
         reconciler = asyncio.create_task(reconcile_forever(store, queue, settings))
         try:
-            yield {"settings": settings, "store": store, "queue": queue}
+            yield {"settings": settings, "store": store, "queue": queue, "registry": registry}
         finally:
+            registry.unregister(of_jobs)
             reconciler.cancel()
             with suppress(asyncio.CancelledError):
                 await reconciler
@@ -81,14 +89,16 @@ def create_app(settings: Settings) -> FastAPI:
     )
     # A server that is shutting down says so here, for streams that would otherwise go on.
     app.state.stopping = lambda: False
+    app.add_middleware(CountRequests, figures=HttpFigures(registry))
     problems.register(app)
     describe(app)
-    v1 = APIRouter(prefix="/v1", dependencies=[Depends(authorised), Depends(known_parameters_only)])
+    v1 = APIRouter(prefix=V1, dependencies=[Depends(authorised), Depends(known_parameters_only)])
     rooms = (jobs, steering, evaluations, lineage, events, metrics, checkpoints, logs, artifacts, datasets)
     for room in (*rooms, models, parts, workers, rescans):
         v1.include_router(room.router)
     app.include_router(v1)
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])
+    app.include_router(scrape.router, dependencies=[Depends(authorised), Depends(known_parameters_only)])
     return app
 
 

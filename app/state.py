@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, TypedDict
 
 from fastapi import Depends, Request
+from prometheus_client import CollectorRegistry
 
 from jobs.queue import TokenQueue
 from jobs.settings import Settings
@@ -18,6 +19,7 @@ class AppState(TypedDict):
     settings: Settings
     store: Store
     queue: TokenQueue
+    registry: CollectorRegistry
 
 
 # Coroutines, because FastAPI sends a plain function on a trip to a thread.

@@ -16,4 +16,5 @@ end
 hold(ask.after or {})
 enter('queued')
 emit(now, '0', cjson.encode({ type = 'queued', reason = get('reason'), detail = '' }))
+count('entered:queued:' .. get('reason'), 1)
 return record()

@@ -17,6 +17,7 @@ if ask.fields.finished_at then
 end
 if ask.announce then
   emit(now, get('attempt') or '0', cjson.encode({ type = ask.state, reason = get('reason'), detail = get('detail') or '' }))
+  count('entered:' .. ask.state .. ':' .. get('reason'), 1)
 elseif ask.state == 'paused' then
   redis.call('SADD', 'cj:dataset:' .. get('dataset') .. ':live', ask.id)
 end
