@@ -13,7 +13,19 @@ from jobs.evaluate import EvaluationRequest
 from jobs.imports import ModelOfJob, ModelOptions
 from jobs.retry import RetryRequest
 from jobs.spec_models import JobSpec
+from jobs.webhooks import WebhookChange, WebhookRequest
 
+BODIES = (
+    JobSpec,
+    Options,
+    EvaluationRequest,
+    RetryRequest,
+    ModelOptions,
+    ModelOfJob,
+    WebhookRequest,
+    WebhookChange,
+)
+"""What endpoints read by themselves."""
 SCHEMAS = "#/components/schemas/"
 
 
@@ -29,7 +41,7 @@ def describe(app: FastAPI) -> None:
                     _errors_are_problems(operation)
                     if "security" in operation:
                         operation["security"].append({})
-            for model in (JobSpec, Options, EvaluationRequest, RetryRequest, ModelOptions, ModelOfJob):
+            for model in BODIES:
                 _add_schema(document, model)
         return app.openapi_schema or document
 

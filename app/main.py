@@ -27,6 +27,7 @@ from app import (
     rescans,
     scrape,
     steering,
+    webhooks,
     workers,
 )
 from app.access import authorised
@@ -35,6 +36,7 @@ from app.prometheus import JobsCollector
 from app.prometheus_http import V1, CountRequests, HttpFigures
 from app.query import known_parameters_only
 from app.resources.problem import Problem
+from app.sending import Sender
 from app.state import AppState
 from ingest.store import sweep_incoming
 from jobs.errors import Unavailable
@@ -69,13 +71,15 @@ def create_app(settings: Settings) -> FastAPI:
         of_jobs = JobsCollector(store, volume)
         registry.register(of_jobs)
         reconciler = asyncio.create_task(reconcile_forever(store, queue, settings))
+        sender = asyncio.create_task(Sender(store, settings).run())
         try:
             yield {"settings": settings, "store": store, "queue": queue, "registry": registry}
         finally:
             registry.unregister(of_jobs)
-            reconciler.cancel()
-            with suppress(asyncio.CancelledError):
-                await reconciler
+            for task in (reconciler, sender):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             store.client.close()
 
     app = FastAPI(
@@ -94,7 +98,7 @@ def create_app(settings: Settings) -> FastAPI:
     describe(app)
     v1 = APIRouter(prefix=V1, dependencies=[Depends(authorised), Depends(known_parameters_only)])
     rooms = (jobs, steering, evaluations, lineage, events, metrics, checkpoints, logs, artifacts, datasets)
-    for room in (*rooms, models, parts, workers, rescans):
+    for room in (*rooms, models, parts, workers, webhooks, rescans):
         v1.include_router(room.router)
     app.include_router(v1)
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])

@@ -216,6 +216,7 @@ class Volume:
         self.datasets = path / "datasets"
         self.models = path / "models"
         self.features = path / "features"
+        self.webhooks = path / "webhooks"
         self.incoming = path / "incoming"
         """Uploads and conversions under way; anything here may be deleted at start-up."""
 

@@ -53,6 +53,19 @@ local function emit(time, attempt, data)
   redis.call('XADD', events, whole(seq) .. '-0', 'time', whole(time), 'attempt', attempt, 'data', data)
 end
 
+-- Tell of the state that the job has now: an event, a count, and, where anybody wants to be told by a webhook,
+-- an entry of the outbox (jobs/deliveries.py).
+local function announce()
+  local attempt = get('attempt') or '0'
+  local data = cjson.encode({ type = get('state'), reason = get('reason'), detail = get('detail') or '' })
+  emit(now, attempt, data)
+  count('entered:' .. get('state') .. ':' .. get('reason'), 1)
+  if redis.call('EXISTS', 'cj:webhooks') == 1 then
+    redis.call('XADD', 'cj:outbox', '*', 'job', ask.id, 'seq', get('seq'), 'time', whole(now), 'attempt', attempt,
+      'data', data)
+  end
+end
+
 -- Book the time since the present phase began: queued, starting or training.
 local function end_phase()
   local state = get('state')
@@ -155,8 +168,7 @@ local function move(state, reason, detail)
   redis.call('HDEL', job, 'pause_requested')
   redis.call('HSET', job, 'state', state, 'reason', reason, 'detail', detail)
   enter(state)
-  emit(now, get('attempt') or '0', cjson.encode({ type = state, reason = reason, detail = detail }))
-  count('entered:' .. state .. ':' .. reason, 1)
+  announce()
 end
 
 local function record()

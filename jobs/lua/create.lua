@@ -15,6 +15,5 @@ if ask.class then
 end
 hold(ask.after or {})
 enter('queued')
-emit(now, '0', cjson.encode({ type = 'queued', reason = get('reason'), detail = '' }))
-count('entered:queued:' .. get('reason'), 1)
+announce()
 return record()
