@@ -47,6 +47,7 @@ class JobsCollector(Collector):
         yield from _of_queue(found)
         yield from _of_training(found)
         yield from _of_workers(found)
+        yield _of_webhooks(found)
 
 
 def _of_queue(found: Overview) -> Iterator[Metric]:
@@ -120,6 +121,16 @@ def _of_workers(found: Overview) -> Iterator[Metric]:
         "Running jobs whose worker no longer renews its lease and that nobody has queued again yet.",
         found.leases_expired,
     )
+
+
+def _of_webhooks(found: Overview) -> Metric:
+    attempts = CounterMetricFamily(
+        "cntk_jobs_webhook_attempts", "Attempts to tell a webhook, by how they ended.", labels=["outcome"]
+    )
+    names = {"delivered": "delivered", "pending": "tried_again_later", "failed": "given_up"}
+    for end, count in found.totals.told.items():
+        attempts.add_metric([names[end]], count)
+    return attempts
 
 
 def _of_volume(volume: Volume) -> Iterator[Metric]:

@@ -2,7 +2,7 @@
 
 ``cj:totals`` is a hash of whole numbers that the scripts in jobs/lua add to, in the same step as the
 change that they count: ``entered:<state>:<reason>`` changes of state, ``phase_ms:<phase>`` time spent,
-``samples``, ``minibatches`` and ``saved_bytes`` of all trainers, and the histograms ``wait_ms`` and
+``delivery:<outcome>`` attempts to tell a webhook, ``samples``, ``minibatches`` and ``saved_bytes`` of all trainers, and the histograms ``wait_ms`` and
 ``save_ms``, as ``<name>:<bound>`` for each bucket (not cumulative), ``<name>:inf`` and ``<name>:sum``.
 They begin at zero where Redis has lost its data.
 """
@@ -55,6 +55,8 @@ class Totals:
     entered: dict[tuple[State, Reason], int]
     """By state and reason: whatever jobs/states.py permits."""
     phase_ms: dict[str, int]
+    told: dict[str, int]
+    """Attempts to tell a webhook, by how they ended; ``pending``: in vain, and another one follows."""
     samples: int
     minibatches: int
     saved_bytes: int
@@ -70,6 +72,7 @@ class Totals:
         return cls(
             entered={move: counts.get(f"entered:{move[0]}:{move[1]}", 0) for move in moves},
             phase_ms={phase: counts.get(f"phase_ms:{phase}", 0) for phase in phases},
+            told={end: counts.get(f"delivery:{end}", 0) for end in ("delivered", "pending", "failed")},
             samples=counts.get("samples", 0),
             minibatches=counts.get("minibatches", 0),
             saved_bytes=counts.get("saved_bytes", 0),

@@ -142,6 +142,8 @@ def test_a_delivery_that_failed_for_good_is_sent_again_when_asked(
     assert "not followed" in entry["error"]
     assert {message.path for message in receiver.messages} == {"/hook"}
     receiver.answer = lambda _: 204
+    counted = dict(re.findall(r'webhook_attempts_total{outcome="(\w+)"} (\S+)', api.get("/metrics").text))
+    assert counted == {"delivered": "0.0", "tried_again_later": "1.0", "given_up": "1.0"}
     answer = api.post(f"/v1/webhooks/{webhook['id']}/deliveries/{entry['id']}/redeliver")
     assert answer.status_code == 202
     assert answer.json()["status"] == "pending"
