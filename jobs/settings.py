@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     """Attempts in a row that may crash without any progress before the job has failed."""
     lost_limit: int = Field(default=20, ge=1)
     """Workers in a row that may be lost with a job that makes no progress before it has failed."""
+    webhooks_private: bool = False
+    """Whether webhooks may be sent to private addresses, and without TLS."""
 
     @field_validator("api_tokens", mode="before")
     @classmethod

@@ -76,8 +76,9 @@ def main() -> int:
             sys.stderr.write("an error of the driver [CALL STACK] > 0x7f not for users\n")
             os.kill(os.getpid(), signal.SIGKILL)
         if stop or step % practice["checkpoint_every"] == 0:
-            publish(run, step, chain)
-            report("checkpoint", samples=samples, step=step, epoch=0, cause="schedule", best=False, **figures)
+            size = publish(run, step, chain)
+            where = {"samples": samples, "step": step, "epoch": 0, "size": size, "seconds": 0.004}
+            report("checkpoint", **where, cause="schedule", best=False, **figures)
         if stop:
             return 75
     del held
@@ -97,7 +98,8 @@ def restore(run: RunDirectory, report: Any) -> tuple[int, str]:
     return 0, ""
 
 
-def publish(run: RunDirectory, step: int, chain: str, *, epoch: int = 0, stale: int = 0) -> None:
+def publish(run: RunDirectory, step: int, chain: str, *, epoch: int = 0, stale: int = 0) -> int:
+    """The size of the checkpoint's files."""
     samples = step * SAMPLES_A_STEP
     aside = CheckpointDirectory(run.checkpoints / f".writing-{samples}")
     write_json(aside.loop, {"step": step, "chain": chain, "stale": stale})
@@ -117,6 +119,7 @@ def publish(run: RunDirectory, step: int, chain: str, *, epoch: int = 0, stale: 
     canonical = json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode()
     write_json(aside.manifest, {**manifest, "sha256": hashlib.sha256(canonical).hexdigest()})
     aside.path.rename(run.checkpoint(samples).path)
+    return len(content)
 
 
 def conclude(run: RunDirectory, practice: dict[str, Any], step: int, chain: str) -> int:

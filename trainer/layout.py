@@ -222,6 +222,7 @@ class Volume:
         self.features = path / "features"
         self.tokens = path / "tokens"
         """Who may call the API: one file a token, which has a digest of it."""
+        self.webhooks = path / "webhooks"
         self.incoming = path / "incoming"
         """Uploads and conversions under way; anything here may be deleted at start-up."""
         self.mark = path / "volume.json"
