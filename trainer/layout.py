@@ -75,7 +75,7 @@ class AttemptDirectory:
         self.facts = path / "trainer.jsonl"
         """What the trainer reports, one JSON object a line; written by the trainer alone."""
         self.process = path / "process.json"
-        """pid, start time and process group of the trainer; written by the worker."""
+        """pid and start time of the trainer, and the pid of its supervisor, which writes this."""
         self.result = path / "result.json"
         self.spec = path / "spec.json"
         """The job's result and spec up to this attempt, where a retry put others in their place."""

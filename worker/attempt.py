@@ -6,7 +6,6 @@ import fcntl
 import logging
 import os
 import signal
-import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,10 +21,12 @@ from jobs.settings import Settings
 from jobs.states import TERMINAL, Reason, State
 from jobs.store import Hold, Refused, Store
 from trainer.layout import RunDirectory, read_json, write_whole
+from worker import fork_servers
 from worker.bell import Bell, ring_on_message
 from worker.finish import Ending, Outcome, decide, read_result
+from worker.fork_servers import ForkedTrainer
 from worker.gallery import GALLERY
-from worker.launch import launch, trainer_environment
+from worker.launch import TrainerProcess, launch, trainer_environment
 from worker.limits import Breach, Watchdog
 from worker.processes import kill_group, kill_recorded
 from worker.relay import Relay
@@ -126,7 +127,9 @@ class Attempt:
                 if lock is not None and read_result(self._run) is None and self._way() is _Way.STAY:
                     self._run.sweep()
                     trainer = trainer_environment(self._settings)
-                    process = launch(self._run, self._files, self._dataset, trainer, lock)
+                    process = launch(
+                        self._run, self._files, self._dataset, trainer, lock, fork_servers.of_this_worker
+                    )
         except OSError as error:
             trouble = error
         # Now the trainer alone holds the lock: were this process to hang, the next attempt
@@ -144,13 +147,15 @@ class Attempt:
             trouble=trouble,
         )
 
-    def _watch(self, process: subprocess.Popen[bytes]) -> bool:
+    def _watch(self, process: TrainerProcess) -> bool:
         """Relay, renew, and end the trainer when it must leave, until it is gone.
 
         Whether it was told to save and leave.
         """
         kill_at = None
         rung = True
+        # The end of one that was started afresh is a signal.
+        news = [process] if isinstance(process, ForkedTrainer) else []
         limits = read_json(self._run.spec).get("limits") or {}
         watchdog = Watchdog(limits, self._relay.record, self._files, self._settings.stall_seconds)
         while process.poll() is None:
@@ -165,7 +170,7 @@ class Attempt:
             elif kill_at is not None and time.monotonic() > kill_at:
                 kill_group(process.pid)
             self._forward()
-            rung = self._bell.wait(_GLANCE_SECONDS)
+            rung = self._bell.wait(_GLANCE_SECONDS, *news)
         # Its group may hold more processes than the one that has ended.
         kill_group(process.pid)
         return kill_at is not None
