@@ -55,7 +55,7 @@ def main() -> int:
     # A process that has loaded the driver of a GPU cannot be forked.
     if settings.warm and not trainer["gpu"]:
         fork_servers.of_this_worker = ForkServers(settings.volume.path)
-        fork_servers.of_this_worker.want(program(trainer, settings.threads))
+        fork_servers.of_this_worker.ready(program(trainer, settings.threads))
     upkeep.start()
     try:
         _work(settings, entry.name, upkeep, fork_servers.of_this_worker)

@@ -23,7 +23,8 @@ from typing import IO
 
 MOST = 2
 """Servers that a worker keeps at most, each for an environment asked for of late."""
-_ANSWER_SECONDS = 5.0
+ANSWER_SECONDS = 5.0
+"""How long a server may take to fork. A fork takes milliseconds."""
 _MOST_BYTES = 1 << 16
 _ROOM = "." * 400
 """At the end of a server's command line: a trainer shows its own in the same place."""
@@ -96,6 +97,12 @@ class ForkedTrainer:
         with contextlib.suppress(ProcessLookupError):
             signal.pidfd_send_signal(self._handle, number)
 
+    def close(self) -> None:
+        """Let go of it: it is killed unless it has ended, and its number is free."""
+        os.close(self._line)
+        os.close(self._handle)
+        self._answers.close()
+
 
 class ForkServer:
     """One server: started by the worker, asked by the processes that the worker forks."""
@@ -118,6 +125,10 @@ class ForkServer:
         os.close(ready)
 
     @property
+    def pid(self) -> int:
+        return self._process.pid
+
+    @property
     def alive(self) -> bool:
         return not _readable(self._handle)
 
@@ -134,14 +145,14 @@ class ForkServer:
         given = [theirs.fileno(), end_of_line, request.lock, request.stdout.fileno(), request.stderr.fileno()]
         try:
             for side in (self._control, answers):
-                side.settimeout(_ANSWER_SECONDS)
+                side.settimeout(ANSWER_SECONDS)
             rights = (socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", given))
             self._control.sendmsg([request.message()], [rights])
             theirs.close()
             return ForkedTrainer(int(json.loads(answers.recv(_MOST_BYTES))["pid"]), answers, line)
         except (OSError, ValueError) as error:
             log.warning("no trainer could be forked (%s): it is started afresh", error)
-            self.kill()
+            self.send_signal(signal.SIGKILL)
             answers.close()
             os.close(line)
             return None
@@ -149,14 +160,14 @@ class ForkServer:
             theirs.close()
             os.close(end_of_line)
 
-    def kill(self) -> None:
-        """Put an end to it and to its trainers."""
+    def send_signal(self, number: signal.Signals) -> None:
+        """SIGKILL puts an end to its trainers as well. Nothing where it has ended."""
         with contextlib.suppress(ProcessLookupError):
-            signal.pidfd_send_signal(self._handle, signal.SIGKILL)
+            signal.pidfd_send_signal(self._handle, number)
 
     def close(self) -> bool:
         """Have it gone, for the worker that started it; whether it had ever been ready."""
-        self.kill()
+        self.send_signal(signal.SIGKILL)
         self._process.wait()
         was_ready = os.read(self._ready, 1) != b""
         self._control.close()
@@ -178,16 +189,17 @@ class ForkServers:
         for end in (self._wishes, self._wish):
             os.set_blocking(end, False)
 
-    def want(self, program: Program) -> None:
-        """Have a server for this program, now or when ``tend`` is next called."""
+    def ready(self, program: Program) -> ForkServer | None:
+        """The server for this program; where there is none yet, ``tend`` will start it."""
         with contextlib.suppress(BlockingIOError):
             os.write(self._wish, program.text().encode() + b"\n")
+        server = self._servers.get(program.text())
+        return server if server is not None and server.ready else None
 
     def start(self, program: Program, request: Request) -> ForkedTrainer | None:
         """A forked trainer; None where no server for this program is ready."""
-        self.want(program)
-        server = self._servers.get(program.text())
-        return server.start(request) if server is not None and server.ready else None
+        server = self.ready(program)
+        return server.start(request) if server is not None else None
 
     def tend(self) -> None:
         """Start the servers that were asked for and let go of those that were not of late; by the main
