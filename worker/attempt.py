@@ -6,7 +6,6 @@ import fcntl
 import logging
 import os
 import signal
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,14 +17,13 @@ from jobs.queue import TokenQueue
 from jobs.reconcile import close_journal
 from jobs.record import Record
 from jobs.settings import Settings
-from jobs.states import TERMINAL, Reason, State
+from jobs.states import Reason, State
 from jobs.store import Hold, Refused, Store
-from trainer.layout import RunDirectory, read_json, write_whole
+from trainer.layout import RunDirectory, read_json
 from worker import fork_servers
 from worker.bell import Bell, ring_on_message
 from worker.finish import Ending, Outcome, decide, read_result
 from worker.fork_servers import ForkedTrainer
-from worker.gallery import GALLERY
 from worker.launch import TrainerProcess, launch, trainer_environment
 from worker.limits import Breach, Watchdog
 from worker.processes import kill_group, kill_recorded
@@ -225,39 +223,7 @@ class Attempt:
         """Pass on the last facts and move the job on, however long Redis is away."""
         if self._insist(self._relay.forward):
             outcome = decide(self._relay.record, self._run, ending, self._settings)
-            if outcome.target in TERMINAL:
-                self._leave_pictures()
             self._insist(lambda: self._move(outcome))
-
-    def _leave_pictures(self) -> None:
-        """Pictures among the artifacts, drawn while the lease is kept.
-
-        That one fails is not the job's failure, nor the other's; a worker that must leave does not wait.
-        """
-        record = self._relay.record
-        wanted = [drawing for drawing in GALLERY if record.kind in drawing.of]
-        drawn: dict[str, bytes] = {}
-
-        def draw() -> None:
-            for drawing in wanted:
-                try:
-                    found = drawing.draw(self._run, record.name or record.id)
-                    if found is not None:
-                        drawn[drawing.file] = found
-                except Exception as error:
-                    log.warning("the %s of %s could not be drawn: %s", drawing.what, record.id, error)
-
-        drawing_all = threading.Thread(target=draw, daemon=True)
-        drawing_all.start()
-        while drawing_all.is_alive() and not self._bell.stop_asked and self._hold is not Hold.LOST:
-            self._beat()
-            self._bell.wait(_GLANCE_SECONDS / 2)
-        for drawing in wanted:
-            if drawing.file in drawn:
-                try:
-                    write_whole(self._run.artifacts / drawing.file, drawn[drawing.file])
-                except OSError as error:
-                    log.warning("the %s of %s could not be written: %s", drawing.what, record.id, error)
 
     def _move(self, outcome: Outcome) -> None:
         moved = self._store.transition(
