@@ -6,6 +6,7 @@ import { follow, pause } from "./stream.js";
 const MOVING_MS = 2_000;
 const RESTING_MS = 15_000;
 const SETTLE_MS = 300;
+const BETWEEN_MS = 700;
 
 /**
  * Call `look()` whenever jobs may have changed, one call at a time: soon after an event of any job, every two
@@ -37,6 +38,8 @@ export async function keepLooking({ look, moving, signal }) {
     }
     news = false;
     await look();
+    // A training that reports ten epochs a second is still read once.
+    await pause(BETWEEN_MS, signal);
   }
 }
 

@@ -11,7 +11,7 @@ export default function spec({ job, signal }) {
 
   async function look() {
     await guarded(changed, async () => {
-      const found = job.forked_from ? job.forked_from.diff.map(({ pointer, from, to }) => ({ pointer, here: to, there: from })) : null;
+      const found = job.forked_from?.diff ? job.forked_from.diff.map(({ pointer, from, to }) => ({ pointer, here: to, there: from })) : null;
       const [own, parent] = (await get(`/v1/jobs/${job.id}/lineage`, { signal })).items;
       const changes = found ?? own?.changed;
       const origin = job.forked_from?.job ?? parent?.job;
