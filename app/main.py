@@ -39,6 +39,7 @@ from jobs.reconcile import reconcile
 from jobs.rescan import Rescan, rescan, rescan_if_lost
 from jobs.settings import Settings
 from jobs.store import Store
+from jobs.volume import make_volume
 
 log = logging.getLogger("uvicorn.error")
 
@@ -56,11 +57,13 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[AppState]:
         volume = settings.volume
-        for folder in (volume.jobs, volume.datasets, volume.models, volume.incoming):
-            folder.mkdir(parents=True, exist_ok=True)
-        sweep_incoming(volume)
         store = Store.open(settings)
         queue = TokenQueue(store.client)
+        try:
+            await asyncio.to_thread(make_volume, volume, store)
+        except Unavailable as error:
+            log.warning("%s", error.detail)
+        sweep_incoming(volume)
         reconciler = asyncio.create_task(reconcile_forever(store, queue, settings))
         try:
             yield {"settings": settings, "store": store, "queue": queue}
@@ -99,6 +102,7 @@ async def reconcile_forever(store: Store, queue: TokenQueue, settings: Settings)
     while True:
         try:
             # Once at the beginning for whatever one record is missing, then where all of them are.
+            await asyncio.to_thread(make_volume, settings.volume, store)
             await asyncio.to_thread(look, store, queue, settings)
             look = rescan_if_lost
             await asyncio.to_thread(reconcile, store, queue, settings)

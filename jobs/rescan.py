@@ -26,6 +26,7 @@ from jobs.schedule import placing, record_fields
 from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Store
+from jobs.volume import require_volume
 from trainer.layout import RunDirectory, read_json
 
 _DONE = "cj:rescanned"
@@ -79,8 +80,9 @@ def rescan_if_lost(store: Store, queue: TokenQueue, settings: Settings) -> Resca
 def rescan(store: Store, queue: TokenQueue, settings: Settings) -> Rescan:
     """Make a record for each job on the volume that has none, and queue those that are unfinished.
 
-    Raises Unavailable where Redis goes away; the next one takes it up.
+    Raises Unavailable where Redis goes away or the volume is; the next one takes it up.
     """
+    require_volume(settings.volume)
     found = Rescan()
     now = store.now_ms()
     names = _job_ids(settings)

@@ -23,6 +23,7 @@ from jobs.spec import NormalisedSpec, normalise
 from jobs.start import resolve_start
 from jobs.states import Reason, State
 from jobs.store import Store
+from jobs.volume import require_volume
 from trainer.layout import RunDirectory, Volume, fsync_folder, write_json, write_whole
 
 
@@ -42,6 +43,7 @@ def submit(
     Whatever is raised, nothing is left behind.
     """
     volume = settings.volume
+    require_volume(volume)
     spec = normalise(document, volume, settings)
     start = resolve_start(spec, volume)
     check_after(spec.document, store)
@@ -113,7 +115,7 @@ def _write_run(
     run: RunDirectory, contents: dict[str, Any], start: Chosen | None, fitted_schema: Path, volume: Volume
 ) -> None:
     """The run directory. No worker looks at it before the record exists."""
-    run.path.mkdir(parents=True)
+    run.path.mkdir()
     try:
         write_whole(run.schema, fitted_schema.read_bytes())
     except FileNotFoundError:
