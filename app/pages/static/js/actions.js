@@ -93,11 +93,11 @@ async function retry(job, control, changed) {
 async function edit(job, control, changed) {
   const name = h("input", { name: "name", value: job.name, autocomplete: "off", required: true });
   const tags = h("input", { name: "tags", value: (job.tags ?? []).join(" "), autocomplete: "off", spellcheck: "false" });
-  const priority = h("input", { name: "priority", value: job.priority ?? 0, type: "number", step: 1 });
+  const priority = h("input", { name: "priority", value: job.priority ?? 0, type: "number", min: 0, max: 9, step: 1 });
   const sure = await confirm({
     title: "Edit this job",
     action: "Save",
-    content: [field("Name", name), field("Tags", tags, "With spaces between"), field("Priority", priority, "Higher goes first while it waits.")],
+    content: [field("Name", name), field("Tags", tags, "With spaces between"), field("Priority", priority, "0 to 9; 9 goes first while it waits.")],
   });
   if (!sure) return;
   const wanted = { name: sure.get("name"), tags: sure.get("tags").split(/\s+/).filter(Boolean), priority: Number(sure.get("priority")) };

@@ -30,8 +30,8 @@ function token(name) {
 /**
  * A chart with a heading and a legend whose entries switch series off and on.
  *
- * `draw({series, log, x})` shows [{name, x, y, colour, dashed, faint, markers, low, high}]: `colour` is a
- * number of the palette, `low` and `high` make a band. `zoomed(range)` is told when somebody zooms along x, and
+ * `draw({series, log, floor, x})` shows [{name, x, y, colour, dashed, faint, markers, low, high}]: `colour` is a
+ * number of the palette, `low` and `high` make a band; with `floor` the axis begins at nought. `zoomed(range)` is told when somebody zooms along x, and
  * `zoom(range)` does the same from outside, null for all.
  */
 export function chart({ title, large = false, zoomed = () => {}, signal }) {
@@ -115,7 +115,7 @@ function translucent(hex) {
   return `${hex}24`;
 }
 
-function layout({ log, x }, range) {
+function layout({ log, floor, x }, range) {
   const axis = {
     gridcolor: token("--grid"),
     linecolor: token("--line"),
@@ -134,7 +134,7 @@ function layout({ log, x }, range) {
     hoverlabel: { bgcolor: token("--surface"), bordercolor: token("--line"), font: { color: token("--ink") } },
     dragmode: "zoom",
     xaxis: { ...axis, title: { text: x, font: { size: 11 }, standoff: 6 }, rangemode: "tozero", ...(range ? { range: [...range], autorange: false } : { autorange: true }) },
-    yaxis: { ...axis, type: log ? "log" : "linear", fixedrange: true, exponentformat: "power", ...(log ? { dtick: undefined, nticks: 6 } : {}) },
+    yaxis: { ...axis, type: log ? "log" : "linear", fixedrange: true, exponentformat: "power", rangemode: floor ? "tozero" : "normal", ...(log ? { nticks: 6 } : {}) },
   };
 }
 

@@ -14,8 +14,8 @@ export function figure(value) {
   if (value === 0) return "0";
   const size = Math.abs(value);
   if (size >= 1e6 || size < 1e-4) return value.toExponential(3);
-  if (Number.isInteger(value)) return integer.format(value);
-  return String(Number(value.toPrecision(4)));
+  const rounded = Number(value.toPrecision(4));
+  return size >= 1000 ? integer.format(rounded) : String(rounded);
 }
 
 export function bytes(value) {
@@ -73,6 +73,10 @@ export function clock(time) {
 /** workers_busy as words. */
 export function words(name) {
   return String(name ?? "").replaceAll("_", " ");
+}
+
+export function capital(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** Any JSON value on one line. */

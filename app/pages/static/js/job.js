@@ -19,6 +19,7 @@ import spec from "./spec.js";
 const PARTS = { curves, checkpoints, results, spec, lineage, logs, history };
 const TITLES = { curves: "Curves", checkpoints: "Checkpoints", results: "Results", spec: "Spec", lineage: "Lineage", logs: "Logs", history: "History" };
 const SETTLE_MS = 700;
+const NORMAL = 5;
 
 export default async function job({ main, words: [id, first], query, signal }) {
   let found = await get(`/v1/jobs/${id}`, { signal });
@@ -124,7 +125,7 @@ function header(changed) {
       say(when, `submitted ${ago(job.created_at)}`);
       when.dateTime = job.created_at;
       when.title = moment(job.created_at);
-      const labels = [job.kind === "evaluation" && "evaluation", job.owner && `by ${job.owner}`, job.priority ? `priority ${job.priority}` : "", ...(job.tags ?? [])].filter(Boolean);
+      const labels = [job.kind === "evaluation" && "evaluation", job.owner && `by ${job.owner}`, job.priority !== undefined && job.priority !== NORMAL && `priority ${job.priority}`, ...(job.tags ?? [])].filter(Boolean);
       if (facts.dataset.shown !== labels.join()) {
         facts.dataset.shown = labels.join();
         fill(facts, labels.map((label) => h("span", { class: "tag" }, label)));
