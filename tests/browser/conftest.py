@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from client import Client
 from client.demo import write_digits
@@ -18,6 +18,8 @@ from tests.running_service import ROOT, RunningService
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 LIMIT_MS = 60_000
+
+expect.set_options(timeout=LIMIT_MS)
 
 
 @pytest.fixture(scope="session")

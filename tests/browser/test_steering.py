@@ -10,10 +10,8 @@ from playwright.sync_api import Page, expect
 
 from client import Client
 from client.documents import Dataset
-from tests.browser.conftest import LIMIT_MS, example
+from tests.browser.conftest import example
 from tests.running_service import RunningService
-
-expect.set_options(timeout=LIMIT_MS)
 
 
 @pytest.fixture

@@ -31,8 +31,8 @@ function token(name) {
  * A chart with a heading and a legend whose entries switch series off and on.
  *
  * `draw({series, log, floor, x})` shows [{name, x, y, colour, dashed, faint, markers, low, high}]: `colour` is a
- * number of the palette, `low` and `high` make a band; with `floor` the axis begins at nought. `zoomed(range)` is told when somebody zooms along x, and
- * `zoom(range)` does the same from outside, null for all.
+ * number of the palette, `low` and `high` make a band; with `floor` the axis begins at nought. `zoomed(range)` is
+ * told when somebody zooms along x, and `zoom(range)` does the same from outside, null for all.
  */
 export function chart({ title, large = false, zoomed = () => {}, signal }) {
   const plot = h("div", { class: "plot", role: "img", "aria-label": title });

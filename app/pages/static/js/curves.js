@@ -15,8 +15,10 @@ export default function curves({ job, signal }) {
   const charts = new Map();
   const place = h("div", { class: "charts" });
   const numbers = h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Numbers by epoch" });
+  const details = h("details", { class: "card", on: { toggle: () => draw() } }, h("summary", {}, "The numbers, epoch by epoch"), numbers);
   const note = h("div");
-  const element = h("div", { class: "stack" }, note, controls(), place, h("details", { class: "card" }, h("summary", {}, "The numbers, epoch by epoch"), numbers));
+  const shown = controls();
+  const element = h("div", { class: "stack" }, note, shown, place, details);
   let found = null;
 
   function controls() {
@@ -64,20 +66,21 @@ export default function curves({ job, signal }) {
     const groups = groupsOf(found, view);
     if (!groups.length) {
       fill(note, h("div", { class: "card" }, empty("No curves yet.", h("p", {}, "They begin with the first minibatch."))));
-      element.children[1].hidden = element.children[3].hidden = true;
+      shown.hidden = details.hidden = true;
       return;
     }
-    element.children[1].hidden = element.children[3].hidden = false;
+    shown.hidden = details.hidden = false;
     keyed(place, groups, (group) => group.title, (group) => {
       const one = chart({ title: group.title, zoomed: zoom, signal });
       charts.set(group.title, one);
       return { element: one.element, update: (now) => one.draw({ series: now.series, log: view.log, floor: now.floor, x: axisName(view.x) }) };
     });
-    fill(numbers, table(found));
+    if (details.open) fill(numbers, table(found));
   }
 
   look();
-  return { element, look };
+  // Its own minibatches tell of a long epoch before the epoch does.
+  return { element, look, lively: true };
 }
 
 function axisName(x) {

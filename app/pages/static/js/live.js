@@ -43,7 +43,10 @@ export async function keepLooking({ look, moving, signal }) {
   }
 }
 
-/** `run` at most once in `milliseconds`, and once more after the last call: returns the function to call. */
+/**
+ * `run` at most once in `milliseconds`, and once more after the last call: returns the function to call. What takes
+ * long is run more seldom.
+ */
 export function throttled(run, milliseconds, signal) {
   let running = false;
   let again = false;
@@ -55,8 +58,9 @@ export function throttled(run, milliseconds, signal) {
     running = true;
     do {
       again = false;
+      const begun = performance.now();
       await run();
-      await pause(milliseconds, signal);
+      await pause(Math.max(milliseconds, 4 * (performance.now() - begun)), signal);
     } while (again && !signal.aborted);
     running = false;
   };
