@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from app.bulk import CancelRequest
 from app.problems import MEDIA_TYPE
 from ingest.options import Options
 from jobs.edit import JobEdit
@@ -15,7 +16,7 @@ from jobs.imports import ModelOfJob, ModelOptions
 from jobs.retry import RetryRequest
 from jobs.spec_models import JobSpec
 
-BODIES = (JobSpec, JobEdit, Options, EvaluationRequest, RetryRequest, ModelOptions, ModelOfJob)
+BODIES = (JobSpec, JobEdit, CancelRequest, Options, EvaluationRequest, RetryRequest, ModelOptions, ModelOfJob)
 """What endpoints parse by themselves."""
 SCHEMAS = "#/components/schemas/"
 

@@ -11,10 +11,12 @@ from fastapi import APIRouter, Depends, FastAPI
 
 from app import (
     artifacts,
+    bulk,
     checkpoints,
     datasets,
     evaluations,
     events,
+    forks,
     health,
     jobs,
     lineage,
@@ -92,7 +94,20 @@ def create_app(settings: Settings) -> FastAPI:
     v1 = APIRouter(
         prefix="/v1", dependencies=[Depends(authorised), Depends(known_parameters_only), Depends(acceptable)]
     )
-    rooms = (jobs, steering, evaluations, lineage, events, metrics, checkpoints, logs, artifacts, datasets)
+    rooms = (
+        jobs,
+        bulk,
+        forks,
+        steering,
+        evaluations,
+        lineage,
+        events,
+        metrics,
+        checkpoints,
+        logs,
+        artifacts,
+        datasets,
+    )
     for room in (*rooms, models, parts, workers, rescans):
         v1.include_router(room.router)
     app.include_router(v1)

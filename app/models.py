@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from app import examples
 from app.body import spec_document
 from app.idempotency import Keyed, KeyedRequest, upload_of
+from app.jobs import ACCEPTED, POLL_SECONDS
 from app.paging import page_of
 from app.resources.models import ModelPage
 from app.state import QueueDep, SettingsDep, StoreDep, VolumeDep
@@ -49,7 +50,7 @@ BODY = {
     status_code=status.HTTP_202_ACCEPTED,
     responses={
         202: {
-            "headers": {"Location": {"schema": {"type": "string"}}},
+            **ACCEPTED,
             "description": "A worker will open it, or is at it",
             **MODEL_EXAMPLE,
         },
@@ -83,6 +84,8 @@ async def create_model(
                     keep, made, folder, asked, found, store, queue, settings
                 )
     response.headers["Location"] = f"/v1/models/{record.id}"
+    if response.status_code == status.HTTP_202_ACCEPTED:
+        response.headers["Retry-After"] = str(POLL_SECONDS)
     return record
 
 
