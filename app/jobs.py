@@ -10,7 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from app import examples
-from app.body import Document
+from app.body import Document, patch_body
 from app.conditional import IfMatch, believed_edits, job_tag, list_tag
 from app.idempotency import Keyed
 from app.longpoll import news_of
@@ -52,17 +52,7 @@ BODY = {
     }
 }
 
-PATCH_BODY = {
-    "requestBody": {
-        "required": True,
-        "description": "A JSON merge patch (RFC 7396) of what may be changed.",
-        "content": {
-            media: {"schema": {"$ref": "#/components/schemas/JobEdit"}, "example": examples.JOB_EDIT}
-            for media in ("application/merge-patch+json", "application/json")
-        },
-    }
-}
-
+PATCH_BODY = patch_body("JobEdit", examples.JOB_EDIT)
 POLL_SECONDS = 1
 """How long somebody who asks again and again does well to wait; ``wait`` is better."""
 ACCEPTED = {

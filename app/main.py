@@ -25,6 +25,7 @@ from app import (
     models,
     parts,
     problems,
+    rawlogs,
     rescans,
     steering,
     workers,
@@ -94,21 +95,8 @@ def create_app(settings: Settings) -> FastAPI:
     v1 = APIRouter(
         prefix="/v1", dependencies=[Depends(authorised), Depends(known_parameters_only), Depends(acceptable)]
     )
-    rooms = (
-        jobs,
-        bulk,
-        forks,
-        steering,
-        evaluations,
-        lineage,
-        events,
-        metrics,
-        checkpoints,
-        logs,
-        artifacts,
-        datasets,
-    )
-    for room in (*rooms, models, parts, workers, rescans):
+    of_jobs = (jobs, bulk, forks, steering, evaluations, lineage, events, metrics, logs, rawlogs)
+    for room in (*of_jobs, checkpoints, artifacts, datasets, models, parts, workers, rescans):
         v1.include_router(room.router)
     app.include_router(v1)
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])

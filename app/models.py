@@ -10,6 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app import examples
 from app.body import spec_document
+from app.conditional import IfMatch, model_tag, require_match
 from app.idempotency import Keyed, KeyedRequest, upload_of
 from app.jobs import ACCEPTED, POLL_SECONDS
 from app.paging import page_of
@@ -152,8 +153,10 @@ def list_models(
 @router.get(
     "/{model_id}", summary="One base model: its nodes, shapes, parameters", responses={200: MODEL_EXAMPLE}
 )
-def read_model(model_id: str, volume: VolumeDep) -> ModelRecord:
-    return load_record(volume, model_id)
+def read_model(model_id: str, response: Response, volume: VolumeDep) -> ModelRecord:
+    found = load_record(volume, model_id)
+    response.headers["ETag"] = model_tag(found)
+    return found
 
 
 @router.delete(
@@ -161,6 +164,7 @@ def read_model(model_id: str, volume: VolumeDep) -> ModelRecord:
     summary="Delete a base model; jobs that were submitted with it keep what they need",
     status_code=status.HTTP_204_NO_CONTENT,
 )
-def delete_model(model_id: str, volume: VolumeDep) -> None:
+def delete_model(model_id: str, volume: VolumeDep, if_match: IfMatch = None) -> None:
+    require_match(if_match, model_tag(load_record(volume, model_id)))
     with incoming_folder(volume, "remove-") as folder:
         imports.remove(volume, model_id, folder)
