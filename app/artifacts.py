@@ -8,14 +8,17 @@ from app.files import DOWNLOAD, download, files_below
 from app.ranges import FileContent, RangeDep
 from app.resources.files import FileList
 from app.state import StoreDep, VolumeDep
+from jobs.drawings import draw
 
 router = APIRouter(prefix="/jobs/{job_id}/artifacts", tags=["artifacts"])
 
 
 @router.get("", summary="Files that the job left as its results")
 def list_artifacts(job_id: str, store: StoreDep, volume: VolumeDep) -> FileList:
-    folder = volume.job(store.get(job_id).id).artifacts
-    return FileList(items=list(files_below(folder, f"/v1/jobs/{job_id}/artifacts")))
+    record = store.get(job_id)
+    run = volume.job(record.id)
+    draw(run, record)
+    return FileList(items=list(files_below(run.artifacts, f"/v1/jobs/{job_id}/artifacts")))
 
 
 @router.get(
@@ -28,5 +31,8 @@ def list_artifacts(job_id: str, store: StoreDep, volume: VolumeDep) -> FileList:
 def download_artifact(
     job_id: str, path: str, store: StoreDep, volume: VolumeDep, asked: RangeDep
 ) -> FileContent:
-    folder = volume.job(store.get(job_id).id).artifacts
-    return download(folder, path, files_below(folder, ""), asked)
+    record = store.get(job_id)
+    run = volume.job(record.id)
+    if path.endswith(".png"):
+        draw(run, record)
+    return download(run.artifacts, path, files_below(run.artifacts, ""), asked)

@@ -11,11 +11,12 @@ from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
 from app import examples
+from app.access import Caller, CallerDep
 from app.body import Document
 from app.resources.jobs import Cancelled
 from app.search import JobFilter, filters_of
 from app.state import StoreDep, VolumeDep
-from jobs.errors import Conflict, Fault, InvalidInput, NotFound
+from jobs.errors import Conflict, Fault, Forbidden, InvalidInput, NotFound
 from jobs.journal import journal
 from jobs.search import Filters, every
 from jobs.spec_models import parse_as
@@ -31,7 +32,7 @@ LIVE = [state for state in State if state not in TERMINAL]
 
 
 class CancelRequest(JobFilter):
-    """The jobs to cancel, by at least one filter; without a status those that have not ended."""
+    """The jobs to cancel, by at least one filter: those that have not ended and are the caller's own."""
 
     preview: Annotated[bool, Field(strict=True, description="only say which jobs would be cancelled")]
     checkpoint: Literal["save"] | None = Field(
@@ -53,12 +54,15 @@ BODY = {
 
 
 @router.post("/jobs/cancel", summary="Ask for the end of all jobs that a filter finds", openapi_extra=BODY)
-async def cancel_jobs(document: Document, store: StoreDep, volume: VolumeDep) -> Cancelled:
-    return await run_in_threadpool(cancel_all, document, store, volume)
+async def cancel_jobs(document: Document, store: StoreDep, volume: VolumeDep, caller: CallerDep) -> Cancelled:
+    return await run_in_threadpool(cancel_all, document, store, volume, caller)
 
 
-def cancel_all(document: dict[str, Any], store: Store, volume: Volume) -> Cancelled:
-    """Cancel the newest ``AT_ONCE`` of the jobs that match. InvalidInput with every fault."""
+def cancel_all(document: dict[str, Any], store: Store, volume: Volume, caller: Caller) -> Cancelled:
+    """Cancel the newest ``AT_ONCE`` of the jobs that match and that the caller may change.
+
+    InvalidInput with every fault, Forbidden where another's are asked for.
+    """
     asked = parse_as(CancelRequest, document)
     if not set(document) - {"preview", "checkpoint"}:
         detail = f"name at least one filter; for every job 'status': {[state.value for state in LIVE]}"
@@ -71,6 +75,10 @@ def cancel_all(document: dict[str, Any], store: Store, volume: Volume) -> Cancel
     ]
     if faults:
         raise InvalidInput.of(faults)
+    if not caller.admin:
+        if asked.owner not in (None, caller.name):
+            raise Forbidden(f"{caller.name} may cancel what is his own, not {asked.owner}'s")
+        asked.owner = caller.name
     found = list(every(store, live_ones(filters_of(asked, store, ""))))
     chosen: Sequence[str] = found[:AT_ONCE]
     if not asked.preview:

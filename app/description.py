@@ -18,6 +18,8 @@ from jobs.evaluate import EvaluationRequest
 from jobs.imports import ModelOfJob, ModelOptions
 from jobs.retry import RetryRequest
 from jobs.spec_models import JobSpec
+from jobs.tokens import NewToken
+from jobs.webhooks import WebhookChange, WebhookRequest
 
 BODIES = (
     JobSpec,
@@ -29,6 +31,9 @@ BODIES = (
     Options,
     ModelOptions,
     ModelOfJob,
+    NewToken,
+    WebhookRequest,
+    WebhookChange,
 )
 """What endpoints parse by themselves."""
 SCHEMAS = "#/components/schemas/"

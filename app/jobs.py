@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from app import examples
+from app.access import CallerDep
 from app.body import Document, patch_body
 from app.conditional import IfMatch, believed_edits, job_tag, list_tag
 from app.idempotency import Keyed
@@ -83,6 +84,7 @@ async def create_job(
     queue: QueueDep,
     settings: SettingsDep,
     keyed: Keyed,
+    caller: CallerDep,
     validate_only: Annotated[bool, Query(description="check and estimate; create nothing")] = False,
 ) -> Job | Validation:
     if validate_only:
@@ -95,7 +97,7 @@ async def create_job(
             record = await run_in_threadpool(store.get, found.id)
         else:
             claim = found and found.of(asked, status.HTTP_202_ACCEPTED)
-            record = await run_in_threadpool(submit, document, store, queue, settings, claim)
+            record = await run_in_threadpool(submit, document, store, queue, settings, claim, caller.name)
     response.headers.update(to_poll(record.id))
     return await run_in_threadpool(submitted_job, record, settings.volume)
 

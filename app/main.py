@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import APIRouter, Depends, FastAPI
+from prometheus_client import CollectorRegistry
 
 from app import (
     artifacts,
@@ -27,16 +28,24 @@ from app import (
     problems,
     rawlogs,
     rescans,
+    scrape,
     steering,
+    tokens,
+    webhooks,
     workers,
 )
-from app.access import authorised
+from app.access import Guard, authorised
 from app.conditional import ConditionalReads
 from app.description import describe
 from app.hub import Hub
 from app.negotiation import acceptable
+from app.ownership import owners_only
+from app.pages import routes as pages
+from app.prometheus import JobsCollector
+from app.prometheus_http import V1, CountRequests, HttpFigures
 from app.query import known_parameters_only
 from app.resources.problem import Problem
+from app.sending import Sender
 from app.state import AppState
 from ingest.store import sweep_incoming
 from jobs.errors import Unavailable
@@ -45,6 +54,8 @@ from jobs.reconcile import reconcile
 from jobs.rescan import Rescan, rescan, rescan_if_lost
 from jobs.settings import Settings
 from jobs.store import Store
+from jobs.tokens import Tokens
+from jobs.volume import make_volume
 
 log = logging.getLogger("uvicorn.error")
 
@@ -58,24 +69,39 @@ Every error is `application/problem+json` (RFC 9457) and lists all faults at onc
 
 def create_app(settings: Settings) -> FastAPI:
     """The application of these settings. It connects and writes only once it is started."""
+    registry = CollectorRegistry()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[AppState]:
         volume = settings.volume
-        for folder in (volume.jobs, volume.datasets, volume.models, volume.incoming):
-            folder.mkdir(parents=True, exist_ok=True)
-        sweep_incoming(volume)
         store = Store.open(settings)
         queue = TokenQueue(store.client)
+        try:
+            await asyncio.to_thread(make_volume, volume, store)
+        except Unavailable as error:
+            log.warning("%s", error.detail)
+        sweep_incoming(volume)
+        of_jobs = JobsCollector(store, volume)
+        registry.register(of_jobs)
         reconciler = asyncio.create_task(reconcile_forever(store, queue, settings))
+        sender = asyncio.create_task(Sender(store, settings).run())
         hub = Hub(store, settings, app.state.stopping)
         try:
             async with hub.open():
-                yield {"settings": settings, "store": store, "queue": queue, "hub": hub}
+                yield {
+                    "settings": settings,
+                    "store": store,
+                    "queue": queue,
+                    "hub": hub,
+                    "guard": Guard(settings, Tokens(volume)),
+                    "registry": registry,
+                }
         finally:
-            reconciler.cancel()
-            with suppress(asyncio.CancelledError):
-                await reconciler
+            registry.unregister(of_jobs)
+            for task in (reconciler, sender):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             store.client.close()
 
     app = FastAPI(
@@ -90,16 +116,19 @@ def create_app(settings: Settings) -> FastAPI:
     # A server that is shutting down says so here, for streams that would otherwise go on.
     app.state.stopping = lambda: False
     app.add_middleware(ConditionalReads)
+    app.add_middleware(CountRequests, figures=HttpFigures(registry))
     problems.register(app)
     describe(app)
-    v1 = APIRouter(
-        prefix="/v1", dependencies=[Depends(authorised), Depends(known_parameters_only), Depends(acceptable)]
-    )
+    checks = (authorised, known_parameters_only, acceptable, owners_only)
+    v1 = APIRouter(prefix=V1, dependencies=[Depends(check) for check in checks])
     of_jobs = (jobs, bulk, forks, steering, evaluations, lineage, events, metrics, logs, rawlogs)
-    for room in (*of_jobs, checkpoints, artifacts, datasets, models, parts, workers, rescans):
+    of_files = (checkpoints, artifacts, datasets, models)
+    for room in (*of_jobs, *of_files, parts, workers, webhooks, rescans, tokens):
         v1.include_router(room.router)
     app.include_router(v1)
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])
+    app.include_router(scrape.router, dependencies=[Depends(authorised), Depends(known_parameters_only)])
+    app.include_router(pages.router)
     return app
 
 
@@ -110,6 +139,7 @@ async def reconcile_forever(store: Store, queue: TokenQueue, settings: Settings)
     while True:
         try:
             # Once at the beginning for whatever one record is missing, then where all of them are.
+            await asyncio.to_thread(make_volume, settings.volume, store)
             await asyncio.to_thread(look, store, queue, settings)
             look = rescan_if_lost
             await asyncio.to_thread(reconcile, store, queue, settings)

@@ -24,6 +24,7 @@ def fork(
     queue: TokenQueue,
     settings: Settings,
     claim: Claim | None = None,
+    owner: str | None = None,
 ) -> Record:
     """Queue a job of the patched spec of another one, which may be in any state.
 
@@ -57,6 +58,7 @@ def fork(
         queue,
         settings.volume,
         claim=claim,
+        owner=owner,
         posted=document,
         parent=Parent(job_id, dict(patch), changed),
     )

@@ -26,6 +26,8 @@ from jobs.schedule import placing, record_fields
 from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Store, reported_names
+from jobs.undelivered import Undelivered
+from jobs.volume import require_volume
 from trainer.layout import RunDirectory, read_json
 
 _DONE = "cj:rescanned"
@@ -53,15 +55,17 @@ class Rescan(BaseModel):
 
 @dataclass(frozen=True)
 class Accepted:
-    """``accepted.json``: the submission was taken, when, and under which key."""
+    """``accepted.json``: the submission was taken, when, from whom, and under which key."""
 
     created_at: int
     claim: Claim | None
+    owner: str | None
 
 
 def note_accepted(run: RunDirectory, record: Record, claim: Claim | None) -> None:
     """Leave on the volume that a job was accepted. Its record and its key are in Redis by now."""
-    text = json.dumps({"created_at": record.created_at, "claim": claim.document() if claim else None})
+    key = claim.document() if claim else None
+    text = json.dumps({"created_at": record.created_at, "claim": key, "owner": record.owner})
     # No fsync: like Redis, this need survive the death of every process, not a power cut.
     aside = run.path / ".accepted"
     aside.write_text(text)
@@ -79,10 +83,12 @@ def rescan_if_lost(store: Store, queue: TokenQueue, settings: Settings) -> Resca
 def rescan(store: Store, queue: TokenQueue, settings: Settings) -> Rescan:
     """Make a record for each job on the volume that has none, and queue those that are unfinished.
 
-    Raises Unavailable where Redis goes away; the next one takes it up.
+    Raises Unavailable where Redis goes away or the volume is; the next one takes it up.
     """
+    require_volume(settings.volume)
     found = Rescan()
     now = store.now_ms()
+    undelivered = Undelivered(store, settings.volume)
     names = _job_ids(settings)
     while batch := list(islice(names, _BATCH)):
         with reaching_redis(), store.client.pipeline(transaction=False) as pipe:
@@ -93,7 +99,7 @@ def rescan(store: Store, queue: TokenQueue, settings: Settings) -> Rescan:
             if has_record:
                 found.known += 1
             else:
-                _look(settings.volume.job(job_id), store, queue, found, now)
+                _look(settings.volume.job(job_id), store, queue, found, now, undelivered)
     imports.requeue(store, queue, settings.volume)
     with reaching_redis():
         store.client.set(_DONE, 1)
@@ -108,7 +114,9 @@ def _job_ids(settings: Settings) -> Iterator[str]:
     return (name for name in names if is_job_id(name))
 
 
-def _look(run: RunDirectory, store: Store, queue: TokenQueue, found: Rescan, now: int) -> None:
+def _look(
+    run: RunDirectory, store: Store, queue: TokenQueue, found: Rescan, now: int, undelivered: Undelivered
+) -> None:
     """One run directory without a record."""
     if not (run.accepted.is_file() or run.events.is_file() or run.attempts.is_dir()):
         found.interrupted += 1
@@ -126,6 +134,7 @@ def _look(run: RunDirectory, store: Store, queue: TokenQueue, found: Rescan, now
         found.known += 1
         return
     found.restored += 1
+    undelivered.restore(record, events)
     if record.state is not State.QUEUED:
         return
     # What was asked for last, and had been answered, is honoured.
@@ -163,7 +172,7 @@ def _accepted(run: RunDirectory) -> Accepted | None:
         return None
     document = read_json(run.accepted)
     claim = Claim(**document["claim"]) if document["claim"] else None
-    return Accepted(document["created_at"], claim)
+    return Accepted(document["created_at"], claim, document.get("owner"))
 
 
 def _record(run: RunDirectory, history: History, facts: tuple[int, int]) -> Record:
@@ -179,6 +188,7 @@ def _record(run: RunDirectory, history: History, facts: tuple[int, int]) -> Reco
         "id": run.path.name,
         "kind": Kind.EVALUATION if spec.get("evaluation") else Kind.TRAINING,
         "name": spec["name"],
+        "owner": accepted.owner if accepted else None,
         "state": history.state if keeps else State.QUEUED,
         "reason": Reason(history.reason) if keeps else Reason.RECOVERED,
         "detail": history.detail if keeps else "",

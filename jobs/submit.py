@@ -24,6 +24,7 @@ from jobs.spec import NormalisedSpec, normalise
 from jobs.start import resolve_start
 from jobs.states import Reason, State
 from jobs.store import Store
+from jobs.volume import require_volume
 from trainer.layout import RunDirectory, Volume, fsync_folder, write_json, write_whole
 
 
@@ -42,6 +43,7 @@ def submit(
     queue: TokenQueue,
     settings: Settings,
     claim: Claim | None = None,
+    owner: str | None = None,
 ) -> Record:
     """Check a spec, write its run directory and queue it; the new record.
 
@@ -52,13 +54,14 @@ def submit(
     Whatever is raised, nothing is left behind.
     """
     spec, start = checked(document, store, settings)
-    return enqueue(spec, start, store, queue, settings.volume, claim=claim, posted=document)
+    return enqueue(spec, start, store, queue, settings.volume, claim=claim, posted=document, owner=owner)
 
 
 def checked(
     document: Mapping[str, Any], store: Store, settings: Settings
 ) -> tuple[NormalisedSpec, Chosen | None]:
     """The complete spec of a posted one, and the checkpoint that it starts from; raises as ``submit``."""
+    require_volume(settings.volume)
     spec = normalise(document, settings.volume, settings)
     start = resolve_start(spec, settings.volume)
     check_after(spec.document, store)
@@ -77,6 +80,7 @@ def enqueue(
     claim: Claim | None = None,
     posted: Mapping[str, Any] | None = None,
     parent: Parent | None = None,
+    owner: str | None = None,
 ) -> Record:
     """Queue a job of a complete spec, from a checkpoint or afresh.
 
@@ -103,6 +107,7 @@ def enqueue(
         id=job_id,
         kind=kind,
         name=spec.document["name"],
+        owner=owner,
         state=State.QUEUED,
         reason=Reason.SUBMITTED,
         dataset=spec.dataset,
@@ -140,7 +145,7 @@ def _write_run(
     volume: Volume,
 ) -> None:
     """The run directory. No worker looks at it before the record exists."""
-    run.path.mkdir(parents=True)
+    run.path.mkdir()
     try:
         write_whole(run.schema, fitted_schema.read_bytes())
     except FileNotFoundError:

@@ -21,6 +21,7 @@ from jobs.spec import NormalisedSpec
 from jobs.states import State
 from jobs.store import Store
 from jobs.submit import enqueue
+from jobs.volume import make_volume
 from trainer.layout import RunDirectory, read_json, write_json
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,6 +37,7 @@ class Workplace:
         )
         self.volume = self.settings.volume
         self.store = Store.open(self.settings)
+        make_volume(self.volume, self.store)
         self.queue = TokenQueue(self.store.client)
         self._workers: list[subprocess.Popen[bytes]] = []
         program = self.settings.trainer_env / "practice"
@@ -112,6 +114,11 @@ class Workplace:
         recorded = self.volume.jobs.glob("*/attempts/*/process.json")
         return [pid for pid in sorted(int(read_json(path)["pid"]) for path in recorded) if alive(pid)]
 
+    def supervisor_of(self, trainer: int) -> int:
+        """Pid of the process that supervises a trainer."""
+        recorded = (read_json(path) for path in self.volume.jobs.glob("*/attempts/*/process.json"))
+        return next(int(found["supervisor"]) for found in recorded if found["pid"] == trainer)
+
     def run(self, job_id: str) -> RunDirectory:
         return self.volume.job(job_id)
 
@@ -149,6 +156,7 @@ def worker_process(settings: Settings, **labels: str) -> subprocess.Popen[bytes]
         "CNTK_JOBS_WORKER_LABELS": ",".join(f"{name}={value}" for name, value in labels.items()),
         "CNTK_JOBS_STALL_SECONDS": str(settings.stall_seconds),
         "CNTK_JOBS_STOP_GRACE_SECONDS": str(settings.stop_grace_seconds),
+        "CNTK_JOBS_WARM": str(settings.warm),
         "PYTHONPATH": str(ROOT),
         "PATH": os.environ["PATH"],
     }
@@ -166,10 +174,6 @@ def undisturbed(steps: int) -> str:
     for step in range(1, steps + 1):
         chain = hashlib.sha256(f"{chain}{step}".encode()).hexdigest()
     return chain
-
-
-def parent_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def alive(pid: int) -> bool:

@@ -75,7 +75,7 @@ class AttemptDirectory:
         self.facts = path / "trainer.jsonl"
         """What the trainer reports, one JSON object a line; written by the trainer alone."""
         self.process = path / "process.json"
-        """pid, start time and process group of the trainer; written by the worker."""
+        """pid and start time of the trainer, and the pid of its supervisor, which writes this."""
         self.result = path / "result.json"
         self.spec = path / "spec.json"
         """The job's result and spec up to this attempt, where a retry put others in their place."""
@@ -120,12 +120,14 @@ class RunDirectory:
         self.result = path / "result.json"
         self.artifacts = path / "artifacts"
         self.pictures = self.artifacts / "pictures.npz"
-        """Arrays that the trainer leaves for the worker to draw: values of nodes that the spec names."""
+        """Arrays that the trainer leaves to be drawn: values of nodes that the spec names."""
         self.mistakes = self.artifacts / "mistakes.npz"
         """Likewise: the images that a classifier was most confidently wrong about."""
         self.detections = self.artifacts / "detections.npz"
         """Likewise: images with what a detector finds on them, and its curves of precision and recall."""
         self.report = self.artifacts / "report.json"
+        self.drawn = path / "drawn.json"
+        """After which attempt the pictures among the artifacts were drawn; locked (flock) meanwhile."""
         self.lock = path / "lock"
         """Exclusively locked (flock) for as long as a trainer of this job lives."""
         self.bases = path / "bases"
@@ -220,8 +222,17 @@ class Volume:
         self.datasets = path / "datasets"
         self.models = path / "models"
         self.features = path / "features"
+        self.tokens = path / "tokens"
+        """Who may call the API: one file a token, which has a digest of it."""
+        self.webhooks = path / "webhooks"
         self.incoming = path / "incoming"
         """Uploads and conversions under way; anything here may be deleted at start-up."""
+        self.mark = path / "volume.json"
+        """Made with the volume. Where it is missing, the disk that holds the volume is not mounted."""
+
+    def present(self) -> bool:
+        """Whether this is the volume, and not an empty folder that it would be mounted on."""
+        return self.mark.is_file()
 
     def job(self, job_id: str) -> RunDirectory:
         return RunDirectory(self.jobs / job_id)

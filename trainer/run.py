@@ -1,5 +1,6 @@
 """One attempt at a job: restore, train, evaluate, and say in result.json how it ended."""
 
+import errno
 import os
 import platform
 import signal
@@ -16,7 +17,7 @@ from trainer.callbacks import BestAndPatience, Evaluation, LossSeries, Progress,
 from trainer.checkpoints import BrokenCheckpoint, Checkpoints, verify
 from trainer.detection.regions import opened
 from trainer.detection.report import detect
-from trainer.engine import C, take_a_first_step, use_threads
+from trainer.engine import KERNELS, C, take_a_first_step, use_threads
 from trainer.evaluation import Stopped, evaluate, held_out, settle_thresholds, write_report
 from trainer.facts import Facts, jsonable
 from trainer.features import features
@@ -43,6 +44,7 @@ def runtime(spec):
         "numpy": np.__version__,
         "threads": spec["training"]["threads"],
         "machine": platform.machine(),
+        "kernels": KERNELS,
     }
 
 
@@ -55,7 +57,7 @@ def run(folder, attempt, dataset_folder):
     try:
         return run_on(folder, attempt, dataset_folder)
     except (OSError, RuntimeError) as error:
-        if not is_volume_fault(error):
+        if folder.spec.exists() and not is_volume_fault(error):
             raise
         # Says nothing of the job, which another attempt can go on with.
         sys.stderr.write("%s\n" % error)
@@ -99,6 +101,8 @@ def run_on(folder, attempt, dataset_folder):
         if summary is None:
             return STOPPED
         result = summary
+    if not folder.spec.exists():
+        raise OSError(errno.EIO, "the run directory is gone: the volume is not there")
     result.update(
         step=state.step,
         samples=state.samples,
