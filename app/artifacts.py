@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
 from app.files import download, files_below
-from app.resources import FileList
+from app.resources.files import FileList
 from app.state import StoreDep, VolumeDep
 
 router = APIRouter(prefix="/jobs/{job_id}/artifacts", tags=["artifacts"])

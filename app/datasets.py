@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from app import examples
 from app.idempotency import Keyed, KeyedRequest, upload_of
 from app.paging import page_of
-from app.resources import DatasetPage
+from app.resources.datasets import DatasetPage
 from app.state import SettingsDep, StoreDep, VolumeDep
 from app.upload import FORM_BODY, Form, receive
 from ingest import store as datasets

@@ -9,7 +9,7 @@ from app import examples
 from app.body import OptionalDocument
 from app.idempotency import Keyed
 from app.jobs import submitted_job
-from app.resources import Job
+from app.resources.jobs import Job
 from app.state import QueueDep, SettingsDep, StoreDep
 from jobs.evaluate import submit_evaluation
 from jobs.idempotency import Made

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from app import examples
 from app.history import history
 from app.live import live_events
-from app.resources import EventPage
+from app.resources.events import EventPage
 from app.state import StoreDep, VolumeDep
 from jobs.store import Store
 from trainer.layout import Volume

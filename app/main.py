@@ -30,7 +30,7 @@ from app import (
 from app.access import authorised
 from app.description import describe
 from app.query import known_parameters_only
-from app.resources import Problem
+from app.resources.problem import Problem
 from app.state import AppState
 from ingest.store import sweep_incoming
 from jobs.errors import Unavailable

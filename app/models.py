@@ -12,7 +12,7 @@ from app import examples
 from app.body import spec_document
 from app.idempotency import Keyed, KeyedRequest, upload_of
 from app.paging import page_of
-from app.resources import ModelPage
+from app.resources.models import ModelPage
 from app.state import QueueDep, SettingsDep, StoreDep, VolumeDep
 from app.upload import form_body, receive
 from ingest.store import incoming_folder

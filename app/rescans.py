@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from app.resources import RescanReport
+from app.resources.health import RescanReport
 from app.state import QueueDep, SettingsDep, StoreDep
 from jobs.rescan import rescan
 

@@ -6,6 +6,7 @@ JobsError
  +-- NotFound         no such job, data set, checkpoint, part
  +-- Conflict         right in itself, but not in the present state
  |    +-- InFlight    the same request is under way: ask again when it has ended
+ +-- PreconditionFailed   not any more as the caller said that it must be
  +-- Unavailable      Redis or the volume cannot be reached now
 """
 
@@ -75,6 +76,10 @@ class Conflict(JobsError):
 
 class InFlight(Conflict):
     type = "in-flight"
+
+
+class PreconditionFailed(JobsError):
+    type = "precondition-failed"
 
 
 class Unavailable(JobsError):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,8 +29,9 @@ OPERATIONS = [
 ]
 MODELS = [
     model
-    for model in vars(resources).values()
-    if isinstance(model, type) and issubclass(model, BaseModel) and model.__module__ == resources.__name__
+    for module in pkgutil.iter_modules(resources.__path__, "app.resources.")
+    for model in vars(importlib.import_module(module.name)).values()
+    if isinstance(model, type) and issubclass(model, BaseModel) and model.__module__ == module.name
 ]
 
 
