@@ -181,6 +181,13 @@ EVENTS: list[dict[str, Any]] = [
     },
 ]
 
+FEED: list[dict[str, Any]] = [
+    {"id": "1769851800250-0", "job": JOB_ID, **EVENTS[0]},
+    {"id": "1769851801903-0", "job": JOB_ID, **EVENTS[1]},
+]
+
+FEED_PAGE: dict[str, Any] = {"items": FEED, "next_page_token": "1769851801903-0"}
+
 EVENT_PAGE: dict[str, Any] = {"items": EVENTS, "next_page_token": "6"}
 
 EPOCH: dict[str, Any] = {

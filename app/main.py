@@ -29,6 +29,7 @@ from app import (
 )
 from app.access import authorised
 from app.description import describe
+from app.hub import Hub
 from app.query import known_parameters_only
 from app.resources.problem import Problem
 from app.state import AppState
@@ -62,8 +63,10 @@ def create_app(settings: Settings) -> FastAPI:
         store = Store.open(settings)
         queue = TokenQueue(store.client)
         reconciler = asyncio.create_task(reconcile_forever(store, queue, settings))
+        hub = Hub(store, settings, app.state.stopping)
         try:
-            yield {"settings": settings, "store": store, "queue": queue}
+            async with hub.open():
+                yield {"settings": settings, "store": store, "queue": queue, "hub": hub}
         finally:
             reconciler.cancel()
             with suppress(asyncio.CancelledError):

@@ -6,6 +6,7 @@ from typing import Annotated, TypedDict
 
 from fastapi import Depends, Request
 
+from app.hub import Hub
 from jobs.queue import TokenQueue
 from jobs.settings import Settings
 from jobs.store import Store
@@ -18,6 +19,7 @@ class AppState(TypedDict):
     settings: Settings
     store: Store
     queue: TokenQueue
+    hub: Hub
 
 
 # Coroutines, because FastAPI sends a plain function on a trip to a thread.
@@ -41,7 +43,13 @@ async def _volume(request: Request) -> Volume:
     return settings.volume
 
 
+async def _hub(request: Request) -> Hub:
+    hub: Hub = request.state.hub
+    return hub
+
+
 SettingsDep = Annotated[Settings, Depends(_settings)]
 StoreDep = Annotated[Store, Depends(_store)]
 QueueDep = Annotated[TokenQueue, Depends(_queue)]
 VolumeDep = Annotated[Volume, Depends(_volume)]
+HubDep = Annotated[Hub, Depends(_hub)]

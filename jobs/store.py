@@ -9,6 +9,7 @@ their turn; ``cj:needs:<id>`` the jobs that one waits for, ``cj:after:<id>`` tho
 their next attempt, by its time; ``cj:overdue`` those that may wait for so long only, by when that
 is over; ``cj:leases`` running jobs by the
 end of their lease; ``cj:events:<id>`` stream of durable events, until the volume has them;
+``cj:feed`` and ``cj:progress`` the newest events and figures of all jobs (jobs/feed.py);
 ``cj:unjournaled`` ended jobs whose stream must still be copied; ``cj:dataset:<id>:live``
 jobs that need a data set; ``cj:dataset:<id>:deleting`` while it is being deleted;
 ``cj:imports`` models that are to be imported (jobs/imports.py);

@@ -37,6 +37,8 @@ local function emit(time, attempt, data)
   local seq = math.max(tonumber(get('seq') or '0'), ask.floor or 0) + 1
   redis.call('HSET', job, 'seq', whole(seq))
   redis.call('XADD', events, whole(seq) .. '-0', 'time', whole(time), 'attempt', attempt, 'data', data)
+  redis.call('XADD', 'cj:feed', 'MAXLEN', '~', '10000', '*',
+    'job', ask.id, 'seq', whole(seq), 'time', whole(time), 'attempt', attempt, 'data', data)
 end
 
 -- Book the time since the present phase began: queued, starting or training.
