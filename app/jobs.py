@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response, status
+from fastapi import APIRouter, Query, Request, Response, status
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from app import examples
+from app.access import CallerDep
 from app.body import Document
+from app.conditional import IfMatch, believed_edits, job_tag, list_tag
 from app.idempotency import Keyed
+from app.longpoll import news_of
 from app.resources.jobs import Job, JobPage, Progress, Validation
 from app.search import FilterQuery, filters_of, order_of
-from app.state import QueueDep, SettingsDep, StoreDep, VolumeDep
+from app.state import HubDep, QueueDep, SettingsDep, StoreDep, VolumeDep
 from jobs.edit import edit
 from jobs.idempotency import Made
 from jobs.journal import journal
@@ -23,9 +27,10 @@ from jobs.search import search
 from jobs.settings import Settings
 from jobs.spec import normalise
 from jobs.start import resolve_start
+from jobs.states import State
 from jobs.store import Store
 from jobs.submit import submit
-from jobs.waiting import why
+from jobs.waiting import Wait, why
 from trainer.layout import Volume, read_json
 from trainer.parts.learners import call_of
 
@@ -59,6 +64,8 @@ PATCH_BODY = {
     }
 }
 
+POLL_SECONDS = 1
+"""How long somebody who asks again and again does well to wait; ``wait`` is better."""
 NO_PROGRESS = dict.fromkeys(Progress.model_fields)
 NOT_IN_LISTS = dict.fromkeys(("queue_position", "waiting_for", "spec"))
 
@@ -81,6 +88,7 @@ async def create_job(
     queue: QueueDep,
     settings: SettingsDep,
     keyed: Keyed,
+    caller: CallerDep,
     validate_only: Annotated[bool, Query(description="check and estimate; create nothing")] = False,
 ) -> Job | Validation:
     if validate_only:
@@ -93,7 +101,7 @@ async def create_job(
             record = await run_in_threadpool(store.get, found.id)
         else:
             claim = found and found.of(asked, status.HTTP_202_ACCEPTED)
-            record = await run_in_threadpool(submit, document, store, queue, settings, claim)
+            record = await run_in_threadpool(submit, document, store, queue, settings, claim, caller.name)
     response.headers["Location"] = f"/v1/jobs/{record.id}"
     return await run_in_threadpool(submitted_job, record, settings.volume)
 
@@ -117,32 +125,76 @@ def list_jobs(
     page = search(store, filters, order_of(order_by, store), token=page_token, limit=page_size)
     now = store.now_ms()
     # As JobPage has it. A model of fifty jobs would take as long as all the rest.
+    items = [shown(record, now) for record in page.records]
     return JSONResponse(
-        {"items": [shown(record, now) for record in page.records], "next_page_token": page.next_after}
+        {"items": items, "next_page_token": page.next_after},
+        headers={"ETag": list_tag(page)},
     )
 
 
 @router.get(
     "/{job_id}", summary="One job: state, progress, losses, timings, spec, result", response_model=Job
 )
-def read_job(job_id: str, store: StoreDep, volume: VolumeDep) -> JSONResponse:
-    return JSONResponse(document_of(store.get(job_id), store, volume))
+async def read_job(
+    request: Request,
+    job_id: str,
+    store: StoreDep,
+    volume: VolumeDep,
+    hub: HubDep,
+    wait: Annotated[
+        float,
+        Query(
+            ge=0,
+            le=60,
+            description="seconds: the answer comes when the job has ended, or, with If-None-Match, when it "
+            "has changed; at the latest then",
+        ),
+    ] = 0,
+) -> Response:
+    if wait:
+        await news_of(job_id, store, hub, request.headers.get("if-none-match"), wait)
+    return await run_in_threadpool(read, job_id, store, volume)
+
+
+def read(job_id: str, store: Store, volume: Volume) -> Response:
+    return job_response(store.get(job_id), store, volume)
 
 
 @router.patch(
     "/{job_id}",
     summary="Change a job's name, tags or priority",
+    response_model=Job,
     openapi_extra=PATCH_BODY,
 )
-async def edit_job(job_id: str, document: Document, store: StoreDep, volume: VolumeDep) -> Job:
-    return await run_in_threadpool(edit_durably, job_id, document, store, volume)
+async def edit_job(
+    job_id: str, document: Document, store: StoreDep, volume: VolumeDep, if_match: IfMatch = None
+) -> Response:
+    return await run_in_threadpool(edit_durably, job_id, document, store, volume, believed_edits(if_match))
 
 
-def edit_durably(job_id: str, document: dict[str, Any], store: Store, volume: Volume) -> Job:
-    record = edit(job_id, document, store, None)
+def edit_durably(
+    job_id: str, document: dict[str, Any], store: Store, volume: Volume, believed: list[int] | None
+) -> Response:
+    record = edit(job_id, document, store, believed)
     # The volume has it before the answer is given: Redis may be lost the moment after.
     journal(store, volume.job(record.id), record.id)
-    return job_of(record, store, volume)
+    return job_response(record, store, volume)
+
+
+def job_response(record: Record, store: Store, volume: Volume) -> Response:
+    """A job with its tag, as ``Job`` has it."""
+    wait = why(record, store)
+    document = seen(record, wait, store, volume)
+    headers = {"ETag": job_tag(record, wait)}
+    if record.state is State.QUEUED:
+        headers["Retry-After"] = str(POLL_SECONDS)
+    try:
+        spec = volume.job(record.id).spec.read_bytes()
+    except FileNotFoundError:
+        spec = b"null"
+    # The spec is JSON already, and may be the larger part.
+    told = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return Response(told[:-1] + b',"spec":' + spec + b"}", headers=headers, media_type="application/json")
 
 
 def validate(document: dict[str, Any], settings: Settings) -> Validation:
@@ -160,15 +212,16 @@ def validate(document: dict[str, Any], settings: Settings) -> Validation:
 
 def job_of(record: Record, store: Store, volume: Volume) -> Job:
     """A record and what lies on the volume of it."""
-    return Job.model_validate(document_of(record, store, volume))
+    spec = volume.job(record.id).spec
+    document = read_json(spec) if spec.is_file() else None
+    return Job.model_validate({**seen(record, why(record, store), store, volume), "spec": document})
 
 
-def document_of(record: Record, store: Store, volume: Volume) -> dict[str, Any]:
-    """The same, as JSON has it."""
-    run = volume.job(record.id)
+def seen(record: Record, wait: Wait | None, store: Store, volume: Volume) -> dict[str, Any]:
+    """A job as whoever asks for it alone is shown it, but for its spec."""
     found = shown(record, store.now_ms())
-    found["spec"] = read_json(run.spec) if run.spec.is_file() else None
-    if (wait := why(record, store)) is not None:
+    del found["spec"]
+    if wait is not None:
         found["queue_position"] = wait.position
         found["waiting_for"] = {"reason": wait.reason, "detail": wait.detail}
     return found

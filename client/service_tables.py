@@ -28,10 +28,10 @@ def workers(found: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def tokens(found: Sequence[Mapping[str, Any]]) -> Table:
-    table = table_of("name", "scopes", "expires", "created")
+    table = table_of("id", "name", "scopes", "expires", "revoked", "last used")
     for one in found:
-        expires, created = (moment(one.get(key) or "") for key in ("expires_at", "created_at"))
-        row(table, one["name"], ", ".join(one["scopes"]), expires, created)
+        times = [moment(one.get(key) or "") for key in ("expires_at", "revoked_at", "last_used_at")]
+        row(table, one["id"], one["name"], ", ".join(one["scopes"]), *times)
     return table
 
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from jobs.exposure import refusal_to_bind
 from jobs.settings import Settings
 from service import valkey
 from service.child import Child
@@ -72,6 +73,8 @@ class Stack:
         """Start everything and wait until the API is ready; its URL. StartError or StopAsked."""
         settings = self._settings
         trainer = _trainer_line(settings)
+        if refusal := refusal_to_bind(settings):
+            raise StartError(refusal)
         port = free_port(settings.host, settings.port)
         lock = self._lock = _claim(settings.home)
         # What a service that was killed left behind would point at processes that are gone.

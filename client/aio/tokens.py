@@ -25,9 +25,9 @@ class AsyncTokens:
     async def list(self) -> list[dict[str, Any]]:
         return await self._connection.items("/v1/tokens")
 
-    async def revoke(self, name: str) -> None:
-        """End a token: it opens nothing any more."""
-        await self._connection.request("DELETE", f"/v1/tokens/{name}")
+    async def revoke(self, token: str) -> None:
+        """End a token, named by its id: it opens nothing any more."""
+        await self._connection.request("DELETE", f"/v1/tokens/{token}")
 
     async def me(self) -> dict[str, Any]:
         """Whose token this client sends, and what it may."""

@@ -26,9 +26,9 @@ class Tokens:
     def list(self) -> list[dict[str, Any]]:
         return self._connection.items("/v1/tokens")
 
-    def revoke(self, name: str) -> None:
-        """End a token: it opens nothing any more."""
-        self._connection.request("DELETE", f"/v1/tokens/{name}")
+    def revoke(self, token: str) -> None:
+        """End a token, named by its id: it opens nothing any more."""
+        self._connection.request("DELETE", f"/v1/tokens/{token}")
 
     def me(self) -> dict[str, Any]:
         """Whose token this client sends, and what it may."""

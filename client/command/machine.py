@@ -18,7 +18,7 @@ from client.problems import JobsApiError, UnreachableError
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Where Python finds the service: beside this package."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     return {**os.environ, "PYTHONPATH": path}
@@ -27,7 +27,7 @@ def _environment() -> dict[str, str]:
 @click.command()
 def up() -> None:
     """Run the whole service here, until Ctrl-C."""
-    os.execve(sys.executable, [sys.executable, "-m", "service"], _environment())
+    os.execve(sys.executable, [sys.executable, "-m", "service"], environment())
 
 
 @click.command()
@@ -37,7 +37,7 @@ def doctor(shell: Shell) -> int:
     """Check what the service needs on this machine, and say how to cure what is missing."""
     done = subprocess.run(
         [sys.executable, "-m", "service.doctor"],
-        env=_environment(),
+        env=environment(),
         stdout=subprocess.PIPE,
         check=False,
     )
