@@ -171,3 +171,40 @@ class Model(TypedDict):
     outputs: list[str]
     nodes: list[ModelNode]
     parameters: int
+
+
+class Webhook(TypedDict):
+    """An address that is told of changes of state. ``disabled_because``: why the service switched it off."""
+
+    id: str
+    url: str
+    events: list[str]
+    job: str | None
+    tag: str | None
+    description: str
+    owner: str | None
+    enabled: bool
+    disabled_because: str | None
+    created_at: str
+
+
+class NewWebhook(Webhook):
+    """A webhook that was just made: ``secret`` signs its messages, and is told this once."""
+
+    secret: str
+
+
+class Delivery(TypedDict):
+    """One message to a webhook, and how it went."""
+
+    id: str
+    type: str
+    job: str | None
+    status: str
+    attempts: int
+    created_at: str
+    attempted_at: str | None
+    next_at: str | None
+    response_status: int | None
+    error: str | None
+    payload: str
