@@ -15,8 +15,20 @@ from jobs.imports import ModelOfJob, ModelOptions
 from jobs.retry import RetryRequest
 from jobs.spec_models import JobSpec
 from jobs.tokens import NewToken
+from jobs.webhooks import WebhookChange, WebhookRequest
 
-BODIES = (JobSpec, JobEdit, Options, EvaluationRequest, RetryRequest, ModelOptions, ModelOfJob, NewToken)
+BODIES = (
+    JobSpec,
+    JobEdit,
+    Options,
+    EvaluationRequest,
+    RetryRequest,
+    ModelOptions,
+    ModelOfJob,
+    NewToken,
+    WebhookRequest,
+    WebhookChange,
+)
 """What endpoints parse by themselves."""
 SCHEMAS = "#/components/schemas/"
 

@@ -114,5 +114,5 @@ def test_operations_have_names_of_their_own() -> None:
 
 def test_every_path_is_in_the_page_for_people() -> None:
     page = re.sub(r"\{\w+\}", "{}", (COMMITTED.parent / "api.md").read_text(encoding="utf-8"))
-    named = set(re.findall(r"/(?:v1|healthz|readyz)[\w/{}]*", page))
+    named = set(re.findall(r"/(?:v1|healthz|readyz|metrics)[\w/{}]*", page))
     assert {re.sub(r"\{\w+\}", "{}", path) for path in DOCUMENT["paths"]} <= named
