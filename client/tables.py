@@ -216,8 +216,10 @@ def problem(error: JobsApiError, console: Console) -> None:
     """The problem on ``console``: its detail, then every fault with its place."""
     console.print(f"cntk-jobs: {error.detail}", markup=False, highlight=False, soft_wrap=True)
     for fault in error.errors:
-        line = f"  {fault.get('pointer', '')}: {fault.get('detail', '')}"
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        line = f"{fault.get('pointer', '')}: {fault.get('detail', '')}"
+        # The detail of a problem with one fault is that fault.
+        if line != error.detail:
+            console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
     for difference in error.extra.get("differences", ()):
         line = f"  {difference['pointer']}: {difference['here']!r} here, {difference['there']!r} there"
         console.print(line, markup=False, highlight=False, soft_wrap=True)
