@@ -25,6 +25,7 @@ class Progress(TypedDict, total=False):
     samples: int | None
     samples_per_second: float | None
     eta_s: float | None
+    features: dict[str, int] | None
 
 
 class Result(TypedDict, total=False):
@@ -53,27 +54,56 @@ class ResumedFrom(TypedDict):
     epoch: int | None
 
 
+class ForkedFrom(TypedDict):
+    """The job that this one's spec was made of, by which merge patch. In a list only the job is there."""
+
+    job: str
+    patch: dict[str, Any] | None
+    diff: list[dict[str, Any]] | None
+
+
+class WaitingFor(TypedDict):
+    """Why a job is queued and not running."""
+
+    reason: str
+    detail: str
+
+
 class Job(TypedDict):
-    """``spec`` is None in a list. Times are RFC 3339, in UTC."""
+    """In a list, ``spec``, ``queue_position`` and ``waiting_for`` are None. Times are RFC 3339, in UTC."""
 
     id: str
     kind: str
     name: str
+    tags: list[str]
+    priority: int
+    owner: str | None
     status: str
     reason: str
     detail: str
     attempt: int
+    cancel_requested: bool
+    pause_requested: bool
     progress: Progress
     losses: Values
     metrics: Values
     checkpoints: int
     timings: dict[str, float]
     resumed_from: ResumedFrom | None
+    forked_from: ForkedFrom | None
     dataset: str
+    recipe: str | None
+    fingerprint: str
+    worker: str | None
     result: Result | None
     created_at: str
+    updated_at: str
+    started_at: str | None
     first_minibatch_at: str | None
     finished_at: str | None
+    queue_position: int | None
+    waiting_for: WaitingFor | None
+    not_before: str | None
     spec: dict[str, Any] | None
 
 
