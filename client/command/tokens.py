@@ -14,7 +14,6 @@ from client.command.machine import environment
 from client.command.shell import Shell, as_json, pass_shell, print_json
 from client.command.statuses import REFUSED
 
-
 here = click.option(
     "--here",
     is_flag=True,
@@ -22,14 +21,16 @@ here = click.option(
 )
 
 
+class _RefusedError(click.ClickException):
+    exit_code = REFUSED
+
+
 def _on_the_volume(*arguments: str) -> Any:
     """What ``service.tokens`` answers, which runs as a program: the client knows nothing of the service."""
     command = [sys.executable, "-m", "service.tokens", *arguments]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     if done.returncode:
-        refused = click.ClickException(done.stderr.strip())
-        refused.exit_code = REFUSED
-        raise refused
+        raise _RefusedError(done.stderr.strip())
     return json.loads(done.stdout)
 
 
