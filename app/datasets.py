@@ -21,6 +21,7 @@ from jobs.features import forget
 from jobs.idempotency import Claim, Made
 from jobs.settings import Settings
 from jobs.store import Store
+from jobs.volume import require_volume
 from trainer.layout import Volume
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
@@ -52,6 +53,7 @@ async def create_dataset(
     keyed: Keyed,
     caller: CallerDep,
 ) -> DatasetSchema:
+    require_volume(settings.volume)
     async with keyed.once() as found:
         with datasets.incoming_folder(settings.volume, "upload-") as folder:
             form = await receive(request, folder, settings, settings.max_upload_bytes)

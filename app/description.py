@@ -9,13 +9,14 @@ from pydantic import BaseModel
 
 from app.problems import MEDIA_TYPE
 from ingest.options import Options
+from jobs.edit import JobEdit
 from jobs.evaluate import EvaluationRequest
 from jobs.imports import ModelOfJob, ModelOptions
 from jobs.retry import RetryRequest
 from jobs.spec_models import JobSpec
 from jobs.tokens import NewToken
 
-BODIES = (JobSpec, Options, EvaluationRequest, RetryRequest, ModelOptions, ModelOfJob, NewToken)
+BODIES = (JobSpec, JobEdit, Options, EvaluationRequest, RetryRequest, ModelOptions, ModelOfJob, NewToken)
 """What endpoints parse by themselves."""
 SCHEMAS = "#/components/schemas/"
 

@@ -30,8 +30,11 @@ from app import (
     workers,
 )
 from app.access import Guard, authorised
+from app.conditional import ConditionalReads
 from app.description import describe
 from app.headers import SecurityHeaders
+from app.hub import Hub
+from app.negotiation import acceptable
 from app.ownership import owners_only
 from app.query import known_parameters_only
 from app.request_ids import RequestIds
@@ -45,6 +48,7 @@ from jobs.rescan import Rescan, rescan, rescan_if_lost
 from jobs.settings import Settings
 from jobs.store import Store
 from jobs.tokens import Tokens
+from jobs.volume import make_volume
 
 log = logging.getLogger("uvicorn.error")
 
@@ -62,19 +66,24 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[AppState]:
         volume = settings.volume
-        for folder in (volume.jobs, volume.datasets, volume.models, volume.incoming):
-            folder.mkdir(parents=True, exist_ok=True)
-        sweep_incoming(volume)
         store = Store.open(settings)
         queue = TokenQueue(store.client)
-        reconciler = asyncio.create_task(reconcile_forever(store, queue, settings))
         try:
-            yield {
-                "settings": settings,
-                "store": store,
-                "queue": queue,
-                "guard": Guard(settings, Tokens(volume)),
-            }
+            await asyncio.to_thread(make_volume, volume, store)
+        except Unavailable as error:
+            log.warning("%s", error.detail)
+        sweep_incoming(volume)
+        reconciler = asyncio.create_task(reconcile_forever(store, queue, settings))
+        hub = Hub(store, settings, app.state.stopping)
+        try:
+            async with hub.open():
+                yield {
+                    "settings": settings,
+                    "store": store,
+                    "queue": queue,
+                    "hub": hub,
+                    "guard": Guard(settings, Tokens(volume)),
+                }
         finally:
             reconciler.cancel()
             with suppress(asyncio.CancelledError):
@@ -92,12 +101,13 @@ def create_app(settings: Settings) -> FastAPI:
     )
     # A server that is shutting down says so here, for streams that would otherwise go on.
     app.state.stopping = lambda: False
+    app.add_middleware(ConditionalReads)
     problems.register(app)
     # From the inside out.
     for layer in (audit.Audit, SecurityHeaders, RequestIds):
         app.add_middleware(layer)
     describe(app)
-    checks = (authorised, known_parameters_only, owners_only)
+    checks = (authorised, known_parameters_only, acceptable, owners_only)
     v1 = APIRouter(prefix="/v1", dependencies=[Depends(check) for check in checks])
     rooms = (jobs, steering, evaluations, lineage, events, metrics, checkpoints, logs, artifacts, datasets)
     for room in (*rooms, models, parts, workers, rescans, tokens, audit):
@@ -114,6 +124,7 @@ async def reconcile_forever(store: Store, queue: TokenQueue, settings: Settings)
     while True:
         try:
             # Once at the beginning for whatever one record is missing, then where all of them are.
+            await asyncio.to_thread(make_volume, settings.volume, store)
             await asyncio.to_thread(look, store, queue, settings)
             look = rescan_if_lost
             await asyncio.to_thread(reconcile, store, queue, settings)

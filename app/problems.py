@@ -26,18 +26,23 @@ from jobs.errors import (
     InvalidInput,
     JobsError,
     NotFound,
+    PreconditionFailed,
     TooLarge,
     TooMany,
     Unavailable,
+    UnsupportedMediaType,
 )
+from trainer.layout import is_volume_fault
 
 MEDIA_TYPE = "application/problem+json"
 
 STATUS: dict[type[JobsError], tuple[int, str]] = {
     TooLarge: (413, "Too large"),
+    UnsupportedMediaType: (415, "Unsupported media type"),
     InvalidInput: (422, "Invalid input"),
     NotFound: (404, "Not found"),
     Conflict: (409, "Conflict"),
+    PreconditionFailed: (412, "Precondition failed"),
     Forbidden: (403, "Forbidden"),
     TooMany: (429, "Too many requests"),
     Unavailable: (503, "Not available now"),
@@ -109,10 +114,12 @@ def of_validation(error: RequestValidationError) -> JSONResponse:
 
 
 def of_os(error: OSError) -> JSONResponse:
-    """A full disk is the volume's trouble and passes; any other OSError is a fault of ours."""
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    """What is the volume's trouble passes; any other OSError is a fault of ours."""
+    if not is_volume_fault(error):
         raise error
-    return of_domain(Unavailable("the volume is full: free some space and try again"))
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return of_domain(Unavailable("the volume is full: free some space and try again"))
+    return of_domain(Unavailable(f"the volume cannot be used now: {error.strerror}"))
 
 
 def failure() -> JSONResponse:
@@ -136,7 +143,9 @@ def register(app: FastAPI) -> None:
         return of_validation(error)
 
     @app.exception_handler(OSError)
-    async def system(_: Request, error: OSError) -> JSONResponse:
+    async def system(request: Request, error: OSError) -> JSONResponse:
+        if not request.state.settings.volume.present():
+            return of_domain(Unavailable("the volume is not there: its disk is not mounted"))
         return of_os(error)
 
     @app.exception_handler(ClientDisconnect)

@@ -7,6 +7,7 @@ from typing import Annotated, TypedDict
 from fastapi import Depends, Request
 
 from app.access import Guard
+from app.hub import Hub
 from jobs.queue import TokenQueue
 from jobs.settings import Settings
 from jobs.store import Store
@@ -19,6 +20,7 @@ class AppState(TypedDict):
     settings: Settings
     store: Store
     queue: TokenQueue
+    hub: Hub
     guard: Guard
 
 
@@ -43,6 +45,11 @@ async def _volume(request: Request) -> Volume:
     return settings.volume
 
 
+async def _hub(request: Request) -> Hub:
+    hub: Hub = request.state.hub
+    return hub
+
+
 async def _guard(request: Request) -> Guard:
     guard: Guard = request.state.guard
     return guard
@@ -53,3 +60,4 @@ StoreDep = Annotated[Store, Depends(_store)]
 QueueDep = Annotated[TokenQueue, Depends(_queue)]
 GuardDep = Annotated[Guard, Depends(_guard)]
 VolumeDep = Annotated[Volume, Depends(_volume)]
+HubDep = Annotated[Hub, Depends(_hub)]

@@ -3,9 +3,11 @@
 JobsError
  +-- InvalidInput     what the caller sent is wrong; every fault at once
  |    +-- TooLarge    an upload over a limit
+ |    +-- UnsupportedMediaType   a body of another kind than is read there
  +-- NotFound         no such job, data set, checkpoint, part
  +-- Conflict         right in itself, but not in the present state
  |    +-- InFlight    the same request is under way: ask again when it has ended
+ +-- PreconditionFailed   not any more as the caller said that it must be
  +-- Forbidden        right in itself, but not for this caller
  +-- TooMany          right in itself, but too many of it now: a rate, a quota of what waits
  +-- Unavailable      Redis or the volume cannot be reached now
@@ -67,12 +69,20 @@ class TooLarge(InvalidInput):
     type = "too-large"
 
 
+class UnsupportedMediaType(InvalidInput):
+    type = "unsupported-media-type"
+
+
 class NotFound(JobsError):
     type = "not-found"
 
 
 class Conflict(JobsError):
     type = "conflict"
+
+
+class PreconditionFailed(JobsError):
+    type = "precondition-failed"
 
 
 class InFlight(Conflict):

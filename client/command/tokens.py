@@ -21,7 +21,7 @@ here = click.option(
 )
 
 
-class _RefusedError(click.ClickException):
+class _Refused(click.ClickException):
     exit_code = REFUSED
 
 
@@ -30,7 +30,7 @@ def _on_the_volume(*arguments: str) -> Any:
     command = [sys.executable, "-m", "service.tokens", *arguments]
     done = subprocess.run(command, env=environment(), capture_output=True, text=True, check=False)
     if done.returncode:
-        raise _RefusedError(done.stderr.strip())
+        raise _Refused(done.stderr.strip())
     return json.loads(done.stdout)
 
 

@@ -13,4 +13,9 @@ redis.call('HSET', job, 'updated_at', whole(now))
 for _, event in ipairs(ask.events) do
   emit(event.time, whole(event.attempt), event.data)
 end
+if ask.fields.progress then
+  local shown = redis.call('HMGET', job, 'progress', 'losses', 'metrics')
+  redis.call('XADD', 'cj:progress', 'MAXLEN', '~', '1000', '*',
+    'job', ask.id, 'progress', shown[1], 'losses', shown[2] or '{}', 'metrics', shown[3] or '{}')
+end
 return record()
