@@ -24,6 +24,13 @@ PLACES = (
     *(f"jobs/JOB/{part}" for part in PARTS),
 )
 
+# The network is never idle: a stream of events stays open.
+QUIET = """() => new Promise((resolve) => {
+    let timer = setTimeout(resolve, 600);
+    new MutationObserver(() => (clearTimeout(timer), (timer = setTimeout(resolve, 600))))
+        .observe(document.body, { subtree: true, childList: true, attributes: true });
+})"""
+
 
 @pytest.fixture(scope="module")
 def jobs(client: Client, digits: Dataset) -> list[str]:
@@ -41,11 +48,11 @@ def jobs(client: Client, digits: Dataset) -> list[str]:
 
 
 def visit(page: Page, service: RunningService, place: str, jobs: list[str]) -> None:
-    """Open a place and wait until nothing is loaded any more."""
+    """Open a place and wait until nothing on it changes any more."""
     address = place.replace("JOB", jobs[1]) + (f"?jobs={','.join(jobs)}" if place == "compare" else "")
     page.goto(f"{service.url}/#/{address}")
     expect(page.get_by_role("heading", level=1)).to_be_visible()
-    page.wait_for_load_state("networkidle")
+    page.evaluate(QUIET)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -131,6 +131,7 @@ function header(changed) {
         fill(facts, labels.map((label) => h("span", { class: "tag" }, label)));
       }
       const parent = job.resumed_from ?? (job.forked_from ? { job: job.forked_from.job, mode: "fork" } : null);
+      if (job.sweep && !origin.hasChildNodes()) fill(origin, "a trial of ", h("a", { href: `#/sweeps/${job.sweep}` }, job.sweep));
       if (parent && !origin.hasChildNodes()) fill(origin, `${words(parent.mode)} of `, h("a", { href: `#/jobs/${parent.job}` }, parent.job));
       bar.update(job);
       const said = job.status === "queued" && job.waiting_for ? "" : job.detail;

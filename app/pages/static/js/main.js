@@ -9,12 +9,14 @@ import job from "./job.js";
 import jobs from "./jobs.js";
 import models from "./models.js";
 import submit from "./submit.js";
+import sweeps from "./sweeps.js";
 import workers from "./workers.js";
 
 const PLACES = [
   ["jobs", "Jobs", jobs],
   ["submit", "Submit", submit],
   ["compare", "Compare", compare],
+  ["sweeps", "Sweeps", sweeps],
   ["datasets", "Data sets", datasets],
   ["models", "Models", models],
   ["workers", "Workers", workers],
