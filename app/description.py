@@ -9,11 +9,14 @@ from pydantic import BaseModel
 
 from app.problems import MEDIA_TYPE
 from ingest.options import Options
+from jobs.edit import JobEdit
 from jobs.evaluate import EvaluationRequest
 from jobs.imports import ModelOfJob, ModelOptions
 from jobs.retry import RetryRequest
 from jobs.spec_models import JobSpec
 
+BODIES = (JobSpec, JobEdit, Options, EvaluationRequest, RetryRequest, ModelOptions, ModelOfJob)
+"""What endpoints parse by themselves."""
 SCHEMAS = "#/components/schemas/"
 
 
@@ -29,7 +32,7 @@ def describe(app: FastAPI) -> None:
                     _errors_are_problems(operation)
                     if "security" in operation:
                         operation["security"].append({})
-            for model in (JobSpec, Options, EvaluationRequest, RetryRequest, ModelOptions, ModelOfJob):
+            for model in BODIES:
                 _add_schema(document, model)
         return app.openapi_schema or document
 

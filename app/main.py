@@ -28,8 +28,10 @@ from app import (
     workers,
 )
 from app.access import authorised
+from app.conditional import ConditionalReads
 from app.description import describe
 from app.hub import Hub
+from app.negotiation import acceptable
 from app.query import known_parameters_only
 from app.resources.problem import Problem
 from app.state import AppState
@@ -84,9 +86,12 @@ def create_app(settings: Settings) -> FastAPI:
     )
     # A server that is shutting down says so here, for streams that would otherwise go on.
     app.state.stopping = lambda: False
+    app.add_middleware(ConditionalReads)
     problems.register(app)
     describe(app)
-    v1 = APIRouter(prefix="/v1", dependencies=[Depends(authorised), Depends(known_parameters_only)])
+    v1 = APIRouter(
+        prefix="/v1", dependencies=[Depends(authorised), Depends(known_parameters_only), Depends(acceptable)]
+    )
     rooms = (jobs, steering, evaluations, lineage, events, metrics, checkpoints, logs, artifacts, datasets)
     for room in (*rooms, models, parts, workers, rescans):
         v1.include_router(room.router)

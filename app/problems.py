@@ -18,15 +18,27 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from jobs.errors import Conflict, Fault, InvalidInput, JobsError, NotFound, TooLarge, Unavailable
+from jobs.errors import (
+    Conflict,
+    Fault,
+    InvalidInput,
+    JobsError,
+    NotFound,
+    PreconditionFailed,
+    TooLarge,
+    Unavailable,
+    UnsupportedMediaType,
+)
 
 MEDIA_TYPE = "application/problem+json"
 
 STATUS: dict[type[JobsError], tuple[int, str]] = {
     TooLarge: (413, "Too large"),
+    UnsupportedMediaType: (415, "Unsupported media type"),
     InvalidInput: (422, "Invalid input"),
     NotFound: (404, "Not found"),
     Conflict: (409, "Conflict"),
+    PreconditionFailed: (412, "Precondition failed"),
     Unavailable: (503, "Not available now"),
 }
 """The most particular class first: the first that the error is an instance of counts."""

@@ -35,6 +35,15 @@ class Asked(_Event):
     type: Literal["cancel_requested", "pause_requested", "resume_requested"]
 
 
+class Edited(_Event):
+    """Somebody changed what stands here; null where that stayed."""
+
+    type: Literal["edited"]
+    name: str | None = None
+    tags: list[str] | None = None
+    priority: int | None = None
+
+
 class Started(_Event):
     """The trainer's process runs."""
 
@@ -120,6 +129,7 @@ class EarlyStopped(_Event):
 Event = Annotated[
     StateChanged
     | Asked
+    | Edited
     | Started
     | Restored
     | CheckpointSkipped
