@@ -14,8 +14,9 @@ from jobs.evaluate import EvaluationRequest
 from jobs.imports import ModelOfJob, ModelOptions
 from jobs.retry import RetryRequest
 from jobs.spec_models import JobSpec
+from jobs.tokens import NewToken
 
-BODIES = (JobSpec, JobEdit, Options, EvaluationRequest, RetryRequest, ModelOptions, ModelOfJob)
+BODIES = (JobSpec, JobEdit, Options, EvaluationRequest, RetryRequest, ModelOptions, ModelOfJob, NewToken)
 """What endpoints parse by themselves."""
 SCHEMAS = "#/components/schemas/"
 
@@ -40,8 +41,10 @@ def describe(app: FastAPI) -> None:
 
 
 def _errors_are_problems(operation: dict[str, Any]) -> None:
-    content = operation["responses"]["default"]["content"]
-    content[MEDIA_TYPE] = content.pop("application/json")
+    for answer in operation["responses"].values():
+        for found in answer.get("content", {}).get("application/json", {}).get("schema", {}).values():
+            if found == f"{SCHEMAS}Problem":
+                answer["content"] = {MEDIA_TYPE: answer["content"]["application/json"]}
 
 
 def _add_schema(document: dict[str, Any], model: type[BaseModel]) -> None:

@@ -67,6 +67,7 @@ JOB: dict[str, Any] = {
     "name": "digits",
     "tags": ["digits", "baseline"],
     "priority": 5,
+    "owner": "alice",
     "status": "running",
     "reason": "training",
     "detail": "",

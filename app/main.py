@@ -25,13 +25,16 @@ from app import (
     problems,
     rescans,
     steering,
+    tokens,
     workers,
 )
-from app.access import authorised
+from app.access import Guard, authorised
 from app.conditional import ConditionalReads
 from app.description import describe
 from app.hub import Hub
 from app.negotiation import acceptable
+from app.ownership import owners_only
+from app.pages import routes as pages
 from app.query import known_parameters_only
 from app.resources.problem import Problem
 from app.state import AppState
@@ -42,6 +45,8 @@ from jobs.reconcile import reconcile
 from jobs.rescan import Rescan, rescan, rescan_if_lost
 from jobs.settings import Settings
 from jobs.store import Store
+from jobs.tokens import Tokens
+from jobs.volume import make_volume
 
 log = logging.getLogger("uvicorn.error")
 
@@ -59,16 +64,24 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[AppState]:
         volume = settings.volume
-        for folder in (volume.jobs, volume.datasets, volume.models, volume.incoming):
-            folder.mkdir(parents=True, exist_ok=True)
-        sweep_incoming(volume)
         store = Store.open(settings)
         queue = TokenQueue(store.client)
+        try:
+            await asyncio.to_thread(make_volume, volume, store)
+        except Unavailable as error:
+            log.warning("%s", error.detail)
+        sweep_incoming(volume)
         reconciler = asyncio.create_task(reconcile_forever(store, queue, settings))
         hub = Hub(store, settings, app.state.stopping)
         try:
             async with hub.open():
-                yield {"settings": settings, "store": store, "queue": queue, "hub": hub}
+                yield {
+                    "settings": settings,
+                    "store": store,
+                    "queue": queue,
+                    "hub": hub,
+                    "guard": Guard(settings, Tokens(volume)),
+                }
         finally:
             reconciler.cancel()
             with suppress(asyncio.CancelledError):
@@ -89,14 +102,14 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(ConditionalReads)
     problems.register(app)
     describe(app)
-    v1 = APIRouter(
-        prefix="/v1", dependencies=[Depends(authorised), Depends(known_parameters_only), Depends(acceptable)]
-    )
+    checks = (authorised, known_parameters_only, acceptable, owners_only)
+    v1 = APIRouter(prefix="/v1", dependencies=[Depends(check) for check in checks])
     rooms = (jobs, steering, evaluations, lineage, events, metrics, checkpoints, logs, artifacts, datasets)
-    for room in (*rooms, models, parts, workers, rescans):
+    for room in (*rooms, models, parts, workers, rescans, tokens):
         v1.include_router(room.router)
     app.include_router(v1)
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])
+    app.include_router(pages.router)
     return app
 
 
@@ -107,6 +120,7 @@ async def reconcile_forever(store: Store, queue: TokenQueue, settings: Settings)
     while True:
         try:
             # Once at the beginning for whatever one record is missing, then where all of them are.
+            await asyncio.to_thread(make_volume, settings.volume, store)
             await asyncio.to_thread(look, store, queue, settings)
             look = rescan_if_lost
             await asyncio.to_thread(reconcile, store, queue, settings)

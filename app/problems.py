@@ -21,14 +21,18 @@ from starlette.requests import ClientDisconnect
 from jobs.errors import (
     Conflict,
     Fault,
+    Forbidden,
+    InFlight,
     InvalidInput,
     JobsError,
     NotFound,
     PreconditionFailed,
     TooLarge,
+    TooMany,
     Unavailable,
     UnsupportedMediaType,
 )
+from trainer.layout import is_volume_fault
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -39,11 +43,14 @@ STATUS: dict[type[JobsError], tuple[int, str]] = {
     NotFound: (404, "Not found"),
     Conflict: (409, "Conflict"),
     PreconditionFailed: (412, "Precondition failed"),
+    Forbidden: (403, "Forbidden"),
+    TooMany: (429, "Too many requests"),
     Unavailable: (503, "Not available now"),
 }
 """The most particular class first: the first that the error is an instance of counts."""
 
-RETRY_AFTER_SECONDS = 2
+RETRY_AFTER_SECONDS: dict[type[JobsError], int] = {Unavailable: 2, InFlight: 1}
+"""When asking again may help, whatever kind of error says that it may."""
 
 
 def problem(
@@ -74,7 +81,8 @@ def of_domain(error: JobsError) -> JSONResponse:
     status, title = next(
         (answer for kind, answer in STATUS.items() if isinstance(error, kind)), (500, "Internal error")
     )
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
+    later = error.retry_after if isinstance(error, TooMany) else RETRY_AFTER_SECONDS.get(type(error))
+    headers = {"Retry-After": str(later)} if later else None
     return problem(
         status, error.type, title, error.detail, faults=error.faults, extra=error.extra, headers=headers
     )
@@ -106,10 +114,12 @@ def of_validation(error: RequestValidationError) -> JSONResponse:
 
 
 def of_os(error: OSError) -> JSONResponse:
-    """A full disk is the volume's trouble and passes; any other OSError is a fault of ours."""
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    """What is the volume's trouble passes; any other OSError is a fault of ours."""
+    if not is_volume_fault(error):
         raise error
-    return of_domain(Unavailable("the volume is full: free some space and try again"))
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return of_domain(Unavailable("the volume is full: free some space and try again"))
+    return of_domain(Unavailable(f"the volume cannot be used now: {error.strerror}"))
 
 
 def register(app: FastAPI) -> None:
@@ -128,7 +138,9 @@ def register(app: FastAPI) -> None:
         return of_validation(error)
 
     @app.exception_handler(OSError)
-    async def system(_: Request, error: OSError) -> JSONResponse:
+    async def system(request: Request, error: OSError) -> JSONResponse:
+        if not request.state.settings.volume.present():
+            return of_domain(Unavailable("the volume is not there: its disk is not mounted"))
         return of_os(error)
 
     @app.exception_handler(ClientDisconnect)

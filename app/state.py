@@ -6,6 +6,7 @@ from typing import Annotated, TypedDict
 
 from fastapi import Depends, Request
 
+from app.access import Guard
 from app.hub import Hub
 from jobs.queue import TokenQueue
 from jobs.settings import Settings
@@ -20,6 +21,7 @@ class AppState(TypedDict):
     store: Store
     queue: TokenQueue
     hub: Hub
+    guard: Guard
 
 
 # Coroutines, because FastAPI sends a plain function on a trip to a thread.
@@ -48,8 +50,14 @@ async def _hub(request: Request) -> Hub:
     return hub
 
 
+async def _guard(request: Request) -> Guard:
+    guard: Guard = request.state.guard
+    return guard
+
+
 SettingsDep = Annotated[Settings, Depends(_settings)]
 StoreDep = Annotated[Store, Depends(_store)]
 QueueDep = Annotated[TokenQueue, Depends(_queue)]
+GuardDep = Annotated[Guard, Depends(_guard)]
 VolumeDep = Annotated[Volume, Depends(_volume)]
 HubDep = Annotated[Hub, Depends(_hub)]

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from jobs.events import event_document, event_line
 from jobs.store import Store
-from trainer.layout import RunDirectory, complete_lines
+from trainer.layout import RunDirectory, complete_lines, is_volume_fault
 
 _TAIL_BYTES = 64 * 1024
 
@@ -20,9 +20,9 @@ def journal(store: Store, run: RunDirectory, job_id: str) -> int:
 
     Any process may do this at any time: the file's own last number decides what is new, and
     a lock on the file keeps two from appending at once. Events leave the stream once they
-    are durable on the volume. Does nothing where the run directory is missing.
+    are durable on the volume. Does nothing where there is no run directory.
     """
-    if not run.path.is_dir():
+    if not run.spec.exists():
         return 0
     with run.events.open("a+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -38,6 +38,16 @@ def journal(store: Store, run: RunDirectory, job_id: str) -> int:
             last = int(json.loads(lines[-1])["seq"])
             store.forget_events(job_id, last)
         return last
+
+
+def journal_if_possible(store: Store, run: RunDirectory, job_id: str) -> int:
+    """``journal``; where the volume cannot be written now, the events stay in the stream until it can be."""
+    try:
+        return journal(store, run, job_id)
+    except OSError as error:
+        if not is_volume_fault(error):
+            raise
+        return last_event(run)
 
 
 def last_event(run: RunDirectory) -> int:

@@ -23,6 +23,7 @@ from jobs.spec import NormalisedSpec, normalise
 from jobs.start import resolve_start
 from jobs.states import Reason, State
 from jobs.store import Store
+from jobs.volume import require_volume
 from trainer.layout import RunDirectory, Volume, fsync_folder, write_json, write_whole
 
 
@@ -32,6 +33,7 @@ def submit(
     queue: TokenQueue,
     settings: Settings,
     claim: Claim | None = None,
+    owner: str | None = None,
 ) -> Record:
     """Check a spec, write its run directory and queue it; the new record.
 
@@ -42,11 +44,12 @@ def submit(
     Whatever is raised, nothing is left behind.
     """
     volume = settings.volume
+    require_volume(volume)
     spec = normalise(document, volume, settings)
     start = resolve_start(spec, volume)
     check_after(spec.document, store)
     posted = document if document.get("recipe") is not None else None
-    return enqueue(spec, start, store, queue, volume, claim=claim, posted=posted)
+    return enqueue(spec, start, store, queue, volume, claim=claim, posted=posted, owner=owner)
 
 
 def enqueue(
@@ -60,6 +63,7 @@ def enqueue(
     fitted_schema: Path | None = None,
     claim: Claim | None = None,
     posted: Mapping[str, Any] | None = None,
+    owner: str | None = None,
 ) -> Record:
     """Queue a job of a complete spec, from a checkpoint or afresh.
 
@@ -86,6 +90,7 @@ def enqueue(
         id=job_id,
         kind=kind,
         name=spec.document["name"],
+        owner=owner,
         state=State.QUEUED,
         reason=Reason.SUBMITTED,
         dataset=spec.dataset,
@@ -122,7 +127,7 @@ def _write_run(
     posted: Mapping[str, Any] | None,
 ) -> None:
     """The run directory. No worker looks at it before the record exists."""
-    run.path.mkdir(parents=True)
+    run.path.mkdir()
     try:
         write_whole(run.schema, fitted_schema.read_bytes())
     except FileNotFoundError:

@@ -220,8 +220,16 @@ class Volume:
         self.datasets = path / "datasets"
         self.models = path / "models"
         self.features = path / "features"
+        self.tokens = path / "tokens"
+        """Who may call the API: one file a token, which has a digest of it."""
         self.incoming = path / "incoming"
         """Uploads and conversions under way; anything here may be deleted at start-up."""
+        self.mark = path / "volume.json"
+        """Made with the volume. Where it is missing, the disk that holds the volume is not mounted."""
+
+    def present(self) -> bool:
+        """Whether this is the volume, and not an empty folder that it would be mounted on."""
+        return self.mark.is_file()
 
     def job(self, job_id: str) -> RunDirectory:
         return RunDirectory(self.jobs / job_id)
