@@ -11,6 +11,7 @@ from fastapi import APIRouter, Depends, FastAPI
 
 from app import (
     artifacts,
+    audit,
     checkpoints,
     datasets,
     evaluations,
@@ -31,11 +32,13 @@ from app import (
 from app.access import Guard, authorised
 from app.conditional import ConditionalReads
 from app.description import describe
+from app.headers import SecurityHeaders
 from app.hub import Hub
 from app.negotiation import acceptable
 from app.ownership import owners_only
 from app.pages import routes as pages
 from app.query import known_parameters_only
+from app.request_ids import RequestIds
 from app.resources.problem import Problem
 from app.state import AppState
 from ingest.store import sweep_incoming
@@ -101,11 +104,14 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.stopping = lambda: False
     app.add_middleware(ConditionalReads)
     problems.register(app)
+    # From the inside out.
+    for layer in (audit.Audit, SecurityHeaders, RequestIds):
+        app.add_middleware(layer)
     describe(app)
     checks = (authorised, known_parameters_only, acceptable, owners_only)
     v1 = APIRouter(prefix="/v1", dependencies=[Depends(check) for check in checks])
     rooms = (jobs, steering, evaluations, lineage, events, metrics, checkpoints, logs, artifacts, datasets)
-    for room in (*rooms, models, parts, workers, rescans, tokens):
+    for room in (*rooms, models, parts, workers, rescans, tokens, audit):
         v1.include_router(room.router)
     app.include_router(v1)
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])
