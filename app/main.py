@@ -48,6 +48,7 @@ from jobs.reconcile import reconcile
 from jobs.rescan import Rescan, rescan, rescan_if_lost
 from jobs.settings import Settings
 from jobs.store import Store
+from jobs.submissions import Submissions
 from jobs.tokens import Tokens
 from jobs.volume import make_volume
 
@@ -76,6 +77,8 @@ def create_app(settings: Settings) -> FastAPI:
         sweep_incoming(volume)
         reconciler = asyncio.create_task(reconcile_forever(store, queue, settings))
         hub = Hub(store, settings, app.state.stopping)
+        submissions = Submissions(store, queue, settings)
+        submissions.start()
         try:
             async with hub.open():
                 yield {
@@ -83,9 +86,11 @@ def create_app(settings: Settings) -> FastAPI:
                     "store": store,
                     "queue": queue,
                     "hub": hub,
+                    "submissions": submissions,
                     "guard": Guard(settings, Tokens(volume)),
                 }
         finally:
+            await asyncio.to_thread(submissions.close)
             reconciler.cancel()
             with suppress(asyncio.CancelledError):
                 await reconciler
