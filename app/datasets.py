@@ -20,6 +20,7 @@ from jobs.features import forget
 from jobs.idempotency import Claim, Made
 from jobs.settings import Settings
 from jobs.store import Store
+from jobs.volume import require_volume
 from trainer.layout import Volume
 
 router = APIRouter(prefix="/datasets", tags=["datasets"])
@@ -46,6 +47,7 @@ SCHEMA_EXAMPLE: dict[str, Any] = {"content": {"application/json": {"example": ex
 async def create_dataset(
     request: Request, response: Response, store: StoreDep, settings: SettingsDep, keyed: Keyed
 ) -> DatasetSchema:
+    require_volume(settings.volume)
     async with keyed.once() as found:
         with datasets.incoming_folder(settings.volume, "upload-") as folder:
             form = await receive(request, folder, settings, settings.max_upload_bytes)

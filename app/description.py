@@ -9,6 +9,7 @@ from pydantic import BaseModel
 
 from app.problems import MEDIA_TYPE
 from ingest.options import Options
+from jobs.edit import JobEdit
 from jobs.evaluate import EvaluationRequest
 from jobs.imports import ModelOfJob, ModelOptions
 from jobs.retry import RetryRequest
@@ -17,6 +18,7 @@ from jobs.webhooks import WebhookChange, WebhookRequest
 
 BODIES = (
     JobSpec,
+    JobEdit,
     Options,
     EvaluationRequest,
     RetryRequest,
@@ -25,7 +27,7 @@ BODIES = (
     WebhookRequest,
     WebhookChange,
 )
-"""What endpoints read by themselves."""
+"""What endpoints parse by themselves."""
 SCHEMAS = "#/components/schemas/"
 
 

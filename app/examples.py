@@ -57,12 +57,16 @@ EVALUATION_REQUEST: dict[str, Any] = {
 
 RESCAN: dict[str, Any] = {"known": 0, "restored": 12, "queued": 2, "interrupted": 0, "unreadable": []}
 
+JOB_EDIT: dict[str, Any] = {"tags": ["digits", "kept"], "priority": 7}
+
 RETRY_REQUEST: dict[str, Any] = {"checkpoint": "best", "learning_rate": 0.0001}
 
 JOB: dict[str, Any] = {
     "id": JOB_ID,
     "kind": "training",
     "name": "digits",
+    "tags": ["digits", "baseline"],
+    "priority": 5,
     "status": "running",
     "reason": "training",
     "detail": "",
@@ -83,7 +87,9 @@ JOB: dict[str, Any] = {
     "checkpoints": 3,
     "timings": {"queued_s": 0.012, "starting_s": 1.31, "training_s": 0.45},
     "resumed_from": None,
+    "forked_from": None,
     "dataset": DATASET_ID,
+    "recipe": None,
     "fingerprint": "9b1c6f0e2a7d4853b6e0",
     "worker": "worker-1",
     "result": None,
@@ -174,6 +180,13 @@ EVENTS: list[dict[str, Any]] = [
         "seconds": 0.11,
     },
 ]
+
+FEED: list[dict[str, Any]] = [
+    {"id": "1769851800250-0", "job": JOB_ID, **EVENTS[0]},
+    {"id": "1769851801903-0", "job": JOB_ID, **EVENTS[1]},
+]
+
+FEED_PAGE: dict[str, Any] = {"items": FEED, "next_page_token": "1769851801903-0"}
 
 EVENT_PAGE: dict[str, Any] = {"items": EVENTS, "next_page_token": "6"}
 

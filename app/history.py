@@ -1,12 +1,14 @@
-"""A job's events from where they are whole: the volume, brought up to date from the stream."""
+"""A job's events: those on the volume, and what could not be brought there yet."""
 
 from __future__ import annotations
 
 import sys
 from typing import Any
 
-from jobs.journal import journal, read_events
+from jobs.events import event_document
+from jobs.journal import journal_if_possible, read_events
 from jobs.store import Store
+from jobs.volume import require_volume
 from trainer.layout import Volume
 
 
@@ -14,6 +16,11 @@ def history(
     store: Store, volume: Volume, job_id: str, *, after: int = 0, limit: int = sys.maxsize
 ) -> list[dict[str, Any]]:
     """Events of a job with a number greater than ``after``, oldest first."""
+    require_volume(volume)
     run = volume.job(job_id)
-    journal(store, run, job_id)
-    return read_events(run, after, limit)
+    last = journal_if_possible(store, run, job_id)
+    found = read_events(run, after, limit)
+    if len(found) < limit:
+        for event in store.events_after(job_id, max(after, last))[: limit - len(found)]:
+            found.append(event_document(event.seq, event.time, event.attempt, event.data))
+    return found

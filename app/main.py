@@ -31,7 +31,10 @@ from app import (
     workers,
 )
 from app.access import authorised
+from app.conditional import ConditionalReads
 from app.description import describe
+from app.hub import Hub
+from app.negotiation import acceptable
 from app.prometheus import JobsCollector
 from app.prometheus_http import V1, CountRequests, HttpFigures
 from app.query import known_parameters_only
@@ -45,6 +48,7 @@ from jobs.reconcile import reconcile
 from jobs.rescan import Rescan, rescan, rescan_if_lost
 from jobs.settings import Settings
 from jobs.store import Store
+from jobs.volume import make_volume
 
 log = logging.getLogger("uvicorn.error")
 
@@ -63,17 +67,27 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[AppState]:
         volume = settings.volume
-        for folder in (volume.jobs, volume.datasets, volume.models, volume.incoming):
-            folder.mkdir(parents=True, exist_ok=True)
-        sweep_incoming(volume)
         store = Store.open(settings)
         queue = TokenQueue(store.client)
-        of_jobs = JobsCollector(store, volume)
-        registry.register(of_jobs)
+        try:
+            await asyncio.to_thread(make_volume, volume, store)
+        except Unavailable as error:
+            log.warning("%s", error.detail)
+        sweep_incoming(volume)
         reconciler = asyncio.create_task(reconcile_forever(store, queue, settings))
         sender = asyncio.create_task(Sender(store, settings).run())
+        of_jobs = JobsCollector(store, volume)
+        registry.register(of_jobs)
+        hub = Hub(store, settings, app.state.stopping)
         try:
-            yield {"settings": settings, "store": store, "queue": queue, "registry": registry}
+            async with hub.open():
+                yield {
+                    "settings": settings,
+                    "store": store,
+                    "queue": queue,
+                    "hub": hub,
+                    "registry": registry,
+                }
         finally:
             registry.unregister(of_jobs)
             for task in (reconciler, sender):
@@ -93,10 +107,13 @@ def create_app(settings: Settings) -> FastAPI:
     )
     # A server that is shutting down says so here, for streams that would otherwise go on.
     app.state.stopping = lambda: False
+    app.add_middleware(ConditionalReads)
     app.add_middleware(CountRequests, figures=HttpFigures(registry))
     problems.register(app)
     describe(app)
-    v1 = APIRouter(prefix=V1, dependencies=[Depends(authorised), Depends(known_parameters_only)])
+    v1 = APIRouter(
+        prefix=V1, dependencies=[Depends(authorised), Depends(known_parameters_only), Depends(acceptable)]
+    )
     rooms = (jobs, steering, evaluations, lineage, events, metrics, checkpoints, logs, artifacts, datasets)
     for room in (*rooms, models, parts, workers, webhooks, rescans):
         v1.include_router(room.router)
@@ -113,6 +130,7 @@ async def reconcile_forever(store: Store, queue: TokenQueue, settings: Settings)
     while True:
         try:
             # Once at the beginning for whatever one record is missing, then where all of them are.
+            await asyncio.to_thread(make_volume, settings.volume, store)
             await asyncio.to_thread(look, store, queue, settings)
             look = rescan_if_lost
             await asyncio.to_thread(reconcile, store, queue, settings)

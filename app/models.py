@@ -23,6 +23,7 @@ from jobs.models import ModelRecord, load_record
 from jobs.queue import TokenQueue
 from jobs.settings import Settings
 from jobs.store import Store
+from jobs.volume import require_volume
 
 router = APIRouter(prefix="/models", tags=["models"])
 
@@ -71,6 +72,7 @@ async def create_model(
 ) -> ModelRecord:
     as_json = request.headers.get("content-type", "").partition(";")[0].strip() == "application/json"
     bring = bring_trained if as_json else bring_file
+    require_volume(settings.volume)
     async with keyed.once() as found:
         with incoming_folder(settings.volume, "model-") as folder:
             asked, made = await bring(request, folder, keyed, settings)

@@ -18,15 +18,28 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from jobs.errors import Conflict, Fault, InvalidInput, JobsError, NotFound, TooLarge, Unavailable
+from jobs.errors import (
+    Conflict,
+    Fault,
+    InvalidInput,
+    JobsError,
+    NotFound,
+    PreconditionFailed,
+    TooLarge,
+    Unavailable,
+    UnsupportedMediaType,
+)
+from trainer.layout import is_volume_fault
 
 MEDIA_TYPE = "application/problem+json"
 
 STATUS: dict[type[JobsError], tuple[int, str]] = {
     TooLarge: (413, "Too large"),
+    UnsupportedMediaType: (415, "Unsupported media type"),
     InvalidInput: (422, "Invalid input"),
     NotFound: (404, "Not found"),
     Conflict: (409, "Conflict"),
+    PreconditionFailed: (412, "Precondition failed"),
     Unavailable: (503, "Not available now"),
 }
 """The most particular class first: the first that the error is an instance of counts."""
@@ -94,10 +107,12 @@ def of_validation(error: RequestValidationError) -> JSONResponse:
 
 
 def of_os(error: OSError) -> JSONResponse:
-    """A full disk is the volume's trouble and passes; any other OSError is a fault of ours."""
-    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+    """What is the volume's trouble passes; any other OSError is a fault of ours."""
+    if not is_volume_fault(error):
         raise error
-    return of_domain(Unavailable("the volume is full: free some space and try again"))
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return of_domain(Unavailable("the volume is full: free some space and try again"))
+    return of_domain(Unavailable(f"the volume cannot be used now: {error.strerror}"))
 
 
 def register(app: FastAPI) -> None:
@@ -116,7 +131,9 @@ def register(app: FastAPI) -> None:
         return of_validation(error)
 
     @app.exception_handler(OSError)
-    async def system(_: Request, error: OSError) -> JSONResponse:
+    async def system(request: Request, error: OSError) -> JSONResponse:
+        if not request.state.settings.volume.present():
+            return of_domain(Unavailable("the volume is not there: its disk is not mounted"))
         return of_os(error)
 
     @app.exception_handler(ClientDisconnect)

@@ -8,6 +8,7 @@ import tempfile
 from app.resources.health import Check, Readiness
 from jobs.errors import JobsError
 from jobs.store import Store
+from jobs.volume import require_volume
 from jobs.workers import list_workers
 from trainer.layout import Volume
 
@@ -30,6 +31,10 @@ def _redis(store: Store) -> Check:
 
 
 def _volume(volume: Volume) -> Check:
+    try:
+        require_volume(volume)
+    except JobsError as error:
+        return Check(name="volume", ok=False, detail=error.detail)
     try:
         with tempfile.TemporaryFile(dir=volume.incoming):
             free = shutil.disk_usage(volume.path).free

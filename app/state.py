@@ -7,6 +7,7 @@ from typing import Annotated, TypedDict
 from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
+from app.hub import Hub
 from jobs.queue import TokenQueue
 from jobs.settings import Settings
 from jobs.store import Store
@@ -20,6 +21,7 @@ class AppState(TypedDict):
     store: Store
     queue: TokenQueue
     registry: CollectorRegistry
+    hub: Hub
 
 
 # Coroutines, because FastAPI sends a plain function on a trip to a thread.
@@ -43,7 +45,13 @@ async def _volume(request: Request) -> Volume:
     return settings.volume
 
 
+async def _hub(request: Request) -> Hub:
+    hub: Hub = request.state.hub
+    return hub
+
+
 SettingsDep = Annotated[Settings, Depends(_settings)]
 StoreDep = Annotated[Store, Depends(_store)]
 QueueDep = Annotated[TokenQueue, Depends(_queue)]
 VolumeDep = Annotated[Volume, Depends(_volume)]
+HubDep = Annotated[Hub, Depends(_hub)]

@@ -13,7 +13,7 @@ from app.jobs import job_of
 from app.resources.jobs import Job
 from app.state import QueueDep, SettingsDep, StoreDep, VolumeDep
 from jobs import steer
-from jobs.journal import journal
+from jobs.journal import journal_if_possible
 from jobs.record import Record
 from jobs.retry import retry
 from jobs.store import Store
@@ -58,8 +58,8 @@ def resume_job(job_id: str, store: StoreDep, queue: QueueDep, volume: VolumeDep)
 
 
 def _durable(record: Record, store: Store, volume: Volume) -> Job:
-    """The answer, once the volume has the request too: Redis may be lost the moment after."""
-    journal(store, volume.job(record.id), record.id)
+    """The answer, once the volume has the request too, if it can be written: Redis may be lost then."""
+    journal_if_possible(store, volume.job(record.id), record.id)
     return job_of(record, store, volume)
 
 

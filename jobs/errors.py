@@ -3,8 +3,10 @@
 JobsError
  +-- InvalidInput     what the caller sent is wrong; every fault at once
  |    +-- TooLarge    an upload over a limit
+ |    +-- UnsupportedMediaType   a body of another kind than is read there
  +-- NotFound         no such job, data set, checkpoint, part
  +-- Conflict         right in itself, but not in the present state
+ +-- PreconditionFailed   not any more as the caller said that it must be
  +-- Unavailable      Redis or the volume cannot be reached now
 """
 
@@ -64,12 +66,20 @@ class TooLarge(InvalidInput):
     type = "too-large"
 
 
+class UnsupportedMediaType(InvalidInput):
+    type = "unsupported-media-type"
+
+
 class NotFound(JobsError):
     type = "not-found"
 
 
 class Conflict(JobsError):
     type = "conflict"
+
+
+class PreconditionFailed(JobsError):
+    type = "precondition-failed"
 
 
 class Unavailable(JobsError):

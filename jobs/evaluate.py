@@ -83,6 +83,7 @@ def submit_evaluation(
         # What the training was to do and to have says nothing of the evaluation.
         "limits": Limits().model_dump(),
         "priority": 5,
+        "tags": [],
         "after": [],
         "requires": {},
         "evaluation": {"split": split, "thresholds": _thresholds(run)},

@@ -29,6 +29,8 @@ class EventType(StrEnum):
     """A running job was asked to pause."""
     RESUME_REQUESTED = "resume_requested"
     """That was called off before the job had paused."""
+    EDITED = "edited"
+    """Somebody changed its name, tags or priority: what stands here."""
     # Facts that the trainer reported.
     STARTED = "started"
     """The trainer runs: pid, runtime."""

@@ -10,7 +10,7 @@ from typing import Any, BinaryIO
 
 from jobs.events import event_document, event_line
 from jobs.store import Store
-from trainer.layout import RunDirectory, complete_lines
+from trainer.layout import RunDirectory, complete_lines, is_volume_fault
 
 _TAIL_BYTES = 64 * 1024
 
@@ -20,9 +20,9 @@ def journal(store: Store, run: RunDirectory, job_id: str) -> int:
 
     Any process may do this at any time: the file's own last number decides what is new, and
     a lock on the file keeps two from appending at once. Events leave the stream once they
-    are durable on the volume. Does nothing where the run directory is missing.
+    are durable on the volume. Does nothing where there is no run directory.
     """
-    if not run.path.is_dir():
+    if not run.spec.exists():
         return 0
     with run.events.open("a+b") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
@@ -40,13 +40,39 @@ def journal(store: Store, run: RunDirectory, job_id: str) -> int:
         return last
 
 
+def journal_if_possible(store: Store, run: RunDirectory, job_id: str) -> int:
+    """``journal``; where the volume cannot be written now, the events stay in the stream until it can be."""
+    try:
+        return journal(store, run, job_id)
+    except OSError as error:
+        if not is_volume_fault(error):
+            raise
+        return last_event(run)
+
+
 def last_event(run: RunDirectory) -> int:
     """Number of the last event on the volume; 0 where there is none."""
+    return end_of(run)[1]
+
+
+def end_of(run: RunDirectory) -> tuple[int, int]:
+    """Offset of the end of the last whole event on the volume, and its number; zeros where there is none."""
     try:
         with run.events.open("rb") as file:
-            return _seq_of(_last_line(file)[1])
+            end, line = _last_line(file)
     except FileNotFoundError:
-        return 0
+        return 0, 0
+    return end, _seq_of(line)
+
+
+def events_from(run: RunDirectory, offset: int) -> tuple[list[dict[str, Any]], int]:
+    """The events on the volume from byte ``offset`` on, oldest first, and the offset behind them."""
+    found = []
+    for line in complete_lines(run.events, offset):
+        offset = line.end
+        if value := line.value():
+            found.append(value)
+    return found, offset
 
 
 def read_events(run: RunDirectory, after: int = 0, limit: int = 1000) -> list[dict[str, Any]]:

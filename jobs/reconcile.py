@@ -14,6 +14,7 @@ from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Refused, Store
 from jobs.workers import jobs_by_worker
+from trainer.layout import is_volume_fault
 
 
 def reconcile(store: Store, queue: TokenQueue, settings: Settings) -> None:
@@ -40,8 +41,14 @@ def reconcile(store: Store, queue: TokenQueue, settings: Settings) -> None:
 def close_journal(store: Store, settings: Settings, job_id: str) -> None:
     """Bring an ended job's last events to the volume, drop their stream, and what was left half written."""
     run = settings.volume.job(job_id)
-    run.sweep()
-    last = journal(store, run, job_id)
+    try:
+        run.sweep()
+        last = journal(store, run, job_id)
+    except OSError as error:
+        # The next pass tries again.
+        if not is_volume_fault(error):
+            raise
+        return
     store.note_journaled(job_id, last if run.path.is_dir() else None)
 
 

@@ -25,8 +25,9 @@ from jobs.record import Kind, Record, StartedFrom
 from jobs.schedule import placing, record_fields
 from jobs.settings import Settings
 from jobs.states import Reason, State
-from jobs.store import Store
+from jobs.store import Store, reported_names
 from jobs.undelivered import Undelivered
+from jobs.volume import require_volume
 from trainer.layout import RunDirectory, read_json
 
 _DONE = "cj:rescanned"
@@ -80,8 +81,9 @@ def rescan_if_lost(store: Store, queue: TokenQueue, settings: Settings) -> Resca
 def rescan(store: Store, queue: TokenQueue, settings: Settings) -> Rescan:
     """Make a record for each job on the volume that has none, and queue those that are unfinished.
 
-    Raises Unavailable where Redis goes away; the next one takes it up.
+    Raises Unavailable where Redis goes away or the volume is; the next one takes it up.
     """
+    require_volume(settings.volume)
     found = Rescan()
     now = store.now_ms()
     undelivered = Undelivered(store, settings.volume)
@@ -150,6 +152,7 @@ def _restore(
         "id": record.id,
         "state": record.state.value,
         "fields": record.to_hash(),
+        "names": reported_names(record.model_dump(include={"losses", "metrics"})),
         "announce": record.state is State.QUEUED,
         "floor": history.seq,
         **({} if history.ended else placing(read_json(run.spec))),
@@ -178,6 +181,7 @@ def _record(run: RunDirectory, history: History, facts: tuple[int, int]) -> Reco
     keeps = history.ended or history.state is State.PAUSED
     accepted = _accepted(run)
     created = accepted.created_at if accepted else made_at_ms(run.path.name)
+    spec |= history.edited
     known: dict[str, Any] = {
         "id": run.path.name,
         "kind": Kind.EVALUATION if spec.get("evaluation") else Kind.TRAINING,
@@ -195,6 +199,8 @@ def _record(run: RunDirectory, history: History, facts: tuple[int, int]) -> Reco
         "facts_attempt": facts[0],
         "facts_offset": facts[1],
         **record_fields(spec),
+        **_made_of(run),
+        "edits": history.edits,
         "losses": history.losses,
         "metrics": history.metrics,
         "created_at": created,
@@ -208,6 +214,12 @@ def _record(run: RunDirectory, history: History, facts: tuple[int, int]) -> Reco
         known["losses"] |= result["losses"]
         known["metrics"] |= result["metrics"]
     return Record.model_validate(known)
+
+
+def _made_of(run: RunDirectory) -> dict[str, Any]:
+    """The recipe and the job that its spec was made of, if it was."""
+    recipe = read_json(run.posted)["recipe"]["type"] if run.posted.is_file() else None
+    return {"recipe": recipe}
 
 
 def _resumed_from(run: RunDirectory, spec: Mapping[str, Any]) -> StartedFrom | None:

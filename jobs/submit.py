@@ -23,6 +23,7 @@ from jobs.spec import NormalisedSpec, normalise
 from jobs.start import resolve_start
 from jobs.states import Reason, State
 from jobs.store import Store
+from jobs.volume import require_volume
 from trainer.layout import RunDirectory, Volume, fsync_folder, write_json, write_whole
 
 
@@ -42,10 +43,12 @@ def submit(
     Whatever is raised, nothing is left behind.
     """
     volume = settings.volume
+    require_volume(volume)
     spec = normalise(document, volume, settings)
     start = resolve_start(spec, volume)
     check_after(spec.document, store)
-    return enqueue(spec, start, store, queue, volume, claim=claim)
+    posted = document if document.get("recipe") is not None else None
+    return enqueue(spec, start, store, queue, volume, claim=claim, posted=posted)
 
 
 def enqueue(
@@ -58,10 +61,12 @@ def enqueue(
     kind: Kind = Kind.TRAINING,
     fitted_schema: Path | None = None,
     claim: Claim | None = None,
+    posted: Mapping[str, Any] | None = None,
 ) -> Record:
     """Queue a job of a complete spec, from a checkpoint or afresh.
 
-    ``fitted_schema`` is that of the data set that the network is trained on, where this is another.
+    ``fitted_schema`` is that of the data set that the network is trained on, where this is another;
+    ``posted`` the spec as it was posted, where that named a recipe.
     """
     # Most refusals for want of Redis cost no write to the volume then.
     store.ping()
@@ -88,11 +93,12 @@ def enqueue(
         dataset=spec.dataset,
         fingerprint=spec.fingerprint,
         resumed_from=started_from,
+        recipe=posted["recipe"]["type"] if posted else None,
         **record_fields(spec.document),
     )
     run = volume.job(job_id)
     try:
-        _write_run(run, contents, start, fitted_schema or volume.dataset(spec.dataset).schema, volume)
+        _write_run(run, contents, start, fitted_schema or volume.dataset(spec.dataset).schema, volume, posted)
         made = store.create(
             record,
             check=lambda: _require_dataset(volume, spec.dataset),
@@ -110,10 +116,15 @@ def enqueue(
 
 
 def _write_run(
-    run: RunDirectory, contents: dict[str, Any], start: Chosen | None, fitted_schema: Path, volume: Volume
+    run: RunDirectory,
+    contents: dict[str, Any],
+    start: Chosen | None,
+    fitted_schema: Path,
+    volume: Volume,
+    posted: Mapping[str, Any] | None,
 ) -> None:
     """The run directory. No worker looks at it before the record exists."""
-    run.path.mkdir(parents=True)
+    run.path.mkdir()
     try:
         write_whole(run.schema, fitted_schema.read_bytes())
     except FileNotFoundError:
@@ -121,6 +132,8 @@ def _write_run(
     if start is not None:
         checkpoints.link(start.directory, run.start)
     bases.link(run, contents, volume)
+    if posted is not None:
+        write_json(run.posted, posted)
     write_json(run.spec, contents)
     fsync_folder(run.path.parent)
 

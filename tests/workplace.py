@@ -21,6 +21,7 @@ from jobs.spec import NormalisedSpec
 from jobs.states import State
 from jobs.store import Store
 from jobs.submit import enqueue
+from jobs.volume import make_volume
 from trainer.layout import RunDirectory, read_json, write_json
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -36,6 +37,7 @@ class Workplace:
         )
         self.volume = self.settings.volume
         self.store = Store.open(self.settings)
+        make_volume(self.volume, self.store)
         self.queue = TokenQueue(self.store.client)
         self._workers: list[subprocess.Popen[bytes]] = []
         program = self.settings.trainer_env / "practice"

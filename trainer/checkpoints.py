@@ -80,7 +80,7 @@ class Checkpoints:
         parameters_sha256 = self.model.digest()
         aside = CheckpointDirectory(self.run.checkpoints / (".writing-%d" % state.samples))
         shutil.rmtree(str(aside.path), ignore_errors=True)
-        aside.path.mkdir(parents=True)
+        aside.path.mkdir()
         self.model.save(aside.model)
         state.save(aside.loop)
         files = OrderedDict()
@@ -135,7 +135,7 @@ class Checkpoints:
         for samples in self.run.published_checkpoints()[-1:]:
             files = read_json(self.run.checkpoint(samples).manifest)["files"]
             expected = max(expected, sum(entry["size"] for entry in files.values()))
-        self.run.checkpoints.mkdir(parents=True, exist_ok=True)
+        self.run.checkpoints.mkdir(exist_ok=True)
         found = os.statvfs(str(self.run.checkpoints))
         free = found.f_bavail * found.f_frsize
         needed = int(expected * ROOM_FACTOR) + ROOM_BYTES

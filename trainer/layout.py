@@ -108,6 +108,10 @@ class RunDirectory:
         """The checkpoint that the job starts from, hard-linked at submission."""
         self.accepted = path / "accepted.json"
         """Left by the submission once the job was queued: what has none may never have been answered."""
+        self.posted = path / "posted.json"
+        """The spec as it was posted, where that names a recipe."""
+        self.fork = path / "fork.json"
+        """Of a fork: the job whose spec its own was made of, the patch, and what differs."""
         self.attempts = path / "attempts"
         self.events = path / "events.jsonl"
         self.checkpoints = path / "checkpoints"
@@ -219,6 +223,12 @@ class Volume:
         self.webhooks = path / "webhooks"
         self.incoming = path / "incoming"
         """Uploads and conversions under way; anything here may be deleted at start-up."""
+        self.mark = path / "volume.json"
+        """Made with the volume. Where it is missing, the disk that holds the volume is not mounted."""
+
+    def present(self) -> bool:
+        """Whether this is the volume, and not an empty folder that it would be mounted on."""
+        return self.mark.is_file()
 
     def job(self, job_id: str) -> RunDirectory:
         return RunDirectory(self.jobs / job_id)

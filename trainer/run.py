@@ -1,5 +1,6 @@
 """One attempt at a job: restore, train, evaluate, and say in result.json how it ended."""
 
+import errno
 import os
 import platform
 import signal
@@ -55,7 +56,7 @@ def run(folder, attempt, dataset_folder):
     try:
         return run_on(folder, attempt, dataset_folder)
     except (OSError, RuntimeError) as error:
-        if not is_volume_fault(error):
+        if folder.spec.exists() and not is_volume_fault(error):
             raise
         # Says nothing of the job, which another attempt can go on with.
         sys.stderr.write("%s\n" % error)
@@ -99,6 +100,8 @@ def run_on(folder, attempt, dataset_folder):
         if summary is None:
             return STOPPED
         result = summary
+    if not folder.spec.exists():
+        raise OSError(errno.EIO, "the run directory is gone: the volume is not there")
     result.update(
         step=state.step,
         samples=state.samples,

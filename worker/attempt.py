@@ -108,7 +108,7 @@ class Attempt:
         Returns without a word where the job has meanwhile become another worker's.
         """
         self._bell.listen_to_signals()
-        if not self._run.spec.exists():
+        if not self._run.spec.exists() and self._settings.volume.present():
             detail = "its submission was interrupted: there is no run directory on the volume"
             self._insist(lambda: self._move(Outcome(State.FAILED, Reason.INCOMPLETE, detail)))
             return
@@ -121,7 +121,8 @@ class Attempt:
         """Run the trainer to its end, unless the job has come to its own end before."""
         process, trouble, told = None, None, False
         try:
-            self._files.path.mkdir(parents=True, exist_ok=True)
+            self._run.attempts.mkdir(exist_ok=True)
+            self._files.path.mkdir(exist_ok=True)
             with self._locked_run() as lock:
                 if lock is not None and read_result(self._run) is None and self._way() is _Way.STAY:
                     self._run.sweep()

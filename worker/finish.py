@@ -107,7 +107,12 @@ def _is_full(run: RunDirectory) -> bool:
 
 def _cause(run: RunDirectory, ending: Ending) -> Reason:
     """Whose fault it is that an attempt ended without a result: the volume's, or its own."""
-    of_the_volume = ending.status == VOLUME_STATUS or is_volume_fault(ending.trouble) or _is_full(run)
+    of_the_volume = (
+        ending.status == VOLUME_STATUS
+        or is_volume_fault(ending.trouble)
+        or not run.spec.exists()
+        or _is_full(run)
+    )
     return Reason.VOLUME_UNUSABLE if of_the_volume else Reason.CRASHED
 
 

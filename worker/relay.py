@@ -6,7 +6,7 @@ from itertools import islice
 from typing import Any
 
 from jobs.events import FROM_TRAINER, EventType
-from jobs.journal import journal
+from jobs.journal import journal_if_possible
 from jobs.record import Kind, Record
 from jobs.store import Store
 from jobs.totals import Work
@@ -83,5 +83,5 @@ class Relay:
             self.journal()
 
     def journal(self) -> None:
-        """Bring the events to the volume."""
-        self.journaled = journal(self._store, self._run, self.record.id)
+        """Bring the events to the volume, now or the next time."""
+        self.journaled = journal_if_possible(self._store, self._run, self.record.id)

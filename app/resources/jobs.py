@@ -46,6 +46,25 @@ class ResumedFrom(BaseModel):
     epoch: int | None
 
 
+class ForkedFrom(BaseModel):
+    """The job of whose spec this one's was made. Patch and diff are not in lists."""
+
+    class Change(BaseModel):
+        """One place where the complete specs differ."""
+
+        model_config = ConfigDict(populate_by_name=True)
+
+        pointer: str
+        before: Any = Field(alias="from")
+        to: Any
+
+    job: str
+    patch: dict[str, Any] | None = Field(
+        default=None, description="the JSON merge patch (RFC 7396) that was posted"
+    )
+    diff: list[Change] | None = None
+
+
 class WaitingFor(BaseModel):
     """Why a job is queued and not running."""
 
@@ -61,6 +80,8 @@ class Job(BaseModel):
     id: str
     kind: str = Field(description="training, or evaluation of what another job trained")
     name: str
+    tags: list[str]
+    priority: int = Field(description="0 to 9; 9 comes first")
     status: str = Field(description="queued, running, paused, succeeded, failed or cancelled")
     reason: str = Field(description="why it is in this state; docs/job-states.md lists the words")
     detail: str
@@ -73,7 +94,9 @@ class Job(BaseModel):
     checkpoints: int = Field(description="published checkpoints that retention has kept")
     timings: Timings
     resumed_from: ResumedFrom | None
+    forked_from: ForkedFrom | None
     dataset: str
+    recipe: str | None = Field(description="the recipe that it was posted as")
     fingerprint: str = Field(description="digest of all that decides the bits, the budget left out")
     worker: str | None
     result: dict[str, Any] | None = Field(description="what the trainer left at the end")

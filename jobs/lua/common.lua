@@ -16,9 +16,13 @@ local function get(field)
   return redis.call('HGET', job, field)
 end
 
+-- `names` of the request are those of the losses and metrics among the fields: searches know them by these.
 local function set(fields)
   for field, value in pairs(fields) do
     redis.call('HSET', job, field, value)
+  end
+  for group, names in pairs(ask.names or {}) do
+    redis.call('SADD', 'cj:names:' .. group, unpack(names))
   end
 end
 
@@ -51,6 +55,8 @@ local function emit(time, attempt, data)
   local seq = math.max(tonumber(get('seq') or '0'), ask.floor or 0) + 1
   redis.call('HSET', job, 'seq', whole(seq))
   redis.call('XADD', events, whole(seq) .. '-0', 'time', whole(time), 'attempt', attempt, 'data', data)
+  redis.call('XADD', 'cj:feed', 'MAXLEN', '~', '10000', '*',
+    'job', ask.id, 'seq', whole(seq), 'time', whole(time), 'attempt', attempt, 'data', data)
 end
 
 -- Tell of the state that the job has now: an event, a count, and, where anybody wants to be told by a webhook,
@@ -81,6 +87,21 @@ end
 -- Training unless the record says otherwise.
 local function kind()
   return get('kind') or 'training'
+end
+
+-- The lists that a job is in whatever its state.
+local function list()
+  redis.call('ZADD', 'cj:jobs', 0, ask.id)
+  redis.call('ZADD', 'cj:jobs:' .. kind(), 0, ask.id)
+  for _, field in ipairs({'dataset', 'owner', 'recipe'}) do
+    local value = get(field)
+    if value then
+      redis.call('ZADD', 'cj:by:' .. field .. ':' .. value, 0, ask.id)
+    end
+  end
+  for _, tag in ipairs(cjson.decode(get('tags') or '[]')) do
+    redis.call('ZADD', 'cj:by:tag:' .. tag, 0, ask.id)
+  end
 end
 
 -- Jobs that the same workers can take are of one class; most are of the class without a name.

@@ -22,4 +22,9 @@ if ask.work then
     observe('save_ms', save_bounds, ms)
   end
 end
+if ask.fields.progress then
+  local shown = redis.call('HMGET', job, 'progress', 'losses', 'metrics')
+  redis.call('XADD', 'cj:progress', 'MAXLEN', '~', '1000', '*',
+    'job', ask.id, 'progress', shown[1], 'losses', shown[2] or '{}', 'metrics', shown[3] or '{}')
+end
 return record()

@@ -4,8 +4,7 @@ if redis.call('EXISTS', job) == 1 then
   return 0
 end
 set(ask.fields)
-redis.call('ZADD', 'cj:jobs', 0, ask.id)
-redis.call('ZADD', 'cj:jobs:' .. kind(), 0, ask.id)
+list()
 redis.call('HSET', job, 'phase_at', whole(now), 'updated_at', whole(now))
 if ask.class then
   redis.call('HSET', 'cj:classes', ask.class, ask.requires)

@@ -20,6 +20,7 @@ def main() -> int:
     parser.add_argument("--pace", type=float, default=0.8, help="mean seconds between faults")
     parser.add_argument("--epochs", type=int, default=12, help="of each job: about 0.3 s each")
     parser.add_argument("--backlog", type=int, default=4, help="jobs that wait or run at a time")
+    parser.add_argument("--away", type=float, default=30.0, help="seconds without Redis in 'server away'")
     parser.add_argument(
         "--only", action="append", choices=[kind.name for kind in KINDS], help="these faults alone"
     )
@@ -37,6 +38,7 @@ def main() -> int:
         pace=asked.pace,
         epochs=asked.epochs,
         backlog=asked.backlog,
+        away_s=asked.away,
         kinds=kinds,
         unlocked=asked.unlocked,
     )
@@ -44,7 +46,7 @@ def main() -> int:
         report = run(plan, asked.home.absolute(), print)
     else:
         with tempfile.TemporaryDirectory(prefix="cntk-jobs-chaos-") as folder:
-            report = run(plan, Path(folder), print)
+            report = run(plan, Path(folder) / "home", print)
     print(report.text())
     return 0 if report.held else 1
 

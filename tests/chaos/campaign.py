@@ -36,6 +36,8 @@ class Plan:
     pace: float = 0.8
     epochs: int = 12
     """Of each job."""
+    away_s: float = 30.0
+    """How long Redis is away where it is away for long."""
     backlog: int = 4
     """Jobs that wait or run while faults go on."""
     kinds: tuple[Kind, ...] = KINDS
@@ -96,7 +98,7 @@ def run(plan: Plan, home: Path, say: Callable[[str], None] = lambda _: None) -> 
     }
     if plan.unlocked:
         environment["PYTHONPATH"] = str(UNLOCKED)
-    victim = Victim(home, environment, dice)
+    victim = Victim(home, environment, dice, plan.away_s)
     report = Report(plan)
     try:
         with victim.service.client() as client:
@@ -111,8 +113,7 @@ def run(plan: Plan, home: Path, say: Callable[[str], None] = lambda _: None) -> 
         _check(report, jobs, victim, customer, references, watcher)
         _measure(report, jobs, Volume(home / "volume"))
     finally:
-        victim.settle()
-        victim.service.stop()
+        victim.close()
     report.jobs = len(jobs)
     report.attempts = sum(job["attempt"] for job in jobs)
     report.seconds = time.monotonic() - begun
@@ -132,7 +133,10 @@ def _references(customer: Customer, volume: Volume) -> dict[str, checks.Referenc
 def _strike_all(
     plan: Plan, victim: Victim, customer: Customer, report: Report, say: Callable[[str], None]
 ) -> None:
-    weights = [kind.weight for kind in plan.kinds]
+    kinds = [kind for kind in plan.kinds if kind.possible(victim)]
+    if impossible := [kind.name for kind in plan.kinds if kind not in kinds]:
+        say(f"not possible here: {', '.join(impossible)}")
+    weights = [kind.weight for kind in kinds]
     told = 0
     while len(report.strikes) < plan.faults or len(customer.accepted) < plan.jobs:
         jobs = customer.jobs()
@@ -143,7 +147,7 @@ def _strike_all(
             _steer(victim, customer, waiting, report)
         time.sleep(victim.dice.expovariate(1 / plan.pace))
         if len(report.strikes) < plan.faults:
-            [kind] = victim.dice.choices(plan.kinds, weights)
+            [kind] = victim.dice.choices(kinds, weights)
             struck = strike(kind, victim)
             if struck is not None:
                 report.strikes.append(struck)
@@ -193,7 +197,9 @@ def _check(
             "ended otherwise": list(checks.ended_otherwise(jobs, customer.cancelled)),
             "two trainers at once": watcher.overlaps + list(checks.doubled(volume)),
             "differing results": list(checks.differing(jobs, variants, references, volume)),
-            "orphans": list(checks.orphans(victim.processes, victim.service.process.pid)),
+            "orphans": list(
+                checks.orphans(victim.processes, {victim.service.process.pid, victim.other_api.process.pid})
+            ),
             "half written": list(checks.half_written(volume)),
             "events": list(checks.disordered(jobs, client)),
         }

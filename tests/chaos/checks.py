@@ -89,11 +89,11 @@ def _span(attempt: AttemptDirectory) -> tuple[float, float] | None:
     return (told[0]["time"], told[-1]["time"]) if told else None
 
 
-def orphans(processes: Processes, service: int) -> Iterator[str]:
-    """Processes of this service that are none of what the living supervisor started, and any trainer."""
+def orphans(processes: Processes, roots: set[int]) -> Iterator[str]:
+    """Processes of this service that none of ``roots`` has started, and any trainer."""
     for process in processes.all():
         ancestors = {process.pid, *(parent.pid for parent in process.parents())}
-        if service not in ancestors:
+        if not roots & ancestors:
             yield f"process {process.pid} lives on: {' '.join(process.cmdline())[:200]}"
     for trainer in processes.trainers():
         yield f"{trainer.job}: its trainer {trainer.pid} lives on"

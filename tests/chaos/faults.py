@@ -9,13 +9,16 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 import redis
 
+from tests.chaos.other_api import OtherApi
 from tests.chaos.processes import Processes, Trainer
+from tests.chaos.surroundings import Clock, Disk
 from tests.running_service import RunningService
 
 RESTART_LIMIT_S = 60.0
@@ -28,16 +31,37 @@ class Victim:
     home: Path
     environment: dict[str, str]
     dice: random.Random
+    away_s: float = 30.0
+    """How long Redis is gone where it is gone for long."""
     service: RunningService = field(init=False)
-    paused: list[threading.Timer] = field(default_factory=list)
+    other_api: OtherApi = field(init=False)
+    """A second API process beside the service's own."""
+    dice_of_customers: random.Random = field(default_factory=random.Random)
+    """Customers come from many threads' timing; what they draw must not move the faults' sequence."""
+    passing: list[threading.Timer] = field(default_factory=list)
+    """What ends a fault that passes by itself."""
 
     def __post_init__(self) -> None:
+        self.home.mkdir(parents=True, exist_ok=True)
         self.processes = Processes(self.home)
-        self.service = self.start()
+        self.disk = Disk.mounted(self.home / "volume")
+        self.clock = Clock.installed(self.home / "clock")
+        self.disk_lock = threading.Lock()
+        try:
+            self.service = self.start()
+        except BaseException:
+            self._leave_disk()
+            raise
 
     def start(self) -> RunningService:
-        self.service = RunningService(self.home, **self.environment).wait_ready()
+        environment = {**(self.clock.environment() if self.clock else {}), **self.environment}
+        self.service = RunningService(self.home, **environment).wait_ready()
+        self.other_api = OtherApi(self.home, self.environment)
         return self.service
+
+    def url(self) -> str:
+        """One of the two APIs."""
+        return self.dice_of_customers.choice([self.service.url, self.other_api.url])
 
     def component(self, name: str) -> int | None:
         """The process of a component, None where it is being started again."""
@@ -76,14 +100,29 @@ class Victim:
                 if process.create_time() == born:
                     process.resume()
 
-        timer = threading.Timer(seconds, wake)
+        self.after(seconds, wake)
+
+    def after(self, seconds: float, step: Callable[[], None]) -> None:
+        """Do ``step`` so many seconds from now."""
+        timer = threading.Timer(seconds, step)
         timer.start()
-        self.paused.append(timer)
+        self.passing.append(timer)
 
     def settle(self) -> None:
-        """Wait until nothing is paused any more."""
-        for timer in self.paused:
+        """Wait until every fault has passed."""
+        for timer in self.passing:
             timer.join()
+
+    def close(self) -> None:
+        """End the service, and what it stood on."""
+        self.settle()
+        self.other_api.stop()
+        self.service.stop()
+        self._leave_disk()
+
+    def _leave_disk(self) -> None:
+        if self.disk:
+            self.disk.unmount()
 
 
 def _signal(pid: int | None, number: signal.Signals) -> int | None:
@@ -122,6 +161,12 @@ def kill_api(victim: Victim) -> int | None:
     return _signal(victim.component("api"), signal.SIGKILL)
 
 
+def kill_other_api(victim: Victim) -> int | None:
+    pid = victim.other_api.kill()
+    victim.other_api = OtherApi(victim.home, victim.environment)
+    return pid
+
+
 def kill_server(victim: Victim) -> int | None:
     return _signal(victim.component("server"), signal.SIGKILL)
 
@@ -147,6 +192,7 @@ def kill_everything(victim: Victim) -> int | None:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     victim.service.process.wait(RESTART_LIMIT_S)
+    victim.other_api.kill()
     victim.start()
     return old
 
@@ -174,6 +220,46 @@ def stop_api(victim: Victim) -> int | None:
     return _pause(victim, victim.component("api"), victim.dice.uniform(0.2, 3.0))
 
 
+def keep_server_away(victim: Victim) -> int | None:
+    return _pause(victim, victim.component("server"), victim.away_s)
+
+
+def _spoil(victim: Victim, spoiled: Callable[[Disk], AbstractContextManager[None]]) -> int | None:
+    """The volume is of no use for a while; one fault of it at a time."""
+    if victim.disk is None or not victim.disk_lock.acquire(blocking=False):
+        return None
+    fault = spoiled(victim.disk)
+    fault.__enter__()
+
+    def mend() -> None:
+        fault.__exit__(None, None, None)
+        victim.disk_lock.release()
+
+    victim.after(victim.dice.uniform(0.3, 6.0), mend)
+    return victim.service.process.pid
+
+
+def fill_volume(victim: Victim) -> int | None:
+    return _spoil(victim, Disk.full)
+
+
+def protect_volume(victim: Victim) -> int | None:
+    return _spoil(victim, Disk.read_only)
+
+
+def take_volume_away(victim: Victim) -> int | None:
+    return _spoil(victim, Disk.away)
+
+
+def set_clock(victim: Victim) -> int | None:
+    """The clock jumps by an hour or two, ahead or back, and stays there."""
+    if victim.clock is None:
+        return None
+    others = [offset for offset in (-3600, 0, 3600) if offset != victim.clock.offset_s]
+    victim.clock.jump_to(victim.dice.choice(others))
+    return victim.service.process.pid
+
+
 def ask_trainer_to_leave(victim: Victim) -> int | None:
     return _signal(victim.a_trainer(), signal.SIGTERM)
 
@@ -186,6 +272,7 @@ def ask_worker_to_leave(victim: Victim) -> int | None:
 def restart_service(victim: Victim) -> int | None:
     """SIGTERM for all of it, and a new one as soon as it is gone."""
     old = victim.service.process.pid
+    victim.other_api.stop()
     victim.service.process.terminate()
     victim.service.process.wait(RESTART_LIMIT_S)
     victim.start()
@@ -200,6 +287,16 @@ class Kind:
     strike: Callable[[Victim], int | None]
     weight: float
     takes_trainers: bool = False
+    possible: Callable[[Victim], bool] = lambda _: True
+    """Whether this machine and this user can bring it about."""
+
+
+def _has_disk(victim: Victim) -> bool:
+    return victim.disk is not None
+
+
+def _has_clock(victim: Victim) -> bool:
+    return victim.clock is not None
 
 
 KINDS = (
@@ -207,6 +304,7 @@ KINDS = (
     Kind("horse killed", kill_horse, 3, takes_trainers=True),
     Kind("worker killed", kill_worker, 3, takes_trainers=True),
     Kind("api killed", kill_api, 2),
+    Kind("other api killed", kill_other_api, 1),
     Kind("server killed", kill_server, 2),
     Kind("server emptied", empty_server, 1),
     Kind("everything killed", kill_everything, 1, takes_trainers=True),
@@ -215,6 +313,11 @@ KINDS = (
     Kind("worker stopped", stop_worker, 1),
     Kind("server stopped", stop_server, 2),
     Kind("api stopped", stop_api, 1),
+    Kind("server away", keep_server_away, 0.15),
+    Kind("volume full", fill_volume, 1, possible=_has_disk),
+    Kind("volume read-only", protect_volume, 1, possible=_has_disk),
+    Kind("volume away", take_volume_away, 1, possible=_has_disk),
+    Kind("clock set", set_clock, 1, possible=_has_clock),
     Kind("trainer told to leave", ask_trainer_to_leave, 2),
     Kind("worker told to leave", ask_worker_to_leave, 2, takes_trainers=True),
     Kind("service restarted", restart_service, 1, takes_trainers=True),

@@ -15,6 +15,7 @@ from jobs.settings import Settings
 from jobs.states import State
 from jobs.store import Store
 from jobs.submit import submit
+from jobs.volume import make_volume
 from tests.practice_trainer import publish
 from tests.trainer_runs import Workshop
 from tests.valkey_server import ValkeyServer
@@ -31,6 +32,7 @@ class Desk:
         self.settings = settings
         self.volume = settings.volume
         self.store = Store.open(settings)
+        make_volume(settings.volume, self.store)
         self.queue = TokenQueue(self.store.client)
 
     def submit(self, spec: Spec) -> str:
