@@ -14,6 +14,7 @@ from jobs.evaluate import EvaluationRequest
 from jobs.imports import ModelOfJob, ModelOptions
 from jobs.retry import RetryRequest
 from jobs.spec_models import JobSpec
+from jobs.tokens import NewToken
 from jobs.webhooks import WebhookChange, WebhookRequest
 
 BODIES = (
@@ -24,6 +25,7 @@ BODIES = (
     RetryRequest,
     ModelOptions,
     ModelOfJob,
+    NewToken,
     WebhookRequest,
     WebhookChange,
 )
@@ -51,8 +53,10 @@ def describe(app: FastAPI) -> None:
 
 
 def _errors_are_problems(operation: dict[str, Any]) -> None:
-    content = operation["responses"]["default"]["content"]
-    content[MEDIA_TYPE] = content.pop("application/json")
+    for answer in operation["responses"].values():
+        for found in answer.get("content", {}).get("application/json", {}).get("schema", {}).values():
+            if found == f"{SCHEMAS}Problem":
+                answer["content"] = {MEDIA_TYPE: answer["content"]["application/json"]}
 
 
 def _add_schema(document: dict[str, Any], model: type[BaseModel]) -> None:

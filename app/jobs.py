@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from app import examples
+from app.access import CallerDep
 from app.body import Document
 from app.conditional import IfMatch, believed_edits, job_tag, list_tag
 from app.idempotency import Keyed
@@ -87,6 +88,7 @@ async def create_job(
     queue: QueueDep,
     settings: SettingsDep,
     keyed: Keyed,
+    caller: CallerDep,
     validate_only: Annotated[bool, Query(description="check and estimate; create nothing")] = False,
 ) -> Job | Validation:
     if validate_only:
@@ -99,7 +101,7 @@ async def create_job(
             record = await run_in_threadpool(store.get, found.id)
         else:
             claim = found and found.of(asked, status.HTTP_202_ACCEPTED)
-            record = await run_in_threadpool(submit, document, store, queue, settings, claim)
+            record = await run_in_threadpool(submit, document, store, queue, settings, claim, caller.name)
     response.headers["Location"] = f"/v1/jobs/{record.id}"
     return await run_in_threadpool(submitted_job, record, settings.volume)
 

@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from app import (
     artifacts,
+    audit,
     checkpoints,
     datasets,
     evaluations,
@@ -27,17 +28,21 @@ from app import (
     rescans,
     scrape,
     steering,
+    tokens,
     webhooks,
     workers,
 )
-from app.access import authorised
+from app.access import Guard, authorised
 from app.conditional import ConditionalReads
 from app.description import describe
+from app.headers import SecurityHeaders
 from app.hub import Hub
 from app.negotiation import acceptable
+from app.ownership import owners_only
 from app.prometheus import JobsCollector
 from app.prometheus_http import V1, CountRequests, HttpFigures
 from app.query import known_parameters_only
+from app.request_ids import RequestIds
 from app.resources.problem import Problem
 from app.sending import Sender
 from app.state import AppState
@@ -48,6 +53,7 @@ from jobs.reconcile import reconcile
 from jobs.rescan import Rescan, rescan, rescan_if_lost
 from jobs.settings import Settings
 from jobs.store import Store
+from jobs.tokens import Tokens
 from jobs.volume import make_volume
 
 log = logging.getLogger("uvicorn.error")
@@ -87,6 +93,7 @@ def create_app(settings: Settings) -> FastAPI:
                     "queue": queue,
                     "hub": hub,
                     "registry": registry,
+                    "guard": Guard(settings, Tokens(volume)),
                 }
         finally:
             registry.unregister(of_jobs)
@@ -110,12 +117,14 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(ConditionalReads)
     app.add_middleware(CountRequests, figures=HttpFigures(registry))
     problems.register(app)
+    # From the inside out.
+    for layer in (audit.Audit, SecurityHeaders, RequestIds):
+        app.add_middleware(layer)
     describe(app)
-    v1 = APIRouter(
-        prefix=V1, dependencies=[Depends(authorised), Depends(known_parameters_only), Depends(acceptable)]
-    )
+    checks = (authorised, known_parameters_only, acceptable, owners_only)
+    v1 = APIRouter(prefix=V1, dependencies=[Depends(check) for check in checks])
     rooms = (jobs, steering, evaluations, lineage, events, metrics, checkpoints, logs, artifacts, datasets)
-    for room in (*rooms, models, parts, workers, webhooks, rescans):
+    for room in (*rooms, models, parts, workers, webhooks, rescans, tokens, audit):
         v1.include_router(room.router)
     app.include_router(v1)
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])

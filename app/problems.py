@@ -21,11 +21,14 @@ from starlette.requests import ClientDisconnect
 from jobs.errors import (
     Conflict,
     Fault,
+    Forbidden,
+    InFlight,
     InvalidInput,
     JobsError,
     NotFound,
     PreconditionFailed,
     TooLarge,
+    TooMany,
     Unavailable,
     UnsupportedMediaType,
 )
@@ -40,11 +43,14 @@ STATUS: dict[type[JobsError], tuple[int, str]] = {
     NotFound: (404, "Not found"),
     Conflict: (409, "Conflict"),
     PreconditionFailed: (412, "Precondition failed"),
+    Forbidden: (403, "Forbidden"),
+    TooMany: (429, "Too many requests"),
     Unavailable: (503, "Not available now"),
 }
 """The most particular class first: the first that the error is an instance of counts."""
 
-RETRY_AFTER_SECONDS = 2
+RETRY_AFTER_SECONDS: dict[type[JobsError], int] = {Unavailable: 2, InFlight: 1}
+"""When asking again may help, whatever kind of error says that it may."""
 
 
 def problem(
@@ -75,7 +81,8 @@ def of_domain(error: JobsError) -> JSONResponse:
     status, title = next(
         (answer for kind, answer in STATUS.items() if isinstance(error, kind)), (500, "Internal error")
     )
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
+    later = error.retry_after if isinstance(error, TooMany) else RETRY_AFTER_SECONDS.get(type(error))
+    headers = {"Retry-After": str(later)} if later else None
     return problem(
         status, error.type, title, error.detail, faults=error.faults, extra=error.extra, headers=headers
     )
@@ -115,6 +122,11 @@ def of_os(error: OSError) -> JSONResponse:
     return of_domain(Unavailable(f"the volume cannot be used now: {error.strerror}"))
 
 
+def failure() -> JSONResponse:
+    """A fault of ours. The server logs the traceback; a stranger is shown none of it."""
+    return problem(500, "internal", "Internal error", "the service failed; its log says how")
+
+
 def register(app: FastAPI) -> None:
     """Make ``app`` answer every error with a problem document."""
 
@@ -142,5 +154,4 @@ def register(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def internal(_: Request, __: Exception) -> JSONResponse:
-        # The server logs the traceback; a stranger is shown none of it.
-        return problem(500, "internal", "Internal error", "the service failed; its log says how")
+        return failure()

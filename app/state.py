@@ -7,6 +7,7 @@ from typing import Annotated, TypedDict
 from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
+from app.access import Guard
 from app.hub import Hub
 from jobs.queue import TokenQueue
 from jobs.settings import Settings
@@ -22,6 +23,7 @@ class AppState(TypedDict):
     queue: TokenQueue
     registry: CollectorRegistry
     hub: Hub
+    guard: Guard
 
 
 # Coroutines, because FastAPI sends a plain function on a trip to a thread.
@@ -50,8 +52,14 @@ async def _hub(request: Request) -> Hub:
     return hub
 
 
+async def _guard(request: Request) -> Guard:
+    guard: Guard = request.state.guard
+    return guard
+
+
 SettingsDep = Annotated[Settings, Depends(_settings)]
 StoreDep = Annotated[Store, Depends(_store)]
 QueueDep = Annotated[TokenQueue, Depends(_queue)]
+GuardDep = Annotated[Guard, Depends(_guard)]
 VolumeDep = Annotated[Volume, Depends(_volume)]
 HubDep = Annotated[Hub, Depends(_hub)]

@@ -49,6 +49,7 @@ def submit_evaluation(
     queue: TokenQueue,
     settings: Settings,
     claim: Claim | None = None,
+    owner: str | None = None,
 ) -> Record:
     """Queue the evaluation of a checkpoint of a job that trains or has trained.
 
@@ -98,6 +99,7 @@ def submit_evaluation(
         kind=Kind.EVALUATION,
         fitted_schema=fitted_schema,
         claim=claim,
+        owner=owner,
     )
 
 

@@ -59,6 +59,8 @@ class Record(BaseModel):
     id: str
     kind: Kind = Kind.TRAINING
     name: str
+    owner: str | None = None
+    """Name of the token that it was submitted with; None where no token was asked for."""
     state: State
     reason: Reason
     detail: str = ""
@@ -173,6 +175,7 @@ class Record(BaseModel):
             "name": self.name,
             "tags": self.tags,
             "priority": self.priority,
+            "owner": self.owner,
             "status": self.state.value,
             "reason": self.reason.value,
             "detail": self.detail,
@@ -200,7 +203,17 @@ class Record(BaseModel):
         }
 
 
-_SUBMITTED = {"id", "kind", "name", "dataset", "fingerprint", "resumed_from", "recipe", "forked_from"}
+_SUBMITTED = {
+    "id",
+    "kind",
+    "name",
+    "owner",
+    "dataset",
+    "fingerprint",
+    "resumed_from",
+    "recipe",
+    "forked_from",
+}
 _JSON_FIELDS = {"resumed_from", "tags", "progress", "losses", "metrics", "result"}
 
 

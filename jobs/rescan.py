@@ -55,15 +55,17 @@ class Rescan(BaseModel):
 
 @dataclass(frozen=True)
 class Accepted:
-    """``accepted.json``: the submission was taken, when, and under which key."""
+    """``accepted.json``: the submission was taken, when, from whom, and under which key."""
 
     created_at: int
     claim: Claim | None
+    owner: str | None
 
 
 def note_accepted(run: RunDirectory, record: Record, claim: Claim | None) -> None:
     """Leave on the volume that a job was accepted. Its record and its key are in Redis by now."""
-    text = json.dumps({"created_at": record.created_at, "claim": claim.document() if claim else None})
+    key = claim.document() if claim else None
+    text = json.dumps({"created_at": record.created_at, "claim": key, "owner": record.owner})
     # No fsync: like Redis, this need survive the death of every process, not a power cut.
     aside = run.path / ".accepted"
     aside.write_text(text)
@@ -170,7 +172,7 @@ def _accepted(run: RunDirectory) -> Accepted | None:
         return None
     document = read_json(run.accepted)
     claim = Claim(**document["claim"]) if document["claim"] else None
-    return Accepted(document["created_at"], claim)
+    return Accepted(document["created_at"], claim, document.get("owner"))
 
 
 def _record(run: RunDirectory, history: History, facts: tuple[int, int]) -> Record:
@@ -186,6 +188,7 @@ def _record(run: RunDirectory, history: History, facts: tuple[int, int]) -> Reco
         "id": run.path.name,
         "kind": Kind.EVALUATION if spec.get("evaluation") else Kind.TRAINING,
         "name": spec["name"],
+        "owner": accepted.owner if accepted else None,
         "state": history.state if keeps else State.QUEUED,
         "reason": Reason(history.reason) if keeps else Reason.RECOVERED,
         "detail": history.detail if keeps else "",

@@ -33,6 +33,7 @@ def submit(
     queue: TokenQueue,
     settings: Settings,
     claim: Claim | None = None,
+    owner: str | None = None,
 ) -> Record:
     """Check a spec, write its run directory and queue it; the new record.
 
@@ -48,7 +49,7 @@ def submit(
     start = resolve_start(spec, volume)
     check_after(spec.document, store)
     posted = document if document.get("recipe") is not None else None
-    return enqueue(spec, start, store, queue, volume, claim=claim, posted=posted)
+    return enqueue(spec, start, store, queue, volume, claim=claim, posted=posted, owner=owner)
 
 
 def enqueue(
@@ -62,6 +63,7 @@ def enqueue(
     fitted_schema: Path | None = None,
     claim: Claim | None = None,
     posted: Mapping[str, Any] | None = None,
+    owner: str | None = None,
 ) -> Record:
     """Queue a job of a complete spec, from a checkpoint or afresh.
 
@@ -88,6 +90,7 @@ def enqueue(
         id=job_id,
         kind=kind,
         name=spec.document["name"],
+        owner=owner,
         state=State.QUEUED,
         reason=Reason.SUBMITTED,
         dataset=spec.dataset,

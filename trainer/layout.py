@@ -221,6 +221,8 @@ class Volume:
         self.models = path / "models"
         self.features = path / "features"
         self.webhooks = path / "webhooks"
+        self.tokens = path / "tokens"
+        """Who may call the API: one file a token, which has a digest of it."""
         self.incoming = path / "incoming"
         """Uploads and conversions under way; anything here may be deleted at start-up."""
         self.mark = path / "volume.json"

@@ -82,6 +82,7 @@ class Job(BaseModel):
     name: str
     tags: list[str]
     priority: int = Field(description="0 to 9; 9 comes first")
+    owner: str | None = Field(description="name of the token that it was submitted with")
     status: str = Field(description="queued, running, paused, succeeded, failed or cancelled")
     reason: str = Field(description="why it is in this state; docs/job-states.md lists the words")
     detail: str
