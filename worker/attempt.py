@@ -15,6 +15,7 @@ from enum import Enum
 
 from jobs.errors import Unavailable
 from jobs.journal import last_event
+from jobs.log import bind
 from jobs.queue import TokenQueue
 from jobs.reconcile import close_journal
 from jobs.record import Record
@@ -68,6 +69,8 @@ def run_attempt(token: str, worker_class: str | None = None) -> None:
         for job_id in store.ready(worker_class):
             record = _claim(job_id, token, store, settings)
             if record is not None:
+                bind(job=record.id, attempt=record.attempt)
+                log.info("attempt %d of %s begins", record.attempt, record.id)
                 Attempt(settings, store, record).supervise()
                 return
 
@@ -265,6 +268,7 @@ class Attempt:
             floor=self._relay.journaled,
             delay_s=outcome.delay_s,
         )
+        log.info("attempt %d of %s ended: %s (%s)", self._number, self._job_id, moved.state, moved.reason)
         if moved.ended:
             close_journal(self._store, self._settings, self._job_id)
             # Those that waited for it need not wait for the reconciler as well.
