@@ -39,6 +39,7 @@ from app.headers import SecurityHeaders
 from app.hub import Hub
 from app.negotiation import acceptable
 from app.ownership import owners_only
+from app.pages import routes as pages
 from app.prometheus import JobsCollector
 from app.prometheus_http import V1, CountRequests, HttpFigures
 from app.query import known_parameters_only
@@ -81,10 +82,10 @@ def create_app(settings: Settings) -> FastAPI:
         except Unavailable as error:
             log.warning("%s", error.detail)
         sweep_incoming(volume)
-        reconciler = asyncio.create_task(reconcile_forever(store, queue, settings))
-        sender = asyncio.create_task(Sender(store, settings).run())
         of_jobs = JobsCollector(store, volume)
         registry.register(of_jobs)
+        reconciler = asyncio.create_task(reconcile_forever(store, queue, settings))
+        sender = asyncio.create_task(Sender(store, settings).run())
         hub = Hub(store, settings, app.state.stopping)
         try:
             async with hub.open():
@@ -93,8 +94,8 @@ def create_app(settings: Settings) -> FastAPI:
                     "store": store,
                     "queue": queue,
                     "hub": hub,
-                    "registry": registry,
                     "guard": Guard(settings, Tokens(volume)),
+                    "registry": registry,
                 }
         finally:
             registry.unregister(of_jobs)
@@ -131,6 +132,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.include_router(v1)
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])
     app.include_router(scrape.router, dependencies=[Depends(authorised), Depends(known_parameters_only)])
+    app.include_router(pages.router)
     return app
 
 

@@ -21,9 +21,9 @@ class AppState(TypedDict):
     settings: Settings
     store: Store
     queue: TokenQueue
-    registry: CollectorRegistry
     hub: Hub
     guard: Guard
+    registry: CollectorRegistry
 
 
 # Coroutines, because FastAPI sends a plain function on a trip to a thread.

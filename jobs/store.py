@@ -13,9 +13,9 @@ end of their lease; ``cj:events:<id>`` stream of durable events, until the volum
 ``cj:unjournaled`` ended jobs whose stream must still be copied; ``cj:dataset:<id>:live``
 jobs that need a data set; ``cj:dataset:<id>:deleting`` while it is being deleted;
 ``cj:imports`` models that are to be imported (jobs/imports.py);
-``cj:totals`` counts of what has happened to all jobs (jobs/totals.py);
 ``cj:by:<dataset|owner|recipe|tag>:<value>`` sorted sets by id like ``cj:jobs``;
 ``cj:names:<losses|metrics>`` every name that was reported (jobs/search.py);
+``cj:totals`` counts of what has happened to all jobs (jobs/totals.py);
 ``cj:wake:<id>`` channel that wakes whoever runs the job; ``cj:key:<digest>`` what a key of
 a request's stands for (jobs/idempotency.py).
 """

@@ -2,7 +2,7 @@
 
 ``cj:totals`` is a hash of whole numbers that the scripts in jobs/lua add to, in the same step as the
 change that they count: ``entered:<state>:<reason>`` changes of state, ``phase_ms:<phase>`` time spent,
-``delivery:<end>`` attempts to tell a webhook, ``samples``, ``minibatches`` and ``saved_bytes`` of all
+``delivery:<outcome>`` attempts to tell a webhook, ``samples``, ``minibatches`` and ``saved_bytes`` of all
 trainers, and the histograms ``wait_ms`` and ``save_ms``, as ``<name>:<bound>`` for each bucket (not
 cumulative), ``<name>:inf`` and ``<name>:sum``.
 They begin at zero where Redis has lost its data.

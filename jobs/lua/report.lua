@@ -14,6 +14,11 @@ redis.call('HSET', job, 'updated_at', whole(now))
 for _, event in ipairs(ask.events) do
   emit(event.time, whole(event.attempt), event.data)
 end
+if ask.fields.progress then
+  local shown = redis.call('HMGET', job, 'progress', 'losses', 'metrics')
+  redis.call('XADD', 'cj:progress', 'MAXLEN', '~', '1000', '*',
+    'job', ask.id, 'progress', shown[1], 'losses', shown[2] or '{}', 'metrics', shown[3] or '{}')
+end
 if ask.work then
   count('samples', ask.work.samples)
   count('minibatches', ask.work.minibatches)
@@ -21,10 +26,5 @@ if ask.work then
   for _, ms in ipairs(ask.work.save_ms) do
     observe('save_ms', save_bounds, ms)
   end
-end
-if ask.fields.progress then
-  local shown = redis.call('HMGET', job, 'progress', 'losses', 'metrics')
-  redis.call('XADD', 'cj:progress', 'MAXLEN', '~', '1000', '*',
-    'job', ask.id, 'progress', shown[1], 'losses', shown[2] or '{}', 'metrics', shown[3] or '{}')
 end
 return record()
