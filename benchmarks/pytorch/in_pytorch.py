@@ -1,7 +1,7 @@
 """The same networks in eager PyTorch, as its users write them. Runs in .venv-peers.
 
 ``in_pytorch.py NETWORK DATASET PARAMETERS MINIBATCH THREADS [VARIANT]``: one epoch, in the order and from the
-first parameters of the trainer. Prints as one JSON line seconds of CPU and of the clock a step, and the losses.
+first parameters of the trainer. Prints as one JSON line the losses, and CPU and clock seconds a step.
 VARIANT is ``padded`` or ``packed`` for sequences, ``fused`` for Adam in one kernel.
 """
 

@@ -1,6 +1,6 @@
 """One job of the trainer, timed. Runs on the trainer's interpreter, in a run directory like any other.
 
-``trained_job.py RUN DATASET PARAMETERS``: what ``python -m trainer`` does. The first parameters are written to
+``trained_job.py RUN DATASET PARAMETERS``: what ``python -m trainer`` does. The first parameters go to
 PARAMETERS (.npz); printed are, as one JSON line, seconds of this process' CPU and of the clock a step.
 """
 
