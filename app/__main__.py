@@ -9,8 +9,8 @@ import sys
 import uvicorn
 from pydantic import ValidationError
 
-from app.access import refusal_to_bind
 from app.main import create_app
+from jobs.exposure import refusal_to_bind
 from jobs.settings import Settings
 
 STOP_SECONDS = 5

@@ -1,68 +1,156 @@
-"""Who may call: bearer tokens where there are any, otherwise this machine alone."""
+"""Who calls, and what he may: bearer tokens where there are any, otherwise this machine alone."""
 
 from __future__ import annotations
 
-import ipaddress
-from hmac import compare_digest
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import Request, Security
+from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from jobs.exposure import is_loopback
 from jobs.settings import Settings
+from jobs.tokens import Scope, Token, Tokens, digest
+
+ADMINISTRATOR = "admin"
+"""Owner of what is made with one of CNTK_JOBS_API_TOKENS."""
+READING = frozenset({"GET", "HEAD", "OPTIONS"})
 
 bearer = HTTPBearer(
     auto_error=False,
-    description="One of CNTK_JOBS_API_TOKENS; without that setting no token is needed.",
+    description="A token of POST /v1/tokens, or one of CNTK_JOBS_API_TOKENS; "
+    "a service that has neither asks for none.",
 )
 
 
-def is_loopback(host: str) -> bool:
-    """Whether an address or name can only be reached from this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+@dataclass(frozen=True)
+class Caller:
+    """Who sent a request. ``name`` is the owner of what it makes; None where no token is asked for."""
+
+    name: str | None
+    scope: Scope
+    """The widest that he has."""
+    token: Token | None = None
+    """None for one of the settings' tokens, too."""
+
+    @property
+    def admin(self) -> bool:
+        return self.scope is Scope.ADMIN
+
+    def may_change(self, owner: str | None) -> bool:
+        """Whether he may change what belongs to ``owner``; what has no owner is the administrators'."""
+        return self.admin or (owner is not None and owner == self.name)
 
 
-def refusal_to_bind(settings: Settings) -> str | None:
-    """Why the service must not listen on ``settings.host``; None where it may."""
-    if settings.api_tokens or is_loopback(settings.host):
-        return None
-    return (
-        f"will not listen on {settings.host}: others could reach it without a token. "
-        "Set CNTK_JOBS_API_TOKENS, or CNTK_JOBS_HOST=127.0.0.1"
-    )
+HERE = Caller(None, Scope.ADMIN)
+"""Somebody on this machine, while no token is asked for."""
 
 
-def authorised(
+class Guard:
+    """Knows callers by their tokens; what it knows of the volume is a second old at most."""
+
+    def __init__(self, settings: Settings, tokens: Tokens) -> None:
+        self._set = {digest(token.get_secret_value()) for token in settings.api_tokens}
+        self.tokens = tokens
+        self._reading = asyncio.Lock()
+
+    @property
+    def asks(self) -> bool:
+        """Whether a token is needed."""
+        return bool(self._set) or self.tokens.any
+
+    @property
+    def administered_by_settings(self) -> bool:
+        return bool(self._set)
+
+    async def up_to_date(self) -> None:
+        if self.tokens.stale:
+            async with self._reading:
+                if self.tokens.stale:
+                    await run_in_threadpool(self.tokens.refresh)
+
+    def caller(self, secret: str) -> Caller | str:
+        """Whose token this is, or why it is nobody's."""
+        if digest(secret) in self._set:
+            return Caller(ADMINISTRATOR, Scope.ADMIN)
+        token = self.tokens.find(secret)
+        if token is None:
+            return "this token is not known here"
+        if token.revoked_at is not None:
+            return "this token was revoked"
+        if not token.valid(datetime.now(UTC)):
+            return "this token has expired"
+        return Caller(token.name, token.scope, token)
+
+
+async def authorised(
     request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
-) -> None:
-    """Let a request pass or raise 401 or 403."""
-    settings: Settings = request.state.settings
-    if not settings.api_tokens:
+) -> Caller:
+    """Let a request pass or raise 401 or 403; who sent it is ``request.state.caller`` from then on."""
+    guard: Guard = request.state.guard
+    await guard.up_to_date()
+    if guard.asks:
+        caller = known(guard, credentials)
+    else:
         refuse_foreign_pages(request)
-        return
-    given = credentials.credentials.encode() if credentials else b""
-    # Every token is compared, so that the time taken does not tell which one was near.
-    matches = [compare_digest(given, token.get_secret_value().encode()) for token in settings.api_tokens]
-    if not any(matches):
+        caller = HERE
+    request.state.caller = caller
+    needed = Scope.READ if request.method in READING else Scope.SUBMIT
+    require(caller, needed)
+    return caller
+
+
+def known(guard: Guard, credentials: HTTPAuthorizationCredentials | None) -> Caller:
+    if credentials is None:
+        raise _unauthorised("this needs 'Authorization: Bearer <token>'", "Bearer")
+    found = guard.caller(credentials.credentials)
+    if isinstance(found, str):
+        raise _unauthorised(found, 'Bearer error="invalid_token"')
+    return found
+
+
+def _unauthorised(detail: str, challenge: str) -> HTTPException:
+    return HTTPException(401, detail, headers={"WWW-Authenticate": challenge})
+
+
+def require(caller: Caller, scope: Scope) -> None:
+    """403 unless the caller has the scope."""
+    if not caller.scope.covers(scope):
         raise HTTPException(
-            401, "this needs 'Authorization: Bearer <token>'", headers={"WWW-Authenticate": "Bearer"}
+            403,
+            f"this needs a token with the scope {scope.value}; {caller.name}'s has {caller.scope.value}",
+            headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope.value}"'},
         )
 
 
+CallerDep = Annotated[Caller, Depends(authorised)]
+
+
+async def administrators_only(caller: CallerDep) -> None:
+    """403 for everybody else."""
+    require(caller, Scope.ADMIN)
+
+
 def refuse_foreign_pages(request: Request) -> None:
-    """Keep web pages of other sites out of a service that asks for no token.
+    """Keep web pages of other sites, and other machines, out of a service that asks for no token.
 
     A page open in this machine's browser can post to loopback, and a name that its owner
     points at 127.0.0.1 makes the answer readable to it.
     """
-    host = request.url.hostname or ""
+    host, peer = request.url.hostname or "", request.client.host if request.client else "localhost"
     origin = request.headers.get("origin")
-    if not is_loopback(host) or (origin and origin != f"{request.url.scheme}://{request.url.netloc}"):
-        caller = repr(origin or host)
-        raise HTTPException(403, f"without CNTK_JOBS_API_TOKENS only this machine may call, not {caller}")
+    foreign = None
+    if origin and origin != f"{request.url.scheme}://{request.url.netloc}":
+        foreign = repr(origin)
+    elif not is_loopback(host):
+        foreign = repr(host)
+    elif not is_loopback(peer):
+        foreign = peer
+    if foreign:
+        raise HTTPException(
+            403, f"while no token is asked for, only this machine may call the service, not {foreign}"
+        )

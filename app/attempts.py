@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from app.resources import Attempt
+from app.resources.attempts import Attempt
 from jobs.events import EventType
 from jobs.states import TERMINAL
 from trainer.layout import RunDirectory

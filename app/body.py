@@ -7,12 +7,14 @@ import math
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
+from python_multipart.multipart import parse_options_header
 
-from jobs.errors import Fault, InvalidInput, TooLarge
+from jobs.errors import Fault, InvalidInput, TooLarge, UnsupportedMediaType
 
 JSON_BYTES = 4 << 20
 """The largest spec: a network of thousands of layers fits many times over."""
 
+FORM = "application/x-www-form-urlencoded"
 KINDS = {list: "an array", str: "a string", bool: "true or false", type(None): "null"}
 
 
@@ -65,7 +67,25 @@ async def spec_document(request: Request) -> dict[str, Any]:
     return json_object(await _whole(request))
 
 
+def require_json(request: Request) -> None:
+    """UnsupportedMediaType for a body that says of itself that it is no JSON.
+
+    What says nothing is taken for JSON, and so is what curl calls ``-d``, which says that it is a form.
+    """
+    given = request.headers.get("content-type", "")
+    kind, parameters = parse_options_header(given)
+    media = kind.decode("latin-1")
+    charset = parameters.get(b"charset", b"utf-8").decode("latin-1").lower()
+    is_json = media in ("", "application/json", FORM) or (
+        media.startswith("application/") and media.endswith("+json")
+    )
+    if not is_json or charset not in ("utf-8", "us-ascii"):
+        detail = f"a body of application/json in UTF-8 is read here, not {given!r}"
+        raise UnsupportedMediaType.of([Fault("/header/content-type", "media_type", detail)])
+
+
 async def _whole(request: Request) -> bytes:
+    require_json(request)
     body = bytearray()
     async for chunk in request.stream():
         if len(body) + len(chunk) > JSON_BYTES:

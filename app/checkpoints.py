@@ -6,7 +6,8 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
 from app.files import download
-from app.resources import Checkpoint, CheckpointList, File
+from app.resources.checkpoints import Checkpoint, CheckpointList
+from app.resources.files import File
 from app.state import StoreDep, VolumeDep
 from jobs import checkpoints
 from jobs.errors import NotFound

@@ -8,9 +8,10 @@ from fastapi import APIRouter, Query, Request, Response, status
 from starlette.concurrency import run_in_threadpool
 
 from app import examples
+from app.access import CallerDep
 from app.idempotency import Keyed, KeyedRequest, upload_of
 from app.paging import page_of
-from app.resources import DatasetPage
+from app.resources.datasets import DatasetPage
 from app.state import SettingsDep, StoreDep, VolumeDep
 from app.upload import FORM_BODY, Form, receive
 from ingest import store as datasets
@@ -45,20 +46,30 @@ SCHEMA_EXAMPLE: dict[str, Any] = {"content": {"application/json": {"example": ex
     openapi_extra=FORM_BODY,
 )
 async def create_dataset(
-    request: Request, response: Response, store: StoreDep, settings: SettingsDep, keyed: Keyed
+    request: Request,
+    response: Response,
+    store: StoreDep,
+    settings: SettingsDep,
+    keyed: Keyed,
+    caller: CallerDep,
 ) -> DatasetSchema:
     require_volume(settings.volume)
     async with keyed.once() as found:
         with datasets.incoming_folder(settings.volume, "upload-") as folder:
             form = await receive(request, folder, settings, settings.max_upload_bytes)
-            made = await run_in_threadpool(ingest_once, form, keyed, found, store, settings)
+            made = await run_in_threadpool(ingest_once, form, keyed, found, store, settings, caller.name)
     schema, response.status_code = made
     response.headers["Location"] = f"/v1/datasets/{schema.id}"
     return schema
 
 
 def ingest_once(
-    form: Form, keyed: KeyedRequest, found: Claim | Made | None, store: Store, settings: Settings
+    form: Form,
+    keyed: KeyedRequest,
+    found: Claim | Made | None,
+    store: Store,
+    settings: Settings,
+    owner: str | None,
 ) -> tuple[DatasetSchema, int]:
     """The data set of an upload, and the status that says whether it is new.
 
@@ -69,7 +80,7 @@ def ingest_once(
     if isinstance(found, Made):
         found.require(asked)
         return datasets.get(settings.volume, found.id), found.status
-    schema, new = datasets.ingest(form.files, options, settings)
+    schema, new = datasets.ingest(form.files, options, settings, owner)
     answer = status.HTTP_201_CREATED if new else status.HTTP_200_OK
     if found is not None:
         idempotency.settle(store, found.of(asked, answer), schema.id)

@@ -9,11 +9,27 @@ from pydantic import BaseModel
 
 from app.problems import MEDIA_TYPE
 from ingest.options import Options
+from jobs.edit import JobEdit
 from jobs.evaluate import EvaluationRequest
 from jobs.imports import ModelOfJob, ModelOptions
 from jobs.retry import RetryRequest
 from jobs.spec_models import JobSpec
+from jobs.tokens import NewToken
+from jobs.webhooks import WebhookChange, WebhookRequest
 
+BODIES = (
+    JobSpec,
+    JobEdit,
+    Options,
+    EvaluationRequest,
+    RetryRequest,
+    ModelOptions,
+    ModelOfJob,
+    NewToken,
+    WebhookRequest,
+    WebhookChange,
+)
+"""What endpoints parse by themselves."""
 SCHEMAS = "#/components/schemas/"
 
 
@@ -29,7 +45,7 @@ def describe(app: FastAPI) -> None:
                     _errors_are_problems(operation)
                     if "security" in operation:
                         operation["security"].append({})
-            for model in (JobSpec, Options, EvaluationRequest, RetryRequest, ModelOptions, ModelOfJob):
+            for model in BODIES:
                 _add_schema(document, model)
         return app.openapi_schema or document
 
@@ -37,8 +53,10 @@ def describe(app: FastAPI) -> None:
 
 
 def _errors_are_problems(operation: dict[str, Any]) -> None:
-    content = operation["responses"]["default"]["content"]
-    content[MEDIA_TYPE] = content.pop("application/json")
+    for answer in operation["responses"].values():
+        for found in answer.get("content", {}).get("application/json", {}).get("schema", {}).values():
+            if found == f"{SCHEMAS}Problem":
+                answer["content"] = {MEDIA_TYPE: answer["content"]["application/json"]}
 
 
 def _add_schema(document: dict[str, Any], model: type[BaseModel]) -> None:

@@ -6,10 +6,11 @@ from fastapi import APIRouter, Response, status
 from starlette.concurrency import run_in_threadpool
 
 from app import examples
+from app.access import CallerDep
 from app.body import OptionalDocument
 from app.idempotency import Keyed
 from app.jobs import submitted_job
-from app.resources import Job
+from app.resources.jobs import Job
 from app.state import QueueDep, SettingsDep, StoreDep
 from jobs.evaluate import submit_evaluation
 from jobs.idempotency import Made
@@ -45,6 +46,7 @@ async def evaluate_job(
     queue: QueueDep,
     settings: SettingsDep,
     keyed: Keyed,
+    caller: CallerDep,
 ) -> Job:
     asked = keyed.asked(document)
     async with keyed.once() as found:
@@ -54,7 +56,7 @@ async def evaluate_job(
         else:
             claim = found and found.of(asked, status.HTTP_202_ACCEPTED)
             record = await run_in_threadpool(
-                submit_evaluation, job_id, document, store, queue, settings, claim
+                submit_evaluation, job_id, document, store, queue, settings, claim, caller.name
             )
     response.headers["Location"] = f"/v1/jobs/{record.id}"
     return await run_in_threadpool(submitted_job, record, settings.volume)

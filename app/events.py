@@ -1,56 +1,125 @@
-"""``/v1/jobs/{id}/events``: what happened, as a page or as a live stream (SSE)."""
+"""``/v1/jobs/{id}/events`` and ``/v1/events``: what happened, as a page or as a live stream (SSE)."""
 
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Query, Request
-from fastapi.responses import StreamingResponse
+from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
 from app import examples
+from app.everything import Choice, event_item
 from app.history import history
-from app.live import live_events
-from app.resources import EventPage
-from app.state import StoreDep, VolumeDep
+from app.hub import Hub
+from app.live import live_events, live_everything
+from app.resources.events import EventPage, FeedPage
+from app.sse import EventStream
+from app.state import HubDep, StoreDep, VolumeDep
+from jobs.errors import Unavailable
+from jobs.events import EventType
+from jobs.feed import place_of
 from jobs.store import Store
 from trainer.layout import Volume
 
-router = APIRouter(prefix="/jobs/{job_id}", tags=["events"])
+router = APIRouter(tags=["events"])
 
-STREAM = "".join(
-    f"event: {event['type']}\ndata: {json.dumps(event)}\nid: {event['seq']}\n\n" for event in examples.EVENTS
-)
+_BATCH = 1000
+EVENT_ID = r"^\d{1,16}-\d{1,16}$"
+
+
+def stream_of(events: list[dict[str, Any]], name: str) -> dict[int | str, dict[str, Any]]:
+    """The response of an endpoint that can stream, for OpenAPI."""
+    text = "".join(
+        f"event: {event['type']}\ndata: {json.dumps(event)}\nid: {event[name]}\n\n" for event in events
+    )
+    return {200: {"content": {"text/event-stream": {"example": text}}}}
+
+
+def asks_for_stream(request: Request) -> bool:
+    return "text/event-stream" in request.headers.get("accept", "")
 
 
 @router.get(
-    "/events",
+    "/jobs/{job_id}/events",
     summary="Events of a job: a page, or a live stream with Accept: text/event-stream",
     response_model=EventPage,
-    responses={200: {"content": {"text/event-stream": {"example": STREAM}}}},
+    responses=stream_of(examples.EVENTS, "seq"),
 )
 async def read_events(
     request: Request,
     job_id: str,
     store: StoreDep,
     volume: VolumeDep,
+    hub: HubDep,
     after: Annotated[int, Query(ge=0, description="sequence number of the last event known")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     page_token: Annotated[int | None, Query(ge=0, description="next_page_token of the page before")] = None,
     last_event_id: Annotated[int | None, Header(ge=0, description="for a stream: as after")] = None,
-) -> EventPage | StreamingResponse:
-    record = await run_in_threadpool(store.get, job_id)
-    if "text/event-stream" in request.headers.get("accept", ""):
-        stream = live_events(store, volume, job_id, last_event_id or after, request.app.state.stopping)
-        return StreamingResponse(
-            stream, media_type="text/event-stream", headers={"Cache-Control": "no-store"}
-        )
-    return await run_in_threadpool(event_page, store, volume, record.id, page_token or after, limit)
+) -> Response:
+    if asks_for_stream(request):
+        await run_in_threadpool(store.get, job_id)
+        return EventStream(live_events(hub, store, volume, job_id, last_event_id or after))
+    page = await run_in_threadpool(event_page, store, volume, job_id, page_token or after, limit)
+    return JSONResponse(page)
 
 
-def event_page(store: Store, volume: Volume, job_id: str, after: int, limit: int) -> EventPage:
+def event_page(store: Store, volume: Volume, job_id: str, after: int, limit: int) -> dict[str, Any]:
     """The next ``limit`` events; one more is looked for to know whether another page follows."""
-    found = history(store, volume, job_id, after=after, limit=limit + 1)
+    found = history(store, volume, store.get(job_id).id, after=after, limit=limit + 1)
     items = found[:limit]
-    return EventPage(items=items, next_page_token=str(items[-1]["seq"]) if len(found) > limit else None)
+    return {"items": items, "next_page_token": str(items[-1]["seq"]) if len(found) > limit else None}
+
+
+@router.get(
+    "/events",
+    summary="The newest events of all jobs: a page, or a live stream with Accept: text/event-stream",
+    response_model=FeedPage,
+    responses=stream_of(examples.FEED, "id"),
+)
+async def read_feed(
+    request: Request,
+    hub: HubDep,
+    after: Annotated[
+        str | None,
+        Query(
+            pattern=EVENT_ID,
+            description="id of the last event known; a stream without it is "
+            "of what happens from now on, a page of the oldest that are kept",
+        ),
+    ] = None,
+    job: Annotated[tuple[str, ...], Query(description="of these jobs only")] = (),
+    kind: Annotated[tuple[EventType, ...], Query(alias="type", description="of these types only")] = (),
+    progress: Annotated[bool, Query(description="for a stream: whether figures are told of, too")] = True,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    page_token: Annotated[
+        str | None, Query(pattern=EVENT_ID, description="next_page_token of the page before")
+    ] = None,
+    last_event_id: Annotated[
+        str | None, Header(pattern=EVENT_ID, description="for a stream: as after")
+    ] = None,
+) -> Response:
+    choice = Choice(frozenset(job), frozenset(kind), progress)
+    if asks_for_stream(request):
+        known = last_event_id or after
+        place = place_of(known) if known else hub.everything.newest
+        if place is None:
+            raise Unavailable("the job store cannot be used now: it has not been reached yet")
+        return EventStream(live_everything(hub, place, choice))
+    return JSONResponse(await feed_page(hub, page_token or after or "0-0", choice, limit))
+
+
+async def feed_page(hub: Hub, after: str, choice: Choice, limit: int) -> dict[str, Any]:
+    """The next ``limit`` of the wanted events that Redis still has."""
+    items: list[dict[str, Any]] = []
+    place = place_of(after)
+    while found := await hub.feed.after(place, _BATCH):
+        for event in found:
+            if not choice.wants(event.job, event.document["type"]):
+                continue
+            if len(items) == limit:
+                return {"items": items, "next_page_token": items[-1]["id"]}
+            items.append(event_item(event))
+        place = place_of(found[-1].id)
+    return {"items": items, "next_page_token": None}

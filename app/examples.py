@@ -57,12 +57,17 @@ EVALUATION_REQUEST: dict[str, Any] = {
 
 RESCAN: dict[str, Any] = {"known": 0, "restored": 12, "queued": 2, "interrupted": 0, "unreadable": []}
 
+JOB_EDIT: dict[str, Any] = {"tags": ["digits", "kept"], "priority": 7}
+
 RETRY_REQUEST: dict[str, Any] = {"checkpoint": "best", "learning_rate": 0.0001}
 
 JOB: dict[str, Any] = {
     "id": JOB_ID,
     "kind": "training",
     "name": "digits",
+    "tags": ["digits", "baseline"],
+    "priority": 5,
+    "owner": "alice",
     "status": "running",
     "reason": "training",
     "detail": "",
@@ -83,7 +88,9 @@ JOB: dict[str, Any] = {
     "checkpoints": 3,
     "timings": {"queued_s": 0.012, "starting_s": 1.31, "training_s": 0.45},
     "resumed_from": None,
+    "forked_from": None,
     "dataset": DATASET_ID,
+    "recipe": None,
     "fingerprint": "9b1c6f0e2a7d4853b6e0",
     "worker": "worker-1",
     "result": None,
@@ -174,6 +181,13 @@ EVENTS: list[dict[str, Any]] = [
         "seconds": 0.11,
     },
 ]
+
+FEED: list[dict[str, Any]] = [
+    {"id": "1769851800250-0", "job": JOB_ID, **EVENTS[0]},
+    {"id": "1769851801903-0", "job": JOB_ID, **EVENTS[1]},
+]
+
+FEED_PAGE: dict[str, Any] = {"items": FEED, "next_page_token": "1769851801903-0"}
 
 EVENT_PAGE: dict[str, Any] = {"items": EVENTS, "next_page_token": "6"}
 
@@ -347,4 +361,36 @@ PART: dict[str, Any] = {
     "description": "",
     "parameters": [],
     "target": "values",
+}
+WEBHOOK: dict[str, Any] = {
+    "id": "wh_01K6Z4D5V1S3Q9ZC0R8N2T7XWA",
+    "url": "https://hooks.example.com/cntk-jobs",
+    "events": ["job.succeeded", "job.failed"],
+    "job": None,
+    "tag": None,
+    "description": "tells the channel",
+    "owner": None,
+    "enabled": True,
+    "disabled_because": None,
+    "created_at": "2026-01-31T09:30:00.250000Z",
+}
+WEBHOOK_REQUEST: dict[str, Any] = {
+    "url": "https://hooks.example.com/cntk-jobs",
+    "events": ["job.succeeded", "job.failed"],
+    "description": "tells the channel",
+}
+DELIVERY: dict[str, Any] = {
+    "id": "msg_01K6Z4D5V1S3Q9ZC0R8N2T7XWB_9",
+    "type": "job.succeeded",
+    "job": "job_01K6Z4D5V1S3Q9ZC0R8N2T7XWB",
+    "status": "delivered",
+    "attempts": 1,
+    "created_at": "2026-01-31T09:40:00.250Z",
+    "attempted_at": "2026-01-31T09:40:00.750Z",
+    "next_at": None,
+    "response_status": 204,
+    "error": None,
+    "payload": '{"type":"job.succeeded","timestamp":"2026-01-31T09:40:00.250Z","data":{"job":'
+    '"job_01K6Z4D5V1S3Q9ZC0R8N2T7XWB","name":"digits","kind":"training","tags":[],"status":"succeeded",'
+    '"reason":"completed","detail":"","attempt":1,"seq":9}}',
 }

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fastapi.responses import FileResponse
 
-from app.resources import File
+from app.resources.files import File
 from jobs.errors import NotFound
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from app.readiness import readiness
-from app.resources import Readiness
+from app.resources.health import Readiness
 from app.state import StoreDep, VolumeDep
 
 router = APIRouter(tags=["health"])

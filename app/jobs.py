@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
+import json
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response, status
+from fastapi import APIRouter, Query, Request, Response, status
+from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from app import examples
+from app.access import CallerDep
 from app.body import Document
+from app.conditional import IfMatch, believed_edits, job_tag, list_tag
 from app.idempotency import Keyed
-from app.resources import Job, JobPage, Validation
-from app.state import QueueDep, SettingsDep, StoreDep, VolumeDep
-from jobs.errors import Fault, InvalidInput
+from app.longpoll import news_of
+from app.resources.jobs import Job, JobPage, Progress, Validation
+from app.search import FilterQuery, filters_of, order_of
+from app.state import HubDep, QueueDep, SettingsDep, StoreDep, VolumeDep
+from jobs.edit import edit
 from jobs.idempotency import Made
-from jobs.ids import is_job_id
-from jobs.record import Kind, Record
+from jobs.journal import journal
+from jobs.record import Record
 from jobs.retry import submitted_spec
+from jobs.search import search
 from jobs.settings import Settings
 from jobs.spec import normalise
 from jobs.start import resolve_start
 from jobs.states import State
 from jobs.store import Store
 from jobs.submit import submit
-from jobs.waiting import why
+from jobs.waiting import Wait, why
 from trainer.layout import Volume, read_json
 from trainer.parts.learners import call_of
 
@@ -46,6 +53,22 @@ BODY = {
     }
 }
 
+PATCH_BODY = {
+    "requestBody": {
+        "required": True,
+        "description": "A JSON merge patch (RFC 7396) of what may be changed.",
+        "content": {
+            media: {"schema": {"$ref": "#/components/schemas/JobEdit"}, "example": examples.JOB_EDIT}
+            for media in ("application/merge-patch+json", "application/json")
+        },
+    }
+}
+
+POLL_SECONDS = 1
+"""How long somebody who asks again and again does well to wait; ``wait`` is better."""
+NO_PROGRESS = dict.fromkeys(Progress.model_fields)
+NOT_IN_LISTS = dict.fromkeys(("queue_position", "waiting_for", "spec"))
+
 
 @router.post(
     "",
@@ -65,6 +88,7 @@ async def create_job(
     queue: QueueDep,
     settings: SettingsDep,
     keyed: Keyed,
+    caller: CallerDep,
     validate_only: Annotated[bool, Query(description="check and estimate; create nothing")] = False,
 ) -> Job | Validation:
     if validate_only:
@@ -77,31 +101,100 @@ async def create_job(
             record = await run_in_threadpool(store.get, found.id)
         else:
             claim = found and found.of(asked, status.HTTP_202_ACCEPTED)
-            record = await run_in_threadpool(submit, document, store, queue, settings, claim)
+            record = await run_in_threadpool(submit, document, store, queue, settings, claim, caller.name)
     response.headers["Location"] = f"/v1/jobs/{record.id}"
     return await run_in_threadpool(submitted_job, record, settings.volume)
 
 
-@router.get("", summary="List jobs, newest first")
+@router.get("", summary="List jobs, newest first unless order_by says otherwise", response_model=JobPage)
 def list_jobs(
     store: StoreDep,
-    status: State | None = None,
-    kind: Kind | None = None,
+    asked: FilterQuery,
+    order_by: Annotated[
+        str | None,
+        Query(
+            description="created_at, updated_at, finished_at, name, priority, metrics.<name> or "
+            "losses.<name>; with a - before it downwards; -created_at if left out. Jobs without the value "
+            "come last"
+        ),
+    ] = None,
     page_size: Annotated[int, Query(ge=1, le=500)] = 50,
     page_token: Annotated[str | None, Query(description="next_page_token of the page before")] = None,
-) -> JobPage:
-    if page_token is not None and not is_job_id(page_token):
-        detail = f"{page_token!r} is no next_page_token of an earlier answer"
-        raise InvalidInput.of([Fault("/query/page_token", "page_token", detail)])
-    page = store.page(status=status, kind=kind, after=page_token, limit=page_size)
+) -> JSONResponse:
+    filters = filters_of(asked, store, "/query")
+    page = search(store, filters, order_of(order_by, store), token=page_token, limit=page_size)
     now = store.now_ms()
-    items = [Job.model_validate(record.public(now)) for record in page.records]
-    return JobPage(items=items, next_page_token=page.next_after)
+    # As JobPage has it. A model of fifty jobs would take as long as all the rest.
+    items = [shown(record, now) for record in page.records]
+    return JSONResponse(
+        {"items": items, "next_page_token": page.next_after},
+        headers={"ETag": list_tag(page)},
+    )
 
 
-@router.get("/{job_id}", summary="One job: state, progress, losses, timings, spec, result")
-def read_job(job_id: str, store: StoreDep, volume: VolumeDep) -> Job:
-    return job_of(store.get(job_id), store, volume)
+@router.get(
+    "/{job_id}", summary="One job: state, progress, losses, timings, spec, result", response_model=Job
+)
+async def read_job(
+    request: Request,
+    job_id: str,
+    store: StoreDep,
+    volume: VolumeDep,
+    hub: HubDep,
+    wait: Annotated[
+        float,
+        Query(
+            ge=0,
+            le=60,
+            description="seconds: the answer comes when the job has ended, or, with If-None-Match, when it "
+            "has changed; at the latest then",
+        ),
+    ] = 0,
+) -> Response:
+    if wait:
+        await news_of(job_id, store, hub, request.headers.get("if-none-match"), wait)
+    return await run_in_threadpool(read, job_id, store, volume)
+
+
+def read(job_id: str, store: Store, volume: Volume) -> Response:
+    return job_response(store.get(job_id), store, volume)
+
+
+@router.patch(
+    "/{job_id}",
+    summary="Change a job's name, tags or priority",
+    response_model=Job,
+    openapi_extra=PATCH_BODY,
+)
+async def edit_job(
+    job_id: str, document: Document, store: StoreDep, volume: VolumeDep, if_match: IfMatch = None
+) -> Response:
+    return await run_in_threadpool(edit_durably, job_id, document, store, volume, believed_edits(if_match))
+
+
+def edit_durably(
+    job_id: str, document: dict[str, Any], store: Store, volume: Volume, believed: list[int] | None
+) -> Response:
+    record = edit(job_id, document, store, believed)
+    # The volume has it before the answer is given: Redis may be lost the moment after.
+    journal(store, volume.job(record.id), record.id)
+    return job_response(record, store, volume)
+
+
+def job_response(record: Record, store: Store, volume: Volume) -> Response:
+    """A job with its tag, as ``Job`` has it."""
+    wait = why(record, store)
+    document = seen(record, wait, store, volume)
+    headers = {"ETag": job_tag(record, wait)}
+    if record.state is State.QUEUED:
+        headers["Retry-After"] = str(POLL_SECONDS)
+    try:
+        spec = volume.job(record.id).spec.read_bytes()
+    except FileNotFoundError:
+        spec = b"null"
+    # The spec is JSON already, and may be the larger part.
+    told = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
+    return Response(told[:-1] + b',"spec":' + spec + b"}", headers=headers, media_type="application/json")
 
 
 def validate(document: dict[str, Any], settings: Settings) -> Validation:
@@ -118,18 +211,35 @@ def validate(document: dict[str, Any], settings: Settings) -> Validation:
 
 
 def job_of(record: Record, store: Store, volume: Volume) -> Job:
-    """A record and the spec that lies on the volume."""
+    """A record and what lies on the volume of it."""
     spec = volume.job(record.id).spec
     document = read_json(spec) if spec.is_file() else None
-    shown: dict[str, Any] = {**record.public(store.now_ms()), "spec": document}
-    if (wait := why(record, store)) is not None:
-        shown["queue_position"] = wait.position
-        shown["waiting_for"] = {"reason": wait.reason, "detail": wait.detail}
-    return Job.model_validate(shown)
+    return Job.model_validate({**seen(record, why(record, store), store, volume), "spec": document})
+
+
+def seen(record: Record, wait: Wait | None, store: Store, volume: Volume) -> dict[str, Any]:
+    """A job as whoever asks for it alone is shown it, but for its spec."""
+    found = shown(record, store.now_ms())
+    del found["spec"]
+    if wait is not None:
+        found["queue_position"] = wait.position
+        found["waiting_for"] = {"reason": wait.reason, "detail": wait.detail}
+    return found
+
+
+def shown(record: Record, now_ms: int) -> dict[str, Any]:
+    """A job as a list shows it, with every key that ``Job`` has."""
+    found = record.public(now_ms) | NOT_IN_LISTS
+    found["progress"] = NO_PROGRESS | found["progress"]
+    if found["forked_from"]:
+        found["forked_from"] |= {"patch": None, "diff": None}
+    return found
 
 
 def submitted_job(record: Record, volume: Volume) -> Job:
     """The job as it was when it was submitted, however far it has come since."""
     spec = submitted_spec(volume.job(record.id))
-    shown = record.as_submitted().public(record.created_at) | {"spec": spec}
-    return Job.model_validate(shown | ({"fingerprint": spec["fingerprint"]} if spec else {}))
+    found = shown(record.as_submitted(), record.created_at) | {"spec": spec}
+    if spec:
+        found |= {key: spec[key] for key in ("fingerprint", "name", "tags", "priority") if key in spec}
+    return Job.model_validate(found)

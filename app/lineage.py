@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from app.resources import Descent, Lineage
+from app.resources.lineage import Descent, Lineage
 from app.state import StoreDep, VolumeDep
 from jobs.lineage import lineage
 

@@ -1,65 +1,118 @@
-"""A job's events as server-sent events, to the job's end."""
+"""Streams of what happens: of one job to its end, and of all jobs."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncIterator
 
-from fastapi.sse import KEEPALIVE_COMMENT, format_sse_event
 from starlette.concurrency import run_in_threadpool
 
+from app.channel import Channel
+from app.everything import Choice, event_message
 from app.history import history
+from app.hub import AWAY_SECONDS, Hub
+from app.sse import HEARTBEAT, HEARTBEAT_SECONDS, message, within
 from jobs.errors import NotFound, Unavailable
+from jobs.feed import Place, id_of, place_of
 from jobs.store import Store
 from trainer.layout import Volume
 
-LOOK_SECONDS = 0.2
-QUIET_LOOKS = 75
-"""After this many looks without news a comment keeps proxies from closing the stream."""
+_BATCH = 500
 
 
 async def live_events(
-    store: Store, volume: Volume, job_id: str, after: int, stopping: Callable[[], bool]
+    hub: Hub, store: Store, volume: Volume, job_id: str, after: int
 ) -> AsyncIterator[bytes]:
     """Messages of one job: its durable events, whose id is their number, and progress between.
 
     A ``progress`` message has no id: one that is missed is not sent again. The last message
     of a job that has ended is ``end``; without it the caller connects again with
-    Last-Event-ID. An outage of Redis is waited out.
+    Last-Event-ID. An outage of Redis is waited out. A reader that is slow is told of every
+    event and of the newest progress; nothing is kept for it meanwhile.
     """
-    shown: dict[str, Any] = {}
-    quiet = 0
-    while not stopping():
+    while not hub.closing:
         try:
-            # The record is read first: what its number promises is then in the stream.
-            record = await run_in_threadpool(store.get, job_id)
-            news = record.seq > after
-            found = await run_in_threadpool(history, store, volume, job_id, after=after) if news else []
+            async with hub.watching(job_id) as channel:
+                async for told in _told(hub, channel, store, volume, job_id, after):
+                    yield told
+            return
         except Unavailable:
-            await asyncio.sleep(LOOK_SECONDS)
-            continue
+            await asyncio.sleep(AWAY_SECONDS)
         except NotFound:
-            # A server that came back without its data: there is nothing left to tell.
             return
-        for event in found:
-            after = event["seq"]
-            yield message(event["type"], event, number=after)
-        if record.ended:
-            yield message("end", {"status": record.state, "reason": record.reason, "detail": record.detail})
-            return
-        progress = {"progress": record.progress, "losses": record.losses, "metrics": record.metrics}
-        if record.progress and progress != shown:
-            shown = progress
-            yield message("progress", progress)
-            quiet = 0
-        else:
-            quiet += 1
-            if quiet % QUIET_LOOKS == 0:
-                yield KEEPALIVE_COMMENT
-        await asyncio.sleep(LOOK_SECONDS)
 
 
-def message(kind: str, data: dict[str, Any], number: int | None = None) -> bytes:
-    return format_sse_event(event=kind, data_str=json.dumps(data), id=None if number is None else str(number))
+async def _told(
+    hub: Hub, channel: Channel, store: Store, volume: Volume, job_id: str, after: int
+) -> AsyncIterator[bytes]:
+    figures = b""
+    while not hub.closing:
+        changed = channel.changed.next()
+        news = channel.after(after)
+        if news is None:
+            try:
+                found = await run_in_threadpool(history, store, volume, job_id, after=after, limit=_BATCH)
+            except Unavailable:
+                await asyncio.sleep(AWAY_SECONDS)
+                continue
+            if found:
+                after = found[-1]["seq"]
+                yield b"".join(message(event["type"], event, event["seq"]) for event in found)
+            else:
+                # A volume that has lost them tells no more than the channel does.
+                after = channel.seq
+            continue
+        after = max(after, channel.seq)
+        if channel.record is None:
+            return
+        if end := channel.end:
+            yield news + end
+            return
+        if channel.progress != figures:
+            figures = channel.progress
+            news += figures
+        if news:
+            yield news
+        elif not await within(changed, HEARTBEAT_SECONDS):
+            yield HEARTBEAT
+
+
+async def live_everything(hub: Hub, place: Place, choice: Choice) -> AsyncIterator[bytes]:
+    """Messages of all jobs behind a place, without end: durable events, whose id is it, and progress.
+
+    ``missed`` tells a reader that Redis may have dropped some events behind the place where it was.
+    """
+    everything = hub.everything
+    shown = everything.figures_shown
+    while not hub.closing:
+        changed = everything.changed.next()
+        newest = everything.newest
+        found = everything.after(place, choice)
+        if found is None:
+            try:
+                found, place = await _kept(hub, place, choice)
+            except Unavailable:
+                await asyncio.sleep(AWAY_SECONDS)
+                continue
+            if found:
+                yield b"".join(found)
+            continue
+        place = max(place, newest or place)
+        found += everything.figures_after(shown, choice)
+        shown = everything.figures_shown
+        if found:
+            yield b"".join(found)
+        elif not await within(changed, HEARTBEAT_SECONDS):
+            yield HEARTBEAT
+
+
+async def _kept(hub: Hub, place: Place, choice: Choice) -> tuple[list[bytes], Place]:
+    """The wanted ones of the next events that Redis still has, and the place behind them."""
+    oldest = await hub.feed.oldest()
+    events = await hub.feed.after(place, _BATCH)
+    told = [event_message(event) for event in events if choice.wants(event.job, event.document["type"])]
+    if oldest is None or oldest > place:
+        first = id_of(oldest) if oldest else None
+        told.insert(0, message("missed", {"after": id_of(place), "first": first}))
+    # Where there is nothing any more, what the process has heard itself is all that can be told.
+    return told, place_of(events[-1].id) if events else hub.everything.floor or place

@@ -9,7 +9,7 @@ from fastapi.responses import PlainTextResponse
 
 from app.attempts import attempts_of
 from app.history import history
-from app.resources import AttemptList, Log
+from app.resources.attempts import AttemptList, Log
 from app.state import StoreDep, VolumeDep
 from app.tail import last_lines
 from jobs.errors import NotFound

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import APIRouter, Depends, FastAPI
+from prometheus_client import CollectorRegistry
 
 from app import (
     artifacts,
@@ -24,13 +25,24 @@ from app import (
     parts,
     problems,
     rescans,
+    scrape,
     steering,
+    tokens,
+    webhooks,
     workers,
 )
-from app.access import authorised
+from app.access import Guard, authorised
+from app.conditional import ConditionalReads
 from app.description import describe
+from app.hub import Hub
+from app.negotiation import acceptable
+from app.ownership import owners_only
+from app.pages import routes as pages
+from app.prometheus import JobsCollector
+from app.prometheus_http import V1, CountRequests, HttpFigures
 from app.query import known_parameters_only
-from app.resources import Problem
+from app.resources.problem import Problem
+from app.sending import Sender
 from app.state import AppState
 from ingest.store import sweep_incoming
 from jobs.errors import Unavailable
@@ -39,6 +51,7 @@ from jobs.reconcile import reconcile
 from jobs.rescan import Rescan, rescan, rescan_if_lost
 from jobs.settings import Settings
 from jobs.store import Store
+from jobs.tokens import Tokens
 from jobs.volume import make_volume
 
 log = logging.getLogger("uvicorn.error")
@@ -53,6 +66,7 @@ Every error is `application/problem+json` (RFC 9457) and lists all faults at onc
 
 def create_app(settings: Settings) -> FastAPI:
     """The application of these settings. It connects and writes only once it is started."""
+    registry = CollectorRegistry()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[AppState]:
@@ -64,13 +78,27 @@ def create_app(settings: Settings) -> FastAPI:
         except Unavailable as error:
             log.warning("%s", error.detail)
         sweep_incoming(volume)
+        of_jobs = JobsCollector(store, volume)
+        registry.register(of_jobs)
         reconciler = asyncio.create_task(reconcile_forever(store, queue, settings))
+        sender = asyncio.create_task(Sender(store, settings).run())
+        hub = Hub(store, settings, app.state.stopping)
         try:
-            yield {"settings": settings, "store": store, "queue": queue}
+            async with hub.open():
+                yield {
+                    "settings": settings,
+                    "store": store,
+                    "queue": queue,
+                    "hub": hub,
+                    "guard": Guard(settings, Tokens(volume)),
+                    "registry": registry,
+                }
         finally:
-            reconciler.cancel()
-            with suppress(asyncio.CancelledError):
-                await reconciler
+            registry.unregister(of_jobs)
+            for task in (reconciler, sender):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             store.client.close()
 
     app = FastAPI(
@@ -84,14 +112,19 @@ def create_app(settings: Settings) -> FastAPI:
     )
     # A server that is shutting down says so here, for streams that would otherwise go on.
     app.state.stopping = lambda: False
+    app.add_middleware(ConditionalReads)
+    app.add_middleware(CountRequests, figures=HttpFigures(registry))
     problems.register(app)
     describe(app)
-    v1 = APIRouter(prefix="/v1", dependencies=[Depends(authorised), Depends(known_parameters_only)])
+    checks = (authorised, known_parameters_only, acceptable, owners_only)
+    v1 = APIRouter(prefix=V1, dependencies=[Depends(check) for check in checks])
     rooms = (jobs, steering, evaluations, lineage, events, metrics, checkpoints, logs, artifacts, datasets)
-    for room in (*rooms, models, parts, workers, rescans):
+    for room in (*rooms, models, parts, workers, webhooks, rescans, tokens):
         v1.include_router(room.router)
     app.include_router(v1)
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])
+    app.include_router(scrape.router, dependencies=[Depends(authorised), Depends(known_parameters_only)])
+    app.include_router(pages.router)
     return app
 
 

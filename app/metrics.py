@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from app.history import history
-from app.resources import EpochPoint, Metrics, MinibatchLosses
+from app.resources.metrics import EpochPoint, Metrics, MinibatchLosses
 from app.series import loss_series
 from app.state import StoreDep, VolumeDep
 

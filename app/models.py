@@ -9,10 +9,11 @@ from fastapi import APIRouter, Query, Request, Response, status
 from starlette.concurrency import run_in_threadpool
 
 from app import examples
+from app.access import CallerDep
 from app.body import spec_document
 from app.idempotency import Keyed, KeyedRequest, upload_of
 from app.paging import page_of
-from app.resources import ModelPage
+from app.resources.models import ModelPage
 from app.state import QueueDep, SettingsDep, StoreDep, VolumeDep
 from app.upload import form_body, receive
 from ingest.store import incoming_folder
@@ -69,6 +70,7 @@ async def create_model(
     queue: QueueDep,
     settings: SettingsDep,
     keyed: Keyed,
+    caller: CallerDep,
 ) -> ModelRecord:
     as_json = request.headers.get("content-type", "").partition(";")[0].strip() == "application/json"
     bring = bring_trained if as_json else bring_file
@@ -81,6 +83,7 @@ async def create_model(
                 record = await run_in_threadpool(load_record, settings.volume, found.id)
                 response.status_code = found.status
             else:
+                made = made.model_copy(update={"owner": caller.name})
                 record, response.status_code = await run_in_threadpool(
                     keep, made, folder, asked, found, store, queue, settings
                 )

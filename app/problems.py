@@ -18,21 +18,39 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from jobs.errors import Conflict, Fault, InvalidInput, JobsError, NotFound, TooLarge, Unavailable
+from jobs.errors import (
+    Conflict,
+    Fault,
+    Forbidden,
+    InFlight,
+    InvalidInput,
+    JobsError,
+    NotFound,
+    PreconditionFailed,
+    TooLarge,
+    TooMany,
+    Unavailable,
+    UnsupportedMediaType,
+)
 from trainer.layout import is_volume_fault
 
 MEDIA_TYPE = "application/problem+json"
 
 STATUS: dict[type[JobsError], tuple[int, str]] = {
     TooLarge: (413, "Too large"),
+    UnsupportedMediaType: (415, "Unsupported media type"),
     InvalidInput: (422, "Invalid input"),
     NotFound: (404, "Not found"),
     Conflict: (409, "Conflict"),
+    PreconditionFailed: (412, "Precondition failed"),
+    Forbidden: (403, "Forbidden"),
+    TooMany: (429, "Too many requests"),
     Unavailable: (503, "Not available now"),
 }
 """The most particular class first: the first that the error is an instance of counts."""
 
-RETRY_AFTER_SECONDS = 2
+RETRY_AFTER_SECONDS: dict[type[JobsError], int] = {Unavailable: 2, InFlight: 1}
+"""When asking again may help, whatever kind of error says that it may."""
 
 
 def problem(
@@ -63,7 +81,8 @@ def of_domain(error: JobsError) -> JSONResponse:
     status, title = next(
         (answer for kind, answer in STATUS.items() if isinstance(error, kind)), (500, "Internal error")
     )
-    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if status == 503 else None
+    later = error.retry_after if isinstance(error, TooMany) else RETRY_AFTER_SECONDS.get(type(error))
+    headers = {"Retry-After": str(later)} if later else None
     return problem(
         status, error.type, title, error.detail, faults=error.faults, extra=error.extra, headers=headers
     )

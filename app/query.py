@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from fastapi import Request
+from fastapi.dependencies.models import Dependant
 from fastapi.routing import APIRoute
 
 from jobs.errors import Fault, InvalidInput
+
+
+def _names(dependant: Dependant) -> list[str]:
+    """The query parameters of an endpoint and of all that it depends on."""
+    own = (found.alias for found in dependant.query_params)
+    return sorted({*own, *(name for other in dependant.dependencies for name in _names(other))})
 
 
 async def known_parameters_only(request: Request) -> None:
@@ -15,7 +22,7 @@ async def known_parameters_only(request: Request) -> None:
     """
     route = request.scope["route"]
     assert isinstance(route, APIRoute)
-    known = sorted(found.alias for found in route.dependant.query_params)
+    known = _names(route.dependant)
     cure = f"known here: {', '.join(known)}" if known else "this resource takes none"
     faults = [
         Fault(f"/query/{name}", "unknown_parameter", f"there is no query parameter {name!r}; {cure}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 
-from app.resources import Check, Readiness
+from app.resources.health import Check, Readiness
 from jobs.errors import JobsError
 from jobs.store import Store
 from jobs.volume import require_volume

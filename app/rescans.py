@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 
-from app.resources import RescanReport
+from app.access import administrators_only
+from app.resources.health import RescanReport
 from app.state import QueueDep, SettingsDep, StoreDep
 from jobs.rescan import rescan
 
-router = APIRouter(tags=["health"])
+router = APIRouter(tags=["health"], dependencies=[Depends(administrators_only)])
 
 
 @router.post("/rescan", summary="Make lost records anew from the volume; doing it again changes nothing")

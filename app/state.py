@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import Annotated, TypedDict
 
 from fastapi import Depends, Request
+from prometheus_client import CollectorRegistry
 
+from app.access import Guard
+from app.hub import Hub
 from jobs.queue import TokenQueue
 from jobs.settings import Settings
 from jobs.store import Store
@@ -18,6 +21,9 @@ class AppState(TypedDict):
     settings: Settings
     store: Store
     queue: TokenQueue
+    hub: Hub
+    guard: Guard
+    registry: CollectorRegistry
 
 
 # Coroutines, because FastAPI sends a plain function on a trip to a thread.
@@ -41,7 +47,19 @@ async def _volume(request: Request) -> Volume:
     return settings.volume
 
 
+async def _hub(request: Request) -> Hub:
+    hub: Hub = request.state.hub
+    return hub
+
+
+async def _guard(request: Request) -> Guard:
+    guard: Guard = request.state.guard
+    return guard
+
+
 SettingsDep = Annotated[Settings, Depends(_settings)]
 StoreDep = Annotated[Store, Depends(_store)]
 QueueDep = Annotated[TokenQueue, Depends(_queue)]
+GuardDep = Annotated[Guard, Depends(_guard)]
 VolumeDep = Annotated[Volume, Depends(_volume)]
+HubDep = Annotated[Hub, Depends(_hub)]

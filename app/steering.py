@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 from app import examples
 from app.body import OptionalDocument
 from app.jobs import job_of
-from app.resources import Job
+from app.resources.jobs import Job
 from app.state import QueueDep, SettingsDep, StoreDep, VolumeDep
 from jobs import steer
 from jobs.journal import journal_if_possible

@@ -17,7 +17,7 @@ from starlette.requests import Request
 from app import examples
 from app.body import json_object
 from ingest.store import Upload
-from jobs.errors import Fault, InvalidInput, JobsError, TooLarge, Unavailable
+from jobs.errors import Fault, InvalidInput, JobsError, TooLarge, Unavailable, UnsupportedMediaType
 from jobs.settings import Settings
 
 if TYPE_CHECKING:
@@ -191,12 +191,12 @@ def too_large(pointer: str, what: str) -> TooLarge:
 
 
 def boundary_of(request: Request) -> bytes:
-    """The multipart boundary; InvalidInput where the content type is another."""
+    """The multipart boundary; UnsupportedMediaType where the content type is another."""
     kind, parameters = parse_options_header(request.headers.get("content-type"))
     boundary = parameters.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
         got = request.headers.get("content-type", "none")
-        raise InvalidInput.of(
+        raise UnsupportedMediaType.of(
             [Fault("/header/content-type", "multipart", f"multipart/form-data is needed, not {got}")]
         )
     return boundary

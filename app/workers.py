@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from app.resources import Worker, WorkerList
+from app.resources.workers import Worker, WorkerList
 from app.state import StoreDep
 from jobs import workers
 

@@ -5,10 +5,31 @@ from client import Client
 with Client() as service:
     dataset = service.datasets.add("digits.npz", name="digits")
     job = service.jobs.submit({"dataset": dataset["id"], ...})
-    job = service.jobs.wait(job["id"])
+    for event in job.follow():
+        print(event.type, event.data)
+    print(job["result"]["parameters_sha256"])
+
+``AsyncClient`` is the same with ``async with``, ``await`` and ``async for``.
 """
 
-from client.api import TERMINAL, Client
-from client.problems import JobsApiError, UnreachableError
+from client.aio.client import AsyncClient
+from client.aio.handle import AsyncJobHandle
+from client.blocking.client import Client
+from client.blocking.handle import JobHandle
+from client.documents import TERMINAL
+from client.events import Event
+from client.problems import DamagedError, JobsApiError, UnreachableError
+from client.retrying import Retries
 
-__all__ = ["TERMINAL", "Client", "JobsApiError", "UnreachableError"]
+__all__ = [
+    "TERMINAL",
+    "AsyncClient",
+    "AsyncJobHandle",
+    "Client",
+    "DamagedError",
+    "Event",
+    "JobHandle",
+    "JobsApiError",
+    "Retries",
+    "UnreachableError",
+]

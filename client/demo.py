@@ -19,8 +19,8 @@ from typing import Any
 from rich.console import Console
 
 from client import tables
-from client.api import TERMINAL, Client
-from client.documents import Checkpoint, Job
+from client.blocking.client import Client
+from client.documents import TERMINAL, Checkpoint, Job
 from client.problems import JobsApiError
 from client.progress import share_done, watch
 
@@ -185,7 +185,7 @@ def _run(
     job_id = client.jobs.submit(spec)["id"]
 
     def looks() -> Iterator[Job]:
-        for job in client.jobs.follow(job_id, every=0.1):
+        for job in client.jobs.snapshots(job_id, every=0.1):
             if meanwhile:
                 meanwhile(job)
             yield job

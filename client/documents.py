@@ -8,6 +8,9 @@ from __future__ import annotations
 
 from typing import Any, TypedDict
 
+TERMINAL = frozenset({"succeeded", "failed", "cancelled"})
+"""Statuses that never change again."""
+
 Values = dict[str, dict[str, float | None]]
 """{split: {name: value}}; None where there is none yet or it is not finite."""
 
@@ -92,6 +95,15 @@ class Descent(TypedDict):
     changed: list[dict[str, Any]] | None
 
 
+class File(TypedDict):
+    """A file that can be downloaded; ``path`` relative to its listing, ``size`` in bytes."""
+
+    path: str
+    size: int
+    sha256: str | None
+    href: str
+
+
 class Checkpoint(TypedDict):
     """``id`` is what ``start_from.checkpoint`` may name; ``size`` in bytes."""
 
@@ -107,6 +119,7 @@ class Checkpoint(TypedDict):
     pinned: bool
     best: bool
     created_at: str
+    files: list[File]
 
 
 class Log(TypedDict):

@@ -1,9 +1,10 @@
-"""A job while it trains: a live bar on a terminal, a line now and then anywhere else."""
+"""Jobs while they train: live bars on a terminal, a line now and then anywhere else."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from types import TracebackType
 
 from rich.console import Console, Group
 from rich.live import Live
@@ -18,17 +19,51 @@ PLAIN_EVERY_S = 2.0
 """Without a terminal: seconds between two lines on the same state."""
 
 
+class Board:
+    """Where jobs are shown while they train, one under another, each as last seen.
+
+    Used as a context manager. On a terminal the bars stay in place; elsewhere a line is printed at every
+    change of a job's state, and now and then.
+    """
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._live = Live(console=console) if console.is_terminal else None
+        self._jobs: dict[str, Job] = {}
+        self._shown: dict[str, tuple[tuple[object, ...], float]] = {}
+
+    def __enter__(self) -> Board:
+        if self._live:
+            self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._live:
+            self._live.stop()
+
+    def show(self, job: Job) -> None:
+        self._jobs[job["id"]] = job
+        if self._live:
+            self._live.update(Group(*map(_bar_and_state, self._jobs.values())))
+        else:
+            self._print(job)
+
+    def _print(self, job: Job) -> None:
+        state = (job["status"], job["reason"], job["attempt"])
+        shown, at = self._shown.get(job["id"], ((), 0.0))
+        if state != shown or time.monotonic() - at > PLAIN_EVERY_S:
+            line = f"{title(job)}  {state_line(job)}"
+            self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+            self._shown[job["id"]] = (state, time.monotonic())
+
+
 def watch(snapshots: Iterable[Job], console: Console) -> Job:
-    """Show ``snapshots``, of which there is at least one, as they come; the last one."""
-    if console.is_terminal:
-        return _watch_live(snapshots, console)
-    return _watch_plain(snapshots, console)
-
-
-def _watch_live(snapshots: Iterable[Job], console: Console) -> Job:
-    with Live(console=console) as live:
+    """Show ``snapshots`` of one job, of which there is at least one, as they come; the last one."""
+    with Board(console) as board:
         for job in snapshots:
-            live.update(_bar_and_state(job))
+            board.show(job)
     return job
 
 
@@ -37,17 +72,6 @@ def _bar_and_state(job: Job) -> Group:
     bar = Table.grid(padding=(0, 1))
     bar.add_row(Text(title(job)), ProgressBar(total=1.0, completed=share, width=BAR_WIDTH), f"{share:.0%}")
     return Group(bar, Text(state_line(job)))
-
-
-def _watch_plain(snapshots: Iterable[Job], console: Console) -> Job:
-    shown: tuple[object, ...] = ()
-    at = 0.0
-    for job in snapshots:
-        state = (job["status"], job["reason"], job["attempt"])
-        if state != shown or time.monotonic() - at > PLAIN_EVERY_S:
-            console.print(f"{title(job)}  {state_line(job)}", markup=False, highlight=False, soft_wrap=True)
-            shown, at = state, time.monotonic()
-    return job
 
 
 def title(job: Job) -> str:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group
 from rich.table import Table
 from rich.text import Text
 
+from client.comparing import Comparison
 from client.documents import Checkpoint, Dataset, Descent, Job, Model
 from client.problems import JobsApiError
 from client.progress import duration, headline, share_done, state_line
@@ -24,39 +25,40 @@ def wide_console(*, stderr: bool = False) -> Console:
 
 
 def jobs(found: Sequence[Job]) -> Table:
-    table = _table("id", "name", "status", "progress", "created")
+    table = table_of("id", "name", "status", "progress", "created")
     for job in found:
         progress = f"{share_done(job):.0%}" if job["progress"].get("samples") else ""
-        _row(table, job["id"], job["name"], job["status"], progress, moment(job["created_at"]))
+        row(table, job["id"], job["name"], job["status"], progress, moment(job["created_at"]))
     return table
 
 
 def job(one: Job) -> Table:
     """One job, a line for each thing known of it."""
     table = Table.grid(padding=(0, 2))
-    _row(table, "job", one["id"])
-    _row(table, "name", one["name"])
-    _row(table, "state", state_line(one) or "training")
+    row(table, "job", one["id"])
+    row(table, "name", one["name"])
+    row(table, "state", state_line(one) or "training")
     if one["detail"]:
-        _row(table, "detail", one["detail"])
+        row(table, "detail", one["detail"])
     if one["resumed_from"]:
         start = one["resumed_from"]
-        _row(table, "started from", f"{start['checkpoint']} ({start['mode']}), step {start['step']}")
+        row(table, "started from", f"{start['checkpoint']} ({start['mode']}), step {start['step']}")
     for name, value in one["timings"].items():
-        _row(table, name.removesuffix("_s"), duration(value) if value >= 10 else f"{value:.3g} s")
+        row(table, name.removesuffix("_s"), duration(value) if value >= 10 else f"{value:.3g} s")
     for kind in (one["losses"], one["metrics"]):
         for split, values in kind.items():
             shown = (f"{name} {value:.5g}" for name, value in values.items() if value is not None)
-            _row(table, split, ", ".join(shown))
+            row(table, split, ", ".join(shown))
     if digest := (one["result"] or {}).get("parameters_sha256"):
-        _row(table, "parameters", f"sha256 {digest}")
+        row(table, "parameters", f"sha256 {digest}")
     return table
 
 
 def checkpoints(found: Sequence[Checkpoint]) -> Table:
-    table = _table("checkpoint", "epoch", "step", "size", "loss", "metric", "sha256")
+    table = table_of("checkpoint", "epoch", "step", "size", "loss", "metric", "kept", "sha256")
     for one in found:
-        _row(
+        kept = [mark for mark in ("best", "pinned") if one[mark]]
+        row(
             table,
             one["id"],
             str(one["epoch"]),
@@ -64,6 +66,7 @@ def checkpoints(found: Sequence[Checkpoint]) -> Table:
             size(one["size"]),
             headline(one["losses"], ("train", "valid")),
             headline(one["metrics"], ("valid", "train")),
+            ", ".join(kept),
             one["sha256"][:12],
         )
     return table
@@ -71,7 +74,7 @@ def checkpoints(found: Sequence[Checkpoint]) -> Table:
 
 def lineage(found: Sequence[Descent]) -> Table:
     """Each job and what it started from; what it changed from the job below it, one a line."""
-    table = _table("job", "name", "status", "started from", "step", "changed")
+    table = table_of("job", "name", "status", "started from", "step", "changed")
     for one in found:
         start = f"{one['checkpoint']} ({one['mode']})" if one["checkpoint"] else ""
         status = "gone" if one["found"] == "nothing" else one["status"] or "unknown"
@@ -80,17 +83,27 @@ def lineage(found: Sequence[Descent]) -> Table:
             for change in one["changed"] or ()
         )
         step = "" if one["step"] is None else str(one["step"])
-        _row(table, one["job"], one["name"] or "", status, start, step, changed)
+        row(table, one["job"], one["name"] or "", status, start, step, changed)
     return table
 
 
 def datasets(found: Sequence[Dataset]) -> Table:
-    table = _table("id", "name", "rows", "size", "fields", "splits")
+    table = table_of("id", "name", "rows", "size", "fields", "splits")
     for one in found:
-        fields = ", ".join(f"{name} {_shape(field['shape'])}" for name, field in one["fields"].items())
+        fields = ", ".join(f"{name} {shape_of(field['shape'])}" for name, field in one["fields"].items())
         splits = ", ".join(f"{name} {split['rows']}" for name, split in one["splits"].items())
-        _row(table, one["id"], one["name"], str(one["rows"]), size(one["size"]), fields, splits)
+        row(table, one["id"], one["name"], str(one["rows"]), size(one["size"]), fields, splits)
     return table
+
+
+def fields(one: Dataset) -> Group:
+    """One data set and its fields, one a line."""
+    table = table_of("field", "kind", "dtype", "shape", "classes")
+    for name, field in one["fields"].items():
+        classes = field.get("classes")
+        kind, dtype = (str(field.get(key) or "") for key in ("kind", "dtype"))
+        row(table, name, kind, dtype, shape_of(field["shape"]), str(len(classes)) if classes else "")
+    return Group(datasets([one]), table)
 
 
 def remarks(dataset: Dataset, console: Console) -> None:
@@ -127,23 +140,57 @@ def _reached(proposals: Mapping[str, Any] | None) -> Iterator[str]:
             yield f"proposals overlap the boxes of {split}: {', '.join(shares)}"
 
 
-def rescan(found: Mapping[str, Any]) -> Table:
-    """What a rescan found, a line for each number; then the jobs that it could make nothing of."""
-    table = Table.grid(padding=(0, 2))
-    for name in ("known", "restored", "queued", "interrupted"):
-        _row(table, name, str(found[name]))
-    for job_id in found["unreadable"]:
-        _row(table, "unreadable", job_id)
+def matched(found: Mapping[str, Any]) -> Table:
+    """The jobs that a filter matched, and whether they were cancelled."""
+    table = table_of(f"{found['matched']} job(s) {'would be' if found['preview'] else 'were'} cancelled")
+    for job_id in found["jobs"]:
+        row(table, job_id)
     return table
 
 
+def course(found: Mapping[str, Any]) -> Table:
+    """Losses and metrics of a job, an epoch a line."""
+    names = {
+        f"{split} {name}": (kind, split, name)
+        for point in found["epochs"]
+        for kind in ("losses", "metrics")
+        for split, values in point[kind].items()
+        for name in values
+    }
+    table = table_of("epoch", *names)
+    for point in found["epochs"]:
+        values = [(point[kind].get(split) or {}).get(name) for kind, split, name in names.values()]
+        row(table, str(point["epoch"]), *("" if value is None else f"{value:.5g}" for value in values))
+    return table
+
+
+def comparison(found: Comparison) -> Table:
+    """Jobs side by side: a column a job."""
+    table = table_of("", *found["jobs"])
+
+    def rows(values: Mapping[str, Sequence[Any]]) -> None:
+        for place, found_there in values.items():
+            row(table, place, *("" if value is None else _short(value) for value in found_there))
+
+    rows({"name": found["names"], "status": found["statuses"]})
+    rows(found["differences"])
+    rows(found["losses"])
+    rows(found["metrics"])
+    rows({"training, s": found["seconds"]})
+    return table
+
+
+def _short(value: Any) -> str:
+    return f"{value:.5g}" if isinstance(value, float) else str(value)
+
+
 def models(found: Sequence[Model]) -> Table:
-    table = _table("id", "name", "status", "from", "input", "parameters", "detail")
+    table = table_of("id", "name", "status", "from", "input", "parameters", "detail")
     for one in found:
         source = one["source"]
-        inputs = ", ".join(f"{entry['name']} {_shape(entry['shape'])}" for entry in one["inputs"])
+        inputs = ", ".join(f"{entry['name']} {shape_of(entry['shape'])}" for entry in one["inputs"])
         origin = source["checkpoint"] or source["job"] or source["format"]
-        _row(
+        row(
             table,
             one["id"],
             one["name"],
@@ -158,10 +205,10 @@ def models(found: Sequence[Model]) -> Table:
 
 def nodes(model: Model) -> Table:
     """The nodes of a base model in the order in which they are computed."""
-    table = _table("node", "operation", "shape", "parameters", "takes in")
+    table = table_of("node", "operation", "shape", "parameters", "takes in")
     for one in model["nodes"]:
         parameters = f"{one['parameters']:,}" if one["parameters"] else ""
-        _row(table, one["name"], one["op"], _shape(one["shape"]), parameters, ", ".join(one["inputs"]))
+        row(table, one["name"], one["op"], shape_of(one["shape"]), parameters, ", ".join(one["inputs"]))
     return table
 
 
@@ -190,16 +237,16 @@ def moment(stamp: str) -> str:
     return stamp.replace("T", " ")[:19]
 
 
-def _shape(shape: Sequence[int]) -> str:
+def shape_of(shape: Sequence[int]) -> str:
     return "×".join(str(dimension) for dimension in shape)
 
 
-def _row(table: Table, *cells: str) -> None:
+def row(table: Table, *cells: str) -> None:
     """A row of plain text: names come from users, and rich would read their brackets as markup."""
     table.add_row(*(Text(cell) for cell in cells))
 
 
-def _table(*columns: str) -> Table:
+def table_of(*columns: str) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     for number, column in enumerate(columns):
         # The first column is what people copy into the next command.

@@ -36,13 +36,13 @@ _ID = re.compile(r"ds_[0-9a-f]{24}")
 
 
 def ingest(
-    files: Sequence[Upload], options: Mapping[str, Any], settings: Settings
+    files: Sequence[Upload], options: Mapping[str, Any], settings: Settings, owner: str | None = None
 ) -> tuple[DatasetSchema, bool]:
     """Convert uploaded files into a data set; returns its schema and whether it is new.
 
     The id is of the files' bytes and the options, the name aside: what was uploaded before
-    is found again. Raises InvalidInput with every fault (TooLarge where a file unpacks to
-    more than ``settings.max_upload_bytes``) and Unavailable where the volume is full;
+    is found again, and keeps its owner. Raises InvalidInput with every fault (TooLarge where a file
+    unpacks to more than ``settings.max_upload_bytes``) and Unavailable where the volume is full;
     whatever is raised, nothing is left on the volume.
     """
     _check_filenames([file.filename for file in files])
@@ -64,7 +64,8 @@ def ingest(
         with _conversion_folder(volume) as folder:
             limit = settings.max_upload_bytes
             schema = convert(data, sources, normalised, dataset_id, folder, limit, like)
-            write_json(DatasetDirectory(folder).schema, schema.model_dump(mode="json"))
+            owned = schema.model_copy(update={"owner": owner})
+            write_json(DatasetDirectory(folder).schema, owned.model_dump(mode="json"))
             new = _publish(folder, volume.dataset(dataset_id).path)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):

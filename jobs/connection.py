@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import redis.asyncio
 from redis import Redis, exceptions
+from redis.asyncio.retry import Retry as AsyncRetry
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
@@ -35,6 +37,17 @@ def connect(url: str, *, answer_timeout: float | None = ANSWER_TIMEOUT, text: bo
         socket_connect_timeout=CONNECT_TIMEOUT,
         socket_timeout=answer_timeout,
         retry=Retry(NoBackoff(), 0),
+    )
+
+
+def connect_async(url: str, *, answer_timeout: float = ANSWER_TIMEOUT) -> redis.asyncio.Redis:
+    """As ``connect``, for an event loop; replies as str."""
+    return redis.asyncio.Redis.from_url(
+        url,
+        decode_responses=True,
+        socket_connect_timeout=CONNECT_TIMEOUT,
+        socket_timeout=answer_timeout,
+        retry=AsyncRetry(NoBackoff(), 0),
     )
 
 

@@ -209,6 +209,8 @@ class DatasetSchema(_Strict):
     id: str
     name: str
     created_at: datetime
+    owner: str | None = None
+    """Name of the token that it was uploaded with; None where no token was asked for."""
     format: str
     rows: int
     size: int = Field(description="bytes on the volume")

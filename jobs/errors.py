@@ -3,8 +3,13 @@
 JobsError
  +-- InvalidInput     what the caller sent is wrong; every fault at once
  |    +-- TooLarge    an upload over a limit
+ |    +-- UnsupportedMediaType   a body of another kind than is read there
  +-- NotFound         no such job, data set, checkpoint, part
  +-- Conflict         right in itself, but not in the present state
+ |    +-- InFlight    the same request is under way: ask again when it has ended
+ +-- PreconditionFailed   not any more as the caller said that it must be
+ +-- Forbidden        right in itself, but not for this caller
+ +-- TooMany          right in itself, but too many of it now: a rate, a quota of what waits
  +-- Unavailable      Redis or the volume cannot be reached now
 """
 
@@ -64,12 +69,38 @@ class TooLarge(InvalidInput):
     type = "too-large"
 
 
+class UnsupportedMediaType(InvalidInput):
+    type = "unsupported-media-type"
+
+
 class NotFound(JobsError):
     type = "not-found"
 
 
 class Conflict(JobsError):
     type = "conflict"
+
+
+class PreconditionFailed(JobsError):
+    type = "precondition-failed"
+
+
+class InFlight(Conflict):
+    type = "in-flight"
+
+
+class Forbidden(JobsError):
+    type = "forbidden"
+
+
+class TooMany(JobsError):
+    """``retry_after``: whole seconds after which it may be tried again."""
+
+    type = "too-many-requests"
+
+    def __init__(self, detail: str, *, retry_after: int, extra: Mapping[str, Any] | None = None) -> None:
+        super().__init__(detail, extra=extra)
+        self.retry_after = retry_after
 
 
 class Unavailable(JobsError):

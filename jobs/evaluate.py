@@ -49,6 +49,7 @@ def submit_evaluation(
     queue: TokenQueue,
     settings: Settings,
     claim: Claim | None = None,
+    owner: str | None = None,
 ) -> Record:
     """Queue the evaluation of a checkpoint of a job that trains or has trained.
 
@@ -83,6 +84,7 @@ def submit_evaluation(
         # What the training was to do and to have says nothing of the evaluation.
         "limits": Limits().model_dump(),
         "priority": 5,
+        "tags": [],
         "after": [],
         "requires": {},
         "evaluation": {"split": split, "thresholds": _thresholds(run)},
@@ -97,6 +99,7 @@ def submit_evaluation(
         kind=Kind.EVALUATION,
         fitted_schema=fitted_schema,
         claim=claim,
+        owner=owner,
     )
 
 

@@ -29,6 +29,8 @@ class EventType(StrEnum):
     """A running job was asked to pause."""
     RESUME_REQUESTED = "resume_requested"
     """That was called off before the job had paused."""
+    EDITED = "edited"
+    """Somebody changed its name, tags or priority: what stands here."""
     # Facts that the trainer reported.
     STARTED = "started"
     """The trainer runs: pid, runtime."""
@@ -42,7 +44,7 @@ class EventType(StrEnum):
     EPOCH = "epoch"
     """An epoch ended: epoch, step, samples, learning_rate, losses, metrics, seconds."""
     CHECKPOINT = "checkpoint"
-    """A checkpoint was published: samples, step, epoch, size, sha256, cause, best, …"""
+    """A checkpoint was published: samples, step, epoch, size, sha256, cause, best, seconds, …"""
     CHECKPOINT_RETIRED = "checkpoint_retired"
     """Retention deleted a checkpoint: samples."""
     EARLY_STOPPED = "early_stopped"

@@ -7,8 +7,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-SCHEDULING = ("limits", "priority", "after", "requires")
-"""Top-level keys that say when and where a job runs."""
+SCHEDULING = ("limits", "priority", "after", "requires", "tags")
+"""Top-level keys that say when and where a job runs, and how it is found."""
 BUDGET = ("name", "start_from", "checkpoints", *SCHEDULING, "decisions", "keep", "fingerprint")
 """Top-level keys that may differ between a job and the one it continues exactly: none decides a bit
 of the training."""

@@ -11,6 +11,8 @@ from jobs.events import FROM_TRAINER, EventType
 from jobs.states import TERMINAL, Reason, State
 from trainer.layout import RunDirectory, complete_lines
 
+EDITABLE = ("name", "tags", "priority")
+"""What may be changed of a job, whatever its state."""
 _STATES = {state.value for state in State}
 
 
@@ -26,6 +28,9 @@ class History:
     cancel_asked: bool = False
     """Of the attempt that was running last, and nothing came of it yet."""
     pause_asked: bool = False
+    edited: dict[str, Any] = field(default_factory=dict)
+    """The name, tags and priority that somebody gave it after its submission."""
+    edits: int = 0
     losses: dict[str, Any] = field(default_factory=dict)
     metrics: dict[str, Any] = field(default_factory=dict)
     times: dict[str, int] = field(default_factory=dict)
@@ -66,6 +71,9 @@ def fold(events: Iterable[Mapping[str, Any]]) -> History:
                 found.pause_asked = True
             case EventType.RESUME_REQUESTED:
                 found.pause_asked = False
+            case EventType.EDITED:
+                found.edits += 1
+                found.edited |= {key: event[key] for key in EDITABLE if key in event}
         found.losses.update(event.get("losses", {}))
         found.metrics.update(event.get("metrics", {}))
     return found

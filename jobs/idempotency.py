@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from jobs.connection import reaching_redis
-from jobs.errors import Conflict, Fault, InvalidInput
+from jobs.errors import Fault, InFlight, InvalidInput
 from jobs.store import Store
 
 KEEP_SECONDS = 24 * 60 * 60
@@ -65,7 +65,7 @@ def digest(asked: Mapping[str, Any]) -> str:
 
 
 def begin(store: Store, sender: str, key: str) -> Claim | Made:
-    """Take a sender's key, or learn what it has made. Conflict while another request has it."""
+    """Take a sender's key, or learn what it has made. InFlight while another request has it."""
     name = hashlib.sha256(f"{sender}\n{key}".encode()).hexdigest()
     claim = Claim(name, secrets.token_hex(8))
     with reaching_redis():
@@ -73,7 +73,7 @@ def begin(store: Store, sender: str, key: str) -> Claim | Made:
     if found == "taken":
         return claim
     if found == "held":
-        raise Conflict(
+        raise InFlight(
             f"a request with the Idempotency-Key {key!r} is under way; ask again when it has ended"
         )
     request, made, status = found

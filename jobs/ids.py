@@ -63,6 +63,11 @@ def is_job_id(text: str) -> bool:
     return text.startswith("job_") and _ID.fullmatch(text) is not None
 
 
+def first_of(prefix: str, ms: int) -> str:
+    """The smallest identifier that could have been made at a Unix time in milliseconds."""
+    return f"{prefix}_{_base32(max(0, ms) << _RANDOM_BITS)}"
+
+
 def made_at_ms(identifier: str) -> int:
     """Unix time in milliseconds at which an identifier was made."""
     value = 0

@@ -52,11 +52,27 @@ def journal_if_possible(store: Store, run: RunDirectory, job_id: str) -> int:
 
 def last_event(run: RunDirectory) -> int:
     """Number of the last event on the volume; 0 where there is none."""
+    return end_of(run)[1]
+
+
+def end_of(run: RunDirectory) -> tuple[int, int]:
+    """Offset of the end of the last whole event on the volume, and its number; zeros where there is none."""
     try:
         with run.events.open("rb") as file:
-            return _seq_of(_last_line(file)[1])
+            end, line = _last_line(file)
     except FileNotFoundError:
-        return 0
+        return 0, 0
+    return end, _seq_of(line)
+
+
+def events_from(run: RunDirectory, offset: int) -> tuple[list[dict[str, Any]], int]:
+    """The events on the volume from byte ``offset`` on, oldest first, and the offset behind them."""
+    found = []
+    for line in complete_lines(run.events, offset):
+        offset = line.end
+        if value := line.value():
+            found.append(value)
+    return found, offset
 
 
 def read_events(run: RunDirectory, after: int = 0, limit: int = 1000) -> list[dict[str, Any]]:

@@ -90,6 +90,8 @@ class ModelRecord(_Strict):
     detail: str = ""
     """Why it was refused."""
     created_at: datetime
+    owner: str | None = None
+    """Name of the token that it was brought with; None where no token was asked for."""
     source: ModelSource
     preprocessing: Preprocessing | None = None
     """None: the model takes stored values as they are."""

@@ -20,6 +20,10 @@ def rfc3339(ms: int | None) -> str | None:
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+PRIORITY_SECONDS = 600
+"""How much longer a job must have waited to come before one whose priority is higher by one."""
+
+
 class Kind(StrEnum):
     """What a job is for."""
 
@@ -55,6 +59,8 @@ class Record(BaseModel):
     id: str
     kind: Kind = Kind.TRAINING
     name: str
+    owner: str | None = None
+    """Name of the token that it was submitted with; None where no token was asked for."""
     state: State
     reason: Reason
     detail: str = ""
@@ -72,6 +78,13 @@ class Record(BaseModel):
     worker: str | None = None
     """Name of the worker that holds or held the present attempt."""
     resumed_from: StartedFrom | None = None
+    tags: list[str] = []
+    recipe: str | None = None
+    """Name of the recipe that it was posted as."""
+    forked_from: str | None = None
+    """The job of whose spec its own was made."""
+    edits: int = 0
+    """How often its name, tags or priority were changed."""
     progress: dict[str, Any] = {}
     losses: dict[str, dict[str, float | None]] = {}
     metrics: dict[str, dict[str, float | None]] = {}
@@ -126,6 +139,10 @@ class Record(BaseModel):
         return self.state in TERMINAL
 
     @property
+    def priority(self) -> int:
+        return self.ahead_ms // (PRIORITY_SECONDS * 1000)
+
+    @property
     def claimable(self) -> bool:
         """Whether a worker may take it now: it needs a token."""
         return self.state is State.QUEUED and self.not_before is None
@@ -133,7 +150,7 @@ class Record(BaseModel):
     def as_submitted(self) -> Record:
         """The record as its submission was answered: queued, before anything happened to it."""
         return Record(
-            **self.model_dump(include={"id", "kind", "name", "dataset", "fingerprint", "resumed_from"}),
+            **self.model_dump(include=_SUBMITTED),
             state=State.QUEUED,
             reason=Reason.SUBMITTED,
             seq=1,
@@ -156,6 +173,9 @@ class Record(BaseModel):
             "id": self.id,
             "kind": self.kind.value,
             "name": self.name,
+            "tags": self.tags,
+            "priority": self.priority,
+            "owner": self.owner,
             "status": self.state.value,
             "reason": self.reason.value,
             "detail": self.detail,
@@ -168,7 +188,9 @@ class Record(BaseModel):
             "checkpoints": self.checkpoints,
             "timings": self.timings(now_ms),
             "resumed_from": self.resumed_from.model_dump() if self.resumed_from else None,
+            "forked_from": {"job": self.forked_from} if self.forked_from else None,
             "dataset": self.dataset,
+            "recipe": self.recipe,
             "fingerprint": self.fingerprint,
             "worker": self.worker,
             "result": self.result,
@@ -181,7 +203,18 @@ class Record(BaseModel):
         }
 
 
-_JSON_FIELDS = {"resumed_from", "progress", "losses", "metrics", "result"}
+_SUBMITTED = {
+    "id",
+    "kind",
+    "name",
+    "owner",
+    "dataset",
+    "fingerprint",
+    "resumed_from",
+    "recipe",
+    "forked_from",
+}
+_JSON_FIELDS = {"resumed_from", "tags", "progress", "losses", "metrics", "result"}
 
 
 def hash_fields(values: Mapping[str, Any]) -> dict[str, str]:

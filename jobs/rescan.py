@@ -25,7 +25,8 @@ from jobs.record import Kind, Record, StartedFrom
 from jobs.schedule import placing, record_fields
 from jobs.settings import Settings
 from jobs.states import Reason, State
-from jobs.store import Store
+from jobs.store import Store, reported_names
+from jobs.undelivered import Undelivered
 from jobs.volume import require_volume
 from trainer.layout import RunDirectory, read_json
 
@@ -54,15 +55,17 @@ class Rescan(BaseModel):
 
 @dataclass(frozen=True)
 class Accepted:
-    """``accepted.json``: the submission was taken, when, and under which key."""
+    """``accepted.json``: the submission was taken, when, from whom, and under which key."""
 
     created_at: int
     claim: Claim | None
+    owner: str | None
 
 
 def note_accepted(run: RunDirectory, record: Record, claim: Claim | None) -> None:
     """Leave on the volume that a job was accepted. Its record and its key are in Redis by now."""
-    text = json.dumps({"created_at": record.created_at, "claim": claim.document() if claim else None})
+    key = claim.document() if claim else None
+    text = json.dumps({"created_at": record.created_at, "claim": key, "owner": record.owner})
     # No fsync: like Redis, this need survive the death of every process, not a power cut.
     aside = run.path / ".accepted"
     aside.write_text(text)
@@ -85,6 +88,7 @@ def rescan(store: Store, queue: TokenQueue, settings: Settings) -> Rescan:
     require_volume(settings.volume)
     found = Rescan()
     now = store.now_ms()
+    undelivered = Undelivered(store, settings.volume)
     names = _job_ids(settings)
     while batch := list(islice(names, _BATCH)):
         with reaching_redis(), store.client.pipeline(transaction=False) as pipe:
@@ -95,7 +99,7 @@ def rescan(store: Store, queue: TokenQueue, settings: Settings) -> Rescan:
             if has_record:
                 found.known += 1
             else:
-                _look(settings.volume.job(job_id), store, queue, found, now)
+                _look(settings.volume.job(job_id), store, queue, found, now, undelivered)
     imports.requeue(store, queue, settings.volume)
     with reaching_redis():
         store.client.set(_DONE, 1)
@@ -110,7 +114,9 @@ def _job_ids(settings: Settings) -> Iterator[str]:
     return (name for name in names if is_job_id(name))
 
 
-def _look(run: RunDirectory, store: Store, queue: TokenQueue, found: Rescan, now: int) -> None:
+def _look(
+    run: RunDirectory, store: Store, queue: TokenQueue, found: Rescan, now: int, undelivered: Undelivered
+) -> None:
     """One run directory without a record."""
     if not (run.accepted.is_file() or run.events.is_file() or run.attempts.is_dir()):
         found.interrupted += 1
@@ -128,6 +134,7 @@ def _look(run: RunDirectory, store: Store, queue: TokenQueue, found: Rescan, now
         found.known += 1
         return
     found.restored += 1
+    undelivered.restore(record, events)
     if record.state is not State.QUEUED:
         return
     # What was asked for last, and had been answered, is honoured.
@@ -147,6 +154,7 @@ def _restore(
         "id": record.id,
         "state": record.state.value,
         "fields": record.to_hash(),
+        "names": reported_names(record.model_dump(include={"losses", "metrics"})),
         "announce": record.state is State.QUEUED,
         "floor": history.seq,
         **({} if history.ended else placing(read_json(run.spec))),
@@ -164,7 +172,7 @@ def _accepted(run: RunDirectory) -> Accepted | None:
         return None
     document = read_json(run.accepted)
     claim = Claim(**document["claim"]) if document["claim"] else None
-    return Accepted(document["created_at"], claim)
+    return Accepted(document["created_at"], claim, document.get("owner"))
 
 
 def _record(run: RunDirectory, history: History, facts: tuple[int, int]) -> Record:
@@ -175,10 +183,12 @@ def _record(run: RunDirectory, history: History, facts: tuple[int, int]) -> Reco
     keeps = history.ended or history.state is State.PAUSED
     accepted = _accepted(run)
     created = accepted.created_at if accepted else made_at_ms(run.path.name)
+    spec |= history.edited
     known: dict[str, Any] = {
         "id": run.path.name,
         "kind": Kind.EVALUATION if spec.get("evaluation") else Kind.TRAINING,
         "name": spec["name"],
+        "owner": accepted.owner if accepted else None,
         "state": history.state if keeps else State.QUEUED,
         "reason": Reason(history.reason) if keeps else Reason.RECOVERED,
         "detail": history.detail if keeps else "",
@@ -192,6 +202,8 @@ def _record(run: RunDirectory, history: History, facts: tuple[int, int]) -> Reco
         "facts_attempt": facts[0],
         "facts_offset": facts[1],
         **record_fields(spec),
+        **_made_of(run),
+        "edits": history.edits,
         "losses": history.losses,
         "metrics": history.metrics,
         "created_at": created,
@@ -205,6 +217,12 @@ def _record(run: RunDirectory, history: History, facts: tuple[int, int]) -> Reco
         known["losses"] |= result["losses"]
         known["metrics"] |= result["metrics"]
     return Record.model_validate(known)
+
+
+def _made_of(run: RunDirectory) -> dict[str, Any]:
+    """The recipe and the job that its spec was made of, if it was."""
+    recipe = read_json(run.posted)["recipe"]["type"] if run.posted.is_file() else None
+    return {"recipe": recipe}
 
 
 def _resumed_from(run: RunDirectory, spec: Mapping[str, Any]) -> StartedFrom | None:

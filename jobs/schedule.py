@@ -8,19 +8,18 @@ from collections.abc import Mapping
 from typing import Any
 
 from jobs.errors import Fault, InvalidInput, NotFound
+from jobs.record import PRIORITY_SECONDS
 from jobs.states import TERMINAL, State
 from jobs.store import Store
-
-PRIORITY_SECONDS = 600
-"""How much longer a job must have waited to come before one whose priority is higher by one."""
 
 Labels = Mapping[str, str]
 
 
 def record_fields(spec: Mapping[str, Any]) -> dict[str, Any]:
-    """What a record keeps of a spec's priority, limits and requirements."""
+    """What a record keeps of a spec's tags, priority, limits and requirements."""
     limit = (spec.get("limits") or {}).get("max_queue_s")
     return {
+        "tags": spec.get("tags") or [],
         "ahead_ms": spec.get("priority", 0) * PRIORITY_SECONDS * 1000,
         "worker_class": worker_class(spec.get("requires") or {}),
         "max_queue_ms": None if limit is None else round(limit * 1000),

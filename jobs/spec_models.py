@@ -171,6 +171,12 @@ def _threshold(value: Any) -> Any:
 Threshold = Annotated[Annotated[float, Field(ge=0, le=1)] | Literal["tuned"], BeforeValidator(_threshold)]
 
 
+Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/=-]+$", max_length=64)]
+Tags = Annotated[
+    list[Tag], Field(max_length=20, description="words to find the job by"), AfterValidator(_distinct)
+]
+
+
 class Decision(Strict):
     """From which probability on the labels of a logistic term's output are said.
 
@@ -278,6 +284,7 @@ class JobSpec(Strict):
     training: Training
     checkpoints: CheckpointRules = CheckpointRules()
     limits: Limits = Limits()
+    tags: Tags = Field(default=[])
     priority: int = Field(default=5, ge=0, le=9, description="9 comes first; waiting makes up for it")
     after: list[Annotated[After, BeforeValidator(_after)]] = Field(
         default=[], max_length=100, description="jobs to wait for; an id alone: until it has succeeded"

@@ -9,9 +9,13 @@ their turn; ``cj:needs:<id>`` the jobs that one waits for, ``cj:after:<id>`` tho
 their next attempt, by its time; ``cj:overdue`` those that may wait for so long only, by when that
 is over; ``cj:leases`` running jobs by the
 end of their lease; ``cj:events:<id>`` stream of durable events, until the volume has them;
+``cj:feed`` and ``cj:progress`` the newest events and figures of all jobs (jobs/feed.py);
 ``cj:unjournaled`` ended jobs whose stream must still be copied; ``cj:dataset:<id>:live``
 jobs that need a data set; ``cj:dataset:<id>:deleting`` while it is being deleted;
 ``cj:imports`` models that are to be imported (jobs/imports.py);
+``cj:by:<dataset|owner|recipe|tag>:<value>`` sorted sets by id like ``cj:jobs``;
+``cj:names:<losses|metrics>`` every name that was reported (jobs/search.py);
+``cj:totals`` counts of what has happened to all jobs (jobs/totals.py);
 ``cj:wake:<id>`` channel that wakes whoever runs the job; ``cj:key:<digest>`` what a key of
 a request's stands for (jobs/idempotency.py).
 """
@@ -21,7 +25,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, cast
 
@@ -30,12 +34,13 @@ from redis.client import Pipeline
 
 from jobs.backlog import Backlog
 from jobs.connection import connect, reaching_redis
-from jobs.errors import Conflict, JobsError, NotFound
+from jobs.errors import Conflict, JobsError, NotFound, PreconditionFailed
 from jobs.record import Kind, Record, hash_fields
 from jobs.scripts import pairs
 from jobs.settings import Settings
 from jobs.states import TERMINAL, Reason, State, allowed
 from jobs.streams import Streams
+from jobs.totals import Work
 
 _DELETION_SECONDS = 60
 """A deletion that died half-way stops blocking submissions after this long."""
@@ -257,11 +262,12 @@ class Store(Backlog, Streams):
         fields: Mapping[str, Any] | None = None,
         training: bool = False,
         floor: int = 0,
+        work: Work | None = None,
     ) -> Record:
         """Add durable events (time in ms, attempt, data) and new values to one's own attempt.
 
-        ``training``: the first minibatch is among them. Raises Refused where the attempt
-        is not the caller's any more.
+        ``training``: the first minibatch is among them. ``work``: what is added to the totals of all
+        jobs. Raises Refused where the attempt is not the caller's any more.
         """
         changed = self.change(
             "report",
@@ -272,8 +278,10 @@ class Store(Backlog, Streams):
                 for time, number, data in events
             ],
             fields=hash_fields(fields or {}),
+            names=reported_names(fields or {}),
             training=training,
             floor=floor,
+            **({"work": asdict(work)} if work else {}),
         )
         if changed is None:
             raise Refused(f"attempt {attempt} of {job_id} is not running any more")
@@ -311,6 +319,7 @@ class Store(Backlog, Streams):
             reason=reason.value,
             detail=detail,
             fields=hash_fields(fields or {}),
+            names=reported_names(fields or {}),
             floor=floor,
             expired=only_expired,
             delay_ms=delay_s * 1000,
@@ -318,6 +327,26 @@ class Store(Backlog, Streams):
         if changed is None:
             raise Refused(f"{record.id} is no longer {record.state} in attempt {record.attempt}")
         return changed
+
+    def edit(
+        self,
+        job_id: str,
+        changes: Sequence[Mapping[str, str]],
+        tags: Sequence[str],
+        believed: Sequence[int] | None,
+    ) -> Record:
+        """Change what people may (jobs/edit.py) where the job was edited as often as ``believed`` says.
+
+        NotFound without the job, PreconditionFailed where somebody has edited it since.
+        """
+        ask = {"id": job_id, "changes": changes, "tags": tags}
+        with reaching_redis():
+            flat = self.run("edit", ask if believed is None else ask | {"believed": list(believed)})
+        if flat == "stale":
+            raise PreconditionFailed(f"job {job_id} was edited meanwhile; look at it and ask again")
+        if not flat:
+            raise NotFound(f"there is no job {job_id!r}")
+        return Record.from_hash(pairs(flat))
 
     def request_cancel(self, job_id: str, *, save: bool = False) -> Record:
         """Ask for a job's end, at once or (``save``) after a last checkpoint.
@@ -344,6 +373,15 @@ class Store(Backlog, Streams):
         if record.state in too_late:
             raise Conflict(f"job {job_id} has already ended: it {_ENDED[record.state]}")
         return record
+
+
+def reported_names(fields: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The names of the losses and metrics among a record's new values, for those who search by them."""
+    found = {
+        group: sorted({name for values in fields.get(group, {}).values() for name in values})
+        for group in ("losses", "metrics")
+    }
+    return {group: names for group, names in found.items() if names}
 
 
 _ENDED = {State.SUCCEEDED: "succeeded", State.FAILED: "failed", State.CANCELLED: "was cancelled"}

@@ -33,6 +33,7 @@ def submit(
     queue: TokenQueue,
     settings: Settings,
     claim: Claim | None = None,
+    owner: str | None = None,
 ) -> Record:
     """Check a spec, write its run directory and queue it; the new record.
 
@@ -47,7 +48,8 @@ def submit(
     spec = normalise(document, volume, settings)
     start = resolve_start(spec, volume)
     check_after(spec.document, store)
-    return enqueue(spec, start, store, queue, volume, claim=claim)
+    posted = document if document.get("recipe") is not None else None
+    return enqueue(spec, start, store, queue, volume, claim=claim, posted=posted, owner=owner)
 
 
 def enqueue(
@@ -60,10 +62,13 @@ def enqueue(
     kind: Kind = Kind.TRAINING,
     fitted_schema: Path | None = None,
     claim: Claim | None = None,
+    posted: Mapping[str, Any] | None = None,
+    owner: str | None = None,
 ) -> Record:
     """Queue a job of a complete spec, from a checkpoint or afresh.
 
-    ``fitted_schema`` is that of the data set that the network is trained on, where this is another.
+    ``fitted_schema`` is that of the data set that the network is trained on, where this is another;
+    ``posted`` the spec as it was posted, where that named a recipe.
     """
     # Most refusals for want of Redis cost no write to the volume then.
     store.ping()
@@ -85,16 +90,18 @@ def enqueue(
         id=job_id,
         kind=kind,
         name=spec.document["name"],
+        owner=owner,
         state=State.QUEUED,
         reason=Reason.SUBMITTED,
         dataset=spec.dataset,
         fingerprint=spec.fingerprint,
         resumed_from=started_from,
+        recipe=posted["recipe"]["type"] if posted else None,
         **record_fields(spec.document),
     )
     run = volume.job(job_id)
     try:
-        _write_run(run, contents, start, fitted_schema or volume.dataset(spec.dataset).schema, volume)
+        _write_run(run, contents, start, fitted_schema or volume.dataset(spec.dataset).schema, volume, posted)
         made = store.create(
             record,
             check=lambda: _require_dataset(volume, spec.dataset),
@@ -112,7 +119,12 @@ def enqueue(
 
 
 def _write_run(
-    run: RunDirectory, contents: dict[str, Any], start: Chosen | None, fitted_schema: Path, volume: Volume
+    run: RunDirectory,
+    contents: dict[str, Any],
+    start: Chosen | None,
+    fitted_schema: Path,
+    volume: Volume,
+    posted: Mapping[str, Any] | None,
 ) -> None:
     """The run directory. No worker looks at it before the record exists."""
     run.path.mkdir()
@@ -123,6 +135,8 @@ def _write_run(
     if start is not None:
         checkpoints.link(start.directory, run.start)
     bases.link(run, contents, volume)
+    if posted is not None:
+        write_json(run.posted, posted)
     write_json(run.spec, contents)
     fsync_folder(run.path.parent)
 

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
+from jobs.exposure import refusal_to_bind
 from jobs.settings import Settings
 from service import valkey
 from service.child import Child
@@ -72,7 +73,9 @@ class Stack:
         """Start everything and wait until the API is ready; its URL. StartError or StopAsked."""
         settings = self._settings
         trainer = _trainer_line(settings)
-        port = _free_port(settings.host, settings.port)
+        if refusal := refusal_to_bind(settings):
+            raise StartError(refusal)
+        port = free_port(settings.host, settings.port)
         lock = self._lock = _claim(settings.home)
         # What a service that was killed left behind would point at processes that are gone.
         self._state_file.unlink(missing_ok=True)
@@ -216,7 +219,7 @@ def _spelled(host: str) -> str:
     return f"[{local}]" if ":" in local else local
 
 
-def _free_port(host: str, port: int) -> int:
+def free_port(host: str, port: int) -> int:
     """``port``, or one that is free where it is 0; StartError where it is taken."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]

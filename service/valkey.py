@@ -37,18 +37,23 @@ def binary() -> Path:
     )
 
 
-def embedded(settings: Settings, log: Path, lock: int) -> Child:
-    """The embedded server as a component, listening on its Unix socket and on no port.
-
-    It inherits the descriptor ``lock``: CNTK_JOBS_HOME stays taken for as long as the server lives.
-    """
-    socket = settings.embedded_socket
+def check_socket_path(socket: Path) -> None:
+    """StartError where no server can listen at ``socket``."""
     length = len(os.fsencode(socket))
     if length > SOCKET_PATH_LIMIT:
         raise StartError(
             f"CNTK_JOBS_HOME is too long a path: the embedded server's socket in it would take "
             f"{length} bytes of the {SOCKET_PATH_LIMIT} that a Unix socket may have: choose a shorter folder"
         )
+
+
+def embedded(settings: Settings, log: Path, lock: int) -> Child:
+    """The embedded server as a component, listening on its Unix socket and on no port.
+
+    It inherits the descriptor ``lock``: CNTK_JOBS_HOME stays taken for as long as the server lives.
+    """
+    socket = settings.embedded_socket
+    check_socket_path(socket)
     folder = socket.parent
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
@@ -61,11 +66,11 @@ def embedded(settings: Settings, log: Path, lock: int) -> Child:
     # The server refuses to start under a locale that the machine lacks, as a remote login may bring.
     environment = {"PATH": os.defpath, "LC_ALL": "C"}
     return Child(
-        "server", argv, environment, log, grace=10.0, answers=lambda: _answers(socket), inherits=[lock]
+        "server", argv, environment, log, grace=10.0, answers=lambda: answers(socket), inherits=[lock]
     )
 
 
-def _answers(socket: Path) -> bool:
+def answers(socket: Path) -> bool:
     """Whether the server takes commands; while it loads its file it does not."""
     try:
         with redis.Redis(unix_socket_path=str(socket), socket_timeout=2) as connection:

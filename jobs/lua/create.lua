@@ -8,12 +8,11 @@ if ask.claim then
 end
 set(ask.fields)
 redis.call('HSET', job, 'created_at', whole(now), 'updated_at', whole(now), 'phase_at', whole(now))
-redis.call('ZADD', 'cj:jobs', 0, ask.id)
-redis.call('ZADD', 'cj:jobs:' .. kind(), 0, ask.id)
+list()
 if ask.class then
   redis.call('HSET', 'cj:classes', ask.class, ask.requires)
 end
 hold(ask.after or {})
 enter('queued')
-emit(now, '0', cjson.encode({ type = 'queued', reason = get('reason'), detail = '' }))
+announce()
 return record()

@@ -4,8 +4,7 @@ if redis.call('EXISTS', job) == 1 then
   return 0
 end
 set(ask.fields)
-redis.call('ZADD', 'cj:jobs', 0, ask.id)
-redis.call('ZADD', 'cj:jobs:' .. kind(), 0, ask.id)
+list()
 redis.call('HSET', job, 'phase_at', whole(now), 'updated_at', whole(now))
 if ask.class then
   redis.call('HSET', 'cj:classes', ask.class, ask.requires)
@@ -16,7 +15,7 @@ if ask.fields.finished_at then
   redis.call('HSET', job, 'finished_at', ask.fields.finished_at)
 end
 if ask.announce then
-  emit(now, get('attempt') or '0', cjson.encode({ type = ask.state, reason = get('reason'), detail = get('detail') or '' }))
+  announce()
 elseif ask.state == 'paused' then
   redis.call('SADD', 'cj:dataset:' .. get('dataset') .. ':live', ask.id)
 end

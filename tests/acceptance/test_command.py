@@ -1,13 +1,15 @@
 """``cntk-jobs`` against the running service."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from client.command import JOB_DID_NOT_SUCCEED, OK, REFUSED, main
-from client.documents import Dataset
+from client.command import JOB_DID_NOT_SUCCEED, NOT_YET, OK, REFUSED, main
+from client.documents import Dataset, Job
 from tests.running_service import ROOT, RunningService
 
 SPEC = str(ROOT / "examples" / "digits_joint.json")
@@ -108,5 +110,83 @@ def test_a_data_set_is_removed(shell: Shell, tmp_path: Path) -> None:
 
 
 def test_parts_and_workers(shell: Shell) -> None:
-    assert "dense" in json.dumps(shell.json("parts"))
-    assert shell.json("workers")[0]["trainer"]["cntk_version"] == "2.7"
+    assert "dense" in {part["type"] for part in shell.json("parts", "layers", "--json")["layers"]}
+    assert "cross_entropy_with_softmax" in shell("parts", "losses")
+    assert shell.json("workers", "--json")[0]["trainer"]["cntk_version"] == "2.7"
+    assert "CNTK 2.7" in shell("workers")
+
+
+@pytest.fixture(scope="module")
+def trained(service: RunningService, digits: Dataset) -> Job:
+    """A short job that has succeeded."""
+    spec = json.loads(Path(SPEC).read_text()) | {"dataset": digits["id"], "name": "short"}
+    spec["training"]["epochs"] = 2
+    with service.client() as client:
+        return client.jobs.submit(spec).wait().document
+
+
+def test_results_are_fetched(shell: Shell, trained: Job, tmp_path: Path) -> None:
+    to = tmp_path / "results"
+    fetched = shell("download", trained["id"], "report.json", "--to", str(to)).split()
+    assert fetched == [str(to / "report.json")]
+    assert json.loads((to / "report.json").read_text())
+    everything = shell.json("download", trained["id"], "--to", str(to), "--json")
+    assert str(to / "model.dnn") in everything
+    shell("download", trained["id"], "nothing.txt", "--to", str(to), status=REFUSED)
+    assert "it has " in shell.errors
+
+    newest = shell.json("checkpoints", trained["id"], "--json")[0]
+    files = shell.json("download", trained["id"], "--checkpoint", "latest", "--to", str(to / "c"), "--json")
+    assert sorted(Path(path).name for path in files) == sorted(file["path"] for file in newest["files"])
+
+
+def test_the_course_of_a_job(shell: Shell, trained: Job) -> None:
+    course = shell("metrics", trained["id"]).splitlines()
+    assert "epoch" in "".join(course)
+    assert [line.split()[0] for line in course[-2:]] == ["1", "2"]
+    assert shell.json("metrics", trained["id"], "--json", "--points", "5")["minibatches"]["steps"] > 0
+    lines = [json.loads(line) for line in shell("events", trained["id"], "-f").splitlines()]
+    assert [line["type"] for line in lines][-1] == "end"
+    assert [line["seq"] for line in lines[:-1]] == list(range(1, len(lines)))
+
+
+def test_jobs_are_watched_and_compared(shell: Shell, trained: Job, tmp_path: Path) -> None:
+    spec = json.loads(Path(SPEC).read_text()) | {"dataset": trained["dataset"]}
+    spec["training"] |= {"epochs": 1, "seed": 5}
+    path = tmp_path / "spec.json"
+    path.write_text(json.dumps(spec))
+    jobs = [shell("submit", str(path), "--name", name).strip() for name in ("one", "two")]
+    ended = shell.json("watch", *jobs, "--json")
+    assert [(job["name"], job["status"]) for job in ended] == [("one", "succeeded"), ("two", "succeeded")]
+    shell("wait", *jobs)
+    found = shell.json("compare", trained["id"], jobs[0], "--json")
+    assert found["differences"]["/training/epochs"] == [2, 1]
+    assert "/training/seed" in shell("compare", trained["id"], jobs[0])
+    assert found["metrics"]["train classification_error"][0] is not None
+
+
+def test_waiting_has_an_end(shell: Shell, digits: Dataset, tmp_path: Path) -> None:
+    spec = json.loads(Path(SPEC).read_text())
+    spec["training"]["epochs"] = 5000
+    path = tmp_path / "spec.json"
+    path.write_text(json.dumps(spec))
+    job = shell("submit", str(path), "--dataset", digits["id"]).strip()
+    shell("wait", job, "--timeout", "0.2", status=NOT_YET)
+    assert "not all of them have ended" in shell.errors
+    shell("cancel", job)
+
+
+def test_the_doctor_finds_everything_well(shell: Shell, service: RunningService) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CNTK_JOBS_HOME", str(service.home))
+        done = subprocess.run(
+            [sys.executable, "-m", "client.command", "--url", service.url, "doctor", "--json"],
+            capture_output=True,
+            check=True,
+        )
+    found = {finding["name"]: finding for finding in json.loads(done.stdout)}
+    assert {finding["state"] for finding in found.values()} <= {"ok", "warning"}
+    assert found["cntk"]["detail"] == "CNTK 2.7"
+    assert service.url in found["port"]["detail"]
+    assert found["service: workers"]["state"] == "ok"
+    assert "runs" in found["redis"]["detail"]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import pkgutil
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,8 +29,9 @@ OPERATIONS = [
 ]
 MODELS = [
     model
-    for model in vars(resources).values()
-    if isinstance(model, type) and issubclass(model, BaseModel) and model.__module__ == resources.__name__
+    for module in pkgutil.iter_modules(resources.__path__, "app.resources.")
+    for model in vars(importlib.import_module(module.name)).values()
+    if isinstance(model, type) and issubclass(model, BaseModel) and model.__module__ == module.name
 ]
 
 
@@ -111,5 +114,5 @@ def test_operations_have_names_of_their_own() -> None:
 
 def test_every_path_is_in_the_page_for_people() -> None:
     page = re.sub(r"\{\w+\}", "{}", (COMMITTED.parent / "api.md").read_text(encoding="utf-8"))
-    named = set(re.findall(r"/(?:v1|healthz|readyz)[\w/{}]*", page))
+    named = set(re.findall(r"/(?:v1|healthz|readyz|metrics)[\w/{}]*", page))
     assert {re.sub(r"\{\w+\}", "{}", path) for path in DOCUMENT["paths"]} <= named

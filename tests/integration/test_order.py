@@ -11,10 +11,10 @@ import pytest
 from jobs.errors import InvalidInput
 from jobs.queue import queue_name
 from jobs.reconcile import reconcile
-from jobs.record import Record
+from jobs.record import PRIORITY_SECONDS, Record
 from jobs.rescan import rescan
 from jobs.retry import retry
-from jobs.schedule import PRIORITY_SECONDS, check_after, satisfied, worker_class
+from jobs.schedule import check_after, satisfied, worker_class
 from jobs.states import Reason, State
 from jobs.steer import pause, resume
 from jobs.waiting import why

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,17 @@ def store(settings: Settings) -> Iterator[Store]:
 @pytest.fixture
 def spec(api: httpx.Client) -> dict[str, Any]:
     """A spec that fits a data set that is there."""
+    return _spec_by(api)
+
+
+@pytest.fixture
+def spec_of() -> Callable[[httpx.Client], dict[str, Any]]:
+    """Makes a spec that fits a data set which the client uploads."""
+    return _spec_by
+
+
+def _spec_by(api: httpx.Client) -> dict[str, Any]:
+    """A spec that fits a data set which this client uploads."""
     options = json.dumps(
         {"columns": ["a", "b", "label"], "fields": {"x": {"columns": ["a", "b"]}, "label": {}}}
     )

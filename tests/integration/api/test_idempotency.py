@@ -18,6 +18,7 @@ import pytest
 from pydantic import SecretStr
 
 from jobs import idempotency
+from jobs.errors import Conflict
 from jobs.idempotency import Claim, begin, settle
 from jobs.queue import TokenQueue
 from jobs.settings import Settings
@@ -87,7 +88,10 @@ def test_validation_takes_no_key(api: httpx.Client, spec: dict[str, Any], store:
 def test_a_request_under_way(api: httpx.Client, spec: dict[str, Any], store: Store) -> None:
     claim = begin(store, "", "k1")
     assert isinstance(claim, Claim)
-    assert "under way" in post(api, spec).json()["detail"]
+    refusal = post(api, spec)
+    assert "under way" in refusal.json()["detail"]
+    assert refusal.json()["type"] == "urn:cntk-jobs:problem:in-flight"
+    assert refusal.headers["Retry-After"] == "1"
     assert post(api, spec).status_code == 409
     idempotency.release(store, claim)
     assert post(api, spec).status_code == 202
@@ -149,7 +153,7 @@ def test_killed_before_the_job_was_made(
         assert answer.status_code == 202
         # The first one was only slow: it finds that the key is no longer its own, and makes nothing.
         lost = lost.of({"place": PLACE, "body": spec}, 202)
-        with pytest.raises(idempotency.Conflict):
+        with pytest.raises(Conflict):
             submit_here(spec, store, TokenQueue(store.client), settings, lost)
         assert jobs_of(api) == [answer.json()["id"]]
         assert len(list(settings.volume.jobs.iterdir())) == 1

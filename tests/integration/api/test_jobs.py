@@ -119,7 +119,13 @@ def test_list_by_status(api: httpx.Client, spec: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("query", "pointer"),
     [
-        ({"status": "finished"}, "/query/status"),
+        ({"status": "finished"}, "/query/status/0"),
+        ({"status": ["queued", "lost"]}, "/query/status/1"),
+        ({"created_after": "yesterday"}, "/query/created_after"),
+        ({"order_by": "-loss"}, "/query/order_by"),
+        ({"order_by": "metrics.acuracy"}, "/query/order_by"),
+        ({"where": ["progress.epoch>1", "metrics.classification_eror<0.1"]}, "/query/where/1"),
+        ({"order_by": "name", "page_token": "job_01K9Z6V3N8Q4T0R7XW2Y5B1CDE"}, "/query/page_token"),
         ({"page_size": 0}, "/query/page_size"),
         ({"page_size": "many"}, "/query/page_size"),
         ({"page_token": "job_1"}, "/query/page_token"),
@@ -130,7 +136,7 @@ def test_bad_query(api: httpx.Client, query: dict[str, Any], pointer: str) -> No
     answer = api.get("/v1/jobs", params=query)
     assert pointers(answer, 422) == {pointer}
     if pointer == "/query/state":
-        assert "page_size, page_token, status" in answer.json()["detail"]
+        assert "order_by, owner, page_size, page_token, recipe, status, tag, where" in answer.json()["detail"]
 
 
 def test_cancel_is_idempotent_until_the_end(api: httpx.Client, spec: dict[str, Any], store: Store) -> None:

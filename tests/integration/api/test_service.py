@@ -69,7 +69,7 @@ def test_tokens(settings: Settings) -> None:
         for given in ({}, {"authorization": "Bearer wrong"}, {"authorization": "Basic Zmlyc3Q6"}):
             answer = api.get("/v1/jobs", headers=given)
             is_problem(answer, 401, "unauthorized")
-            assert answer.headers["www-authenticate"] == "Bearer"
+            assert answer.headers["www-authenticate"].startswith("Bearer")
         assert api.get("/v1/jobs", headers={"authorization": "Bearer first"}).status_code == 200
         # The body of a stranger is not even read.
         is_problem(api.post("/v1/jobs", content=b"{"), 401, "unauthorized")

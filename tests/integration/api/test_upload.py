@@ -145,7 +145,7 @@ def test_no_file(api: httpx.Client) -> None:
 
 def test_not_multipart(api: httpx.Client) -> None:
     answer = api.post("/v1/datasets", json={"name": "x"})
-    assert "application/json" in refused(answer, 422, "/header/content-type", "multipart")
+    assert "application/json" in refused(answer, 415, "/header/content-type", "multipart")
 
 
 def test_every_fault_of_the_parts_at_once(api: httpx.Client) -> None:

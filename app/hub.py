@@ -1,0 +1,120 @@
+"""The one place where a process hears of what happens to jobs, and whom it tells.
+
+However many read streams here, Redis is asked once: a blocking read of the feed of all jobs wakes
+the channels of those jobs that somebody watches.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+from app.channel import Channel
+from app.everything import Everything
+from jobs.errors import Unavailable
+from jobs.feed import Feed, Figures, Happened
+from jobs.settings import Settings
+from jobs.store import Store
+
+AWAY_SECONDS = 0.2
+"""Between two tries to reach a server that is away."""
+LOOK_AGAIN_SECONDS = 5.0
+"""So often a watched job's record is looked at without a word from the feed, in case one was lost."""
+STOPPING_SECONDS = 0.2
+
+log = logging.getLogger("uvicorn.error")
+
+
+@dataclass
+class _Watched:
+    channel: Channel
+    task: asyncio.Task[None]
+    readers: int = 0
+
+
+class Hub:
+    """Hears of all jobs while the application runs."""
+
+    def __init__(self, store: Store, settings: Settings, stopping: Callable[[], bool]) -> None:
+        self._store, self._volume, self._stopping = store, settings.volume, stopping
+        self._channels: dict[str, _Watched] = {}
+        self.feed = Feed.open(settings)
+        self.everything = Everything()
+        self.closing = False
+        """Whether streams are to end because the server stops."""
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Hub]:
+        """Hear and tell for as long as the context lives."""
+        tasks = [asyncio.create_task(self._hear()), asyncio.create_task(self._await_the_end())]
+        try:
+            yield self
+        finally:
+            tasks += [watched.task for watched in self._channels.values()]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            await self.feed.close()
+
+    @asynccontextmanager
+    async def watching(self, job_id: str) -> AsyncIterator[Channel]:
+        """The channel of a job, shared by all who watch it. NotFound where there is no such job."""
+        watched = self._channels.get(job_id)
+        if watched is None:
+            channel = Channel(self._store, self._volume, job_id)
+            watched = self._channels[job_id] = _Watched(channel, asyncio.create_task(channel.follow()))
+        watched.readers += 1
+        try:
+            await watched.channel.begin()
+            yield watched.channel
+        finally:
+            watched.readers -= 1
+            if not watched.readers:
+                watched.task.cancel()
+                del self._channels[job_id]
+
+    async def _hear(self) -> None:
+        while True:
+            try:
+                begun = await self.feed.begin()
+                if self.everything.floor is None:
+                    self.everything.floor = begun
+                self._wake_all()
+                look_again = time.monotonic() + LOOK_AGAIN_SECONDS
+                while time.monotonic() < look_again:
+                    self._tell(await self.feed.read())
+            except Unavailable:
+                await asyncio.sleep(AWAY_SECONDS)
+            except Exception:
+                log.exception("the feed of events cannot be read; it is tried again")
+                await asyncio.sleep(AWAY_SECONDS)
+
+    def _tell(self, found: Sequence[Happened | Figures]) -> None:
+        for news in found:
+            self.everything.add(news)
+            watched = self._channels.get(news.job)
+            if watched is None:
+                continue
+            if isinstance(news, Happened):
+                watched.channel.wake()
+            else:
+                watched.channel.show(news)
+        if found:
+            self.everything.changed.give()
+
+    def _wake_all(self) -> None:
+        for watched in self._channels.values():
+            watched.channel.wake()
+
+    async def _await_the_end(self) -> None:
+        """A server that stops waits for its answers: those without an end of their own are told."""
+        while not self._stopping():
+            await asyncio.sleep(STOPPING_SECONDS)
+        self.closing = True
+        self.everything.changed.give()
+        for watched in self._channels.values():
+            watched.channel.changed.give()

@@ -1,0 +1,214 @@
+"""``/v1/jobs``: submitting, finding, steering and following jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import builtins
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from pathlib import Path
+from typing import Any, cast
+
+from client.aio.connection import AsyncConnection
+from client.aio.handle import AsyncJobHandle
+from client.documents import TERMINAL, Checkpoint, Descent, File, Job, Log
+from client.events import Event
+from client.problems import JobsApiError
+
+PATIENCE_S = 60.0
+"""How long following a job bears with a service that does not answer."""
+
+
+class AsyncJobs:
+    """``/v1/jobs``. A job is named by its id; what answers with a job answers with a handle of it."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    def _handle(self, document: Any) -> AsyncJobHandle:
+        return AsyncJobHandle(self, cast(Job, document))
+
+    async def submit(self, spec: Mapping[str, Any], *, key: str | None = None) -> AsyncJobHandle:
+        """Create a job; it is queued when this returns.
+
+        ``key``: an Idempotency-Key that outlives this program. One is made for every call otherwise.
+        """
+        return self._handle(await self._connection.json("POST", "/v1/jobs", json=spec, keyed=key or True))
+
+    async def validate(self, spec: Mapping[str, Any]) -> dict[str, Any]:
+        """The spec with every default filled in and what it would take; creates nothing."""
+        query = {"validate_only": "true"}
+        answer = await self._connection.json("POST", "/v1/jobs", params=query, json=spec, repeatable=True)
+        return cast(dict[str, Any], answer)
+
+    async def get(self, job: str) -> AsyncJobHandle:
+        return self._handle(await self._connection.json("GET", f"/v1/jobs/{job}"))
+
+    async def list(self, limit: int | None = None, **filters: Any) -> builtins.list[AsyncJobHandle]:
+        """Newest first unless ``order_by`` says otherwise; without their specs.
+
+        ``filters`` as docs/api.md has them: status, kind, tag, owner, recipe, dataset, name, created_after,
+        created_before, where, order_by. A list of values is sent as the parameter repeated.
+        """
+        size = min(limit, 100) if limit else None
+        found = await self._connection.items("/v1/jobs", limit, **filters, page_size=size)
+        return [self._handle(document) for document in found]
+
+    async def fork(
+        self, job: str, patch: Mapping[str, Any] | None = None, *, key: str | None = None
+    ) -> AsyncJobHandle:
+        """A new job with another's spec and ``patch``, a JSON merge patch, applied to it."""
+        path = f"/v1/jobs/{job}/fork"
+        return self._handle(
+            await self._connection.json("POST", path, json=dict(patch or {}), keyed=key or True)
+        )
+
+    async def edit(self, job: str, *, etag: str | None = None, **changes: Any) -> AsyncJobHandle:
+        """Change a job's ``name``, ``tags`` or ``priority``.
+
+        With ``etag`` only while the job is still the one that was read: else a JobsApiError of status 412.
+        """
+        headers = {"If-Match": etag} if etag else None
+        answer = await self._connection.json("PATCH", f"/v1/jobs/{job}", json=changes, headers=headers)
+        return self._handle(answer)
+
+    async def evaluate(
+        self,
+        job: str,
+        *,
+        dataset: str | None = None,
+        split: str | None = None,
+        checkpoint: str | int = "latest",
+        name: str = "",
+    ) -> AsyncJobHandle:
+        """Run a checkpoint of a job on a data set (default: its own), as a job that is queued.
+
+        Without ``split`` the test split is taken, else valid, else train.
+        """
+        asked = {"dataset": dataset, "split": split, "checkpoint": checkpoint, "name": name}
+        path = f"/v1/jobs/{job}/evaluate"
+        return self._handle(await self._connection.json("POST", path, json=asked, keyed=True))
+
+    async def cancel(self, job: str, *, save: bool = False) -> AsyncJobHandle:
+        """End a job: at once, or with ``save`` after a last checkpoint."""
+        return await self._steer(job, "cancel", params={"checkpoint": "save"} if save else {})
+
+    async def cancel_all(self, *, preview: bool = False, **filters: Any) -> dict[str, Any]:
+        """Cancel every job that ``filters`` match, as ``list`` has them: how many, and which.
+
+        With ``preview`` nothing is cancelled.
+        """
+        asked = {"preview": preview} | {name: value for name, value in filters.items() if value}
+        answer = await self._connection.json("POST", "/v1/jobs/cancel", json=asked, repeatable=True)
+        return cast(dict[str, Any], answer)
+
+    async def pause(self, job: str) -> AsyncJobHandle:
+        """Have a job save a checkpoint and free its worker until it is resumed."""
+        return await self._steer(job, "pause")
+
+    async def resume(self, job: str) -> AsyncJobHandle:
+        """Let a paused job go on exactly where it was."""
+        return await self._steer(job, "resume")
+
+    async def _steer(self, job: str, action: str, **options: Any) -> AsyncJobHandle:
+        # Asking twice is asking once.
+        path = f"/v1/jobs/{job}/{action}"
+        return self._handle(await self._connection.json("POST", path, repeatable=True, **options))
+
+    async def retry(
+        self, job: str, *, checkpoint: str | int = "latest", learning_rate: Any = None
+    ) -> AsyncJobHandle:
+        """Another attempt at a job that failed. Checkpoints newer than the chosen one are deleted.
+
+        ``checkpoint`` may also be "start"; ``learning_rate`` is a number or a schedule.
+        """
+        asked: dict[str, Any] = {"checkpoint": checkpoint}
+        if learning_rate is not None:
+            asked["learning_rate"] = learning_rate
+        return self._handle(await self._connection.json("POST", f"/v1/jobs/{job}/retry", json=asked))
+
+    async def events(self, job: str, after: int = 0) -> builtins.list[dict[str, Any]]:
+        """What happened to a job, oldest first, behind sequence number ``after``."""
+        return await self._connection.items(f"/v1/jobs/{job}/events", after=after)
+
+    async def metrics(self, job: str, **query: Any) -> dict[str, Any]:
+        """Losses and metrics over the course of training; ``points`` and more as docs/api.md has them."""
+        answer = await self._connection.json("GET", f"/v1/jobs/{job}/metrics", params=query)
+        return cast(dict[str, Any], answer)
+
+    async def logs(self, job: str, *, stream: str = "stderr", attempt: int | None = None) -> Log:
+        """The end of what the trainer wrote to ``stream``; of its last attempt where none is named."""
+        query = {"stream": stream} if attempt is None else {"stream": stream, "attempt": str(attempt)}
+        return cast(Log, await self._connection.json("GET", f"/v1/jobs/{job}/logs", params=query))
+
+    async def follow_logs(
+        self, job: str, *, stream: str | None = None, attempt: int | None = None
+    ) -> AsyncIterator[Event]:
+        """What the trainer writes, as it writes it: ``lines`` with attempt, stream, offset and text.
+
+        Both streams unless ``stream`` names one; ``end`` is the last message.
+        """
+        path = f"/v1/jobs/{job}/logs"
+        query: dict[str, Any] = {"stream": stream, "attempt": attempt}
+        async for event in self._connection.stream(path, patience=PATIENCE_S, **query):
+            yield event
+
+    async def checkpoints(self, job: str) -> builtins.list[Checkpoint]:
+        return await self._connection.items(f"/v1/jobs/{job}/checkpoints")
+
+    async def lineage(self, job: str) -> builtins.list[Descent]:
+        """The job, the one whose checkpoint it started from, and so on back to the first."""
+        return await self._connection.items(f"/v1/jobs/{job}/lineage")
+
+    async def artifacts(self, job: str) -> builtins.list[File]:
+        """The files that a job left as its results."""
+        return await self._connection.items(f"/v1/jobs/{job}/artifacts")
+
+    async def artifact(self, job: str, path: str) -> bytes:
+        """One of the files that a job left as its results, such as report.json."""
+        return (await self._connection.request("GET", f"/v1/jobs/{job}/artifacts/{path}")).content
+
+    async def download(
+        self, job: str, path: str, to: Path, *, progress: Callable[[int, int | None], None] | None = None
+    ) -> Path:
+        """Fetch one of a job's result files to ``to``, which appears whole or not at all."""
+        return await self._connection.download(f"/v1/jobs/{job}/artifacts/{path}", to, progress=progress)
+
+    async def follow(self, job: str, *, after: int = 0) -> AsyncIterator[Event]:
+        """What happens to a job, as it happens: its events behind ``after``, progress between, then ``end``.
+
+        A stream that breaks is taken up where it was; nothing is missed and nothing comes twice.
+        """
+        last = str(after) if after else None
+        path = f"/v1/jobs/{job}/events"
+        async for event in self._connection.stream(path, last_event_id=last, patience=PATIENCE_S):
+            yield event
+
+    async def snapshots(self, job: str, *, every: float = 0.3) -> AsyncIterator[Job]:
+        """The job again and again, ``every`` so many seconds, until it has ended (that one included).
+
+        A service that is away for a while, as when its API is restarted, is waited for.
+        """
+        answered = time.monotonic()
+        while True:
+            try:
+                found = (await self.get(job)).document
+            except JobsApiError as error:
+                if not error.passing or time.monotonic() - answered > PATIENCE_S:
+                    raise
+            else:
+                answered = time.monotonic()
+                yield found
+                if found["status"] in TERMINAL:
+                    return
+            await asyncio.sleep(every)
+
+    async def wait(self, job: str, *, timeout: float | None = None) -> AsyncJobHandle:
+        """The job once it has ended; TimeoutError after ``timeout`` seconds."""
+        begun = time.monotonic()
+        async for found in self.snapshots(job):
+            if found["status"] in TERMINAL:
+                return self._handle(found)
+            if timeout is not None and time.monotonic() - begun > timeout:
+                raise TimeoutError(f"{job} is {found['status']} after {timeout:g} s")
+        raise AssertionError("snapshots end with a job that has ended")

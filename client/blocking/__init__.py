@@ -1,0 +1,1 @@
+"""The client, blocking: made from ``client.aio`` by scripts/blocking-client."""

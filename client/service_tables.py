@@ -1,0 +1,69 @@
+"""What the service says of itself, as tables for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from client.tables import moment, row, table_of
+
+
+def parts(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
+    """The catalogue, a part a line."""
+    table = table_of("kind", "part", "what it is")
+    for kind, entries in found.items():
+        for entry in entries:
+            row(table, kind, str(entry["type"]), str(entry.get("summary") or ""))
+    return table
+
+
+def workers(found: Sequence[Mapping[str, Any]]) -> Table:
+    table = table_of("worker", "host", "job", "trainer")
+    for one in found:
+        trainer = one.get("trainer") or {}
+        row(table, one["name"], one["host"], one["job"] or "", str(trainer.get("summary", "")))
+    return table
+
+
+def tokens(found: Sequence[Mapping[str, Any]]) -> Table:
+    table = table_of("id", "name", "scopes", "expires", "revoked", "last used")
+    for one in found:
+        times = [moment(one.get(key) or "") for key in ("expires_at", "revoked_at", "last_used_at")]
+        row(table, one["id"], one["name"], ", ".join(one["scopes"]), *times)
+    return table
+
+
+def webhooks(found: Sequence[Mapping[str, Any]]) -> Table:
+    table = table_of("id", "url", "events", "of", "description")
+    for one in found:
+        of = one.get("jobs") or one.get("tag") or "all jobs"
+        row(table, one["id"], one["url"], ", ".join(one["events"]), str(of), one.get("description") or "")
+    return table
+
+
+def deliveries(found: Sequence[Mapping[str, Any]]) -> Table:
+    table = table_of("id", "event", "state", "attempts", "status", "at")
+    for one in found:
+        cells = [str(one.get(key) or "") for key in ("id", "type", "state", "attempts", "status")]
+        row(table, *cells, moment(one.get("created_at") or ""))
+    return table
+
+
+def findings(found: Sequence[Mapping[str, str]]) -> Table:
+    """What a look at the machine found, and the cure of what is missing."""
+    table = table_of("check", "", "what was found", "cure")
+    for one in found:
+        row(table, one["name"], one["state"], one["detail"], one["cure"])
+    return table
+
+
+def rescan(found: Mapping[str, Any]) -> Table:
+    """What a rescan found, a line for each number; then the jobs that it could make nothing of."""
+    table = Table.grid(padding=(0, 2))
+    for name in ("known", "restored", "queued", "interrupted"):
+        row(table, name, str(found[name]))
+    for job_id in found["unreadable"]:
+        row(table, "unreadable", job_id)
+    return table

@@ -1,0 +1,277 @@
+"""Bearer tokens: files on the volume, each with the digest of a token, whose it is and what it may.
+
+The volume is the truth, so that a lost Redis loses none. A token is 256 random bits, which nobody can
+guess: a plain SHA-256 keeps it as safe as a slow hash would, and can be computed for every request.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import logging
+import os
+import secrets
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+
+from jobs import ids
+from jobs.errors import Conflict, Fault, InvalidInput, NotFound
+from jobs.part_models import Strict
+from jobs.spec_models import parse_as
+from trainer.layout import Volume, fsync_folder, read_json, write_json
+
+KEEP_SECONDS = 0.8
+"""How long what was read counts: a token that was revoked elsewhere opens nothing after a second."""
+PREFIX = "cj_"
+"""Tells people, and those who scan for leaked secrets, what the text is."""
+
+log = logging.getLogger(__name__)
+
+
+class Scope(StrEnum):
+    """What a token may; each includes the ones before."""
+
+    READ = "read"
+    """Look at everything."""
+    SUBMIT = "submit"
+    """Submit and upload, and change what is its owner's."""
+    ADMIN = "admin"
+    """Change what is anybody's, and manage tokens."""
+
+    def covers(self, needed: Scope) -> bool:
+        order = list(Scope)
+        return order.index(self) >= order.index(needed)
+
+
+class Quotas(Strict):
+    """How much an owner may have at once; null is no limit. The owner's newest token says it."""
+
+    queued: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="jobs that wait or are paused; one more is refused"
+    )
+    running: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="jobs that run; one more waits, though a worker is free"
+    )
+    bytes: Annotated[int, Field(ge=0)] | None = Field(
+        default=None, description="bytes of data sets, models and jobs on the volume; more is refused"
+    )
+
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}$")]
+
+
+class NewToken(Strict):
+    """What a token shall be."""
+
+    name: Name = Field(description="whose it is: what is made with it is this owner's")
+    scopes: list[Literal["read", "submit", "admin"]] = Field(
+        min_length=1, description="each includes the ones before: read, submit, admin"
+    )
+    expires_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
+    quotas: Quotas = Quotas()
+    requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
+        default=None, description="null: as many as it likes"
+    )
+
+
+class Token(BaseModel):
+    """``tokens/<id>.json``: everything of a token but itself."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    id: str
+    name: str
+    scopes: tuple[Scope, ...]
+    sha256: str
+    created_at: AwareDatetime
+    expires_at: AwareDatetime | None = None
+    revoked_at: AwareDatetime | None = None
+    quotas: Quotas = Quotas()
+    requests_per_minute: int | None = None
+
+    @property
+    def scope(self) -> Scope:
+        """The widest that it has."""
+        return max(self.scopes, key=list(Scope).index)
+
+    @property
+    def administers(self) -> bool:
+        return self.scope is Scope.ADMIN
+
+    def valid(self, now: datetime) -> bool:
+        """Whether it opens anything at this moment."""
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What the volume held when it was last read."""
+
+    at: float = float("-inf")
+    """By the monotonic clock, before the first file was looked at."""
+    files: Mapping[tuple[str, int, int], Token | None] = field(default_factory=dict)
+    by_digest: Mapping[str, Token] = field(default_factory=dict)
+
+
+class Tokens:
+    """The tokens on a volume. Any number of processes may read and change them."""
+
+    def __init__(self, volume: Volume) -> None:
+        self._folder = volume.tokens
+        self._seen = _Seen()
+        self._reading = threading.Lock()
+
+    # Reading
+
+    @property
+    def stale(self) -> bool:
+        return time.monotonic() - self._seen.at > KEEP_SECONDS
+
+    def refresh(self) -> None:
+        """Read what is new on the volume. A file is replaced, never written to: its inode tells."""
+        with self._reading:
+            at, known = time.monotonic(), self._seen.files
+            files: dict[tuple[str, int, int], Token | None] = {}
+            for path in self._files():
+                try:
+                    found = path.stat()
+                    key = (path.name, found.st_ino, found.st_mtime_ns)
+                    files[key] = known[key] if key in known else _read(path)
+                except FileNotFoundError:
+                    continue
+            by_digest = {token.sha256: token for token in files.values() if token}
+            self._seen = _Seen(at, files, by_digest)
+
+    def _files(self) -> list[Path]:
+        try:
+            return sorted(path for path in self._folder.iterdir() if _is_token(path.name))
+        except FileNotFoundError:
+            return []
+
+    @property
+    def any(self) -> bool:
+        """Whether a token was ever made here, be it revoked or expired since: then one is asked for."""
+        return bool(self._seen.files)
+
+    def all(self) -> list[Token]:
+        """Every token, the newest first."""
+        found = (token for token in self._seen.files.values() if token)
+        return sorted(found, key=lambda token: (token.created_at, token.id), reverse=True)
+
+    def get(self, token_id: str) -> Token:
+        for token in self._seen.by_digest.values():
+            if token.id == token_id:
+                return token
+        raise NotFound(f"there is no token {token_id!r}")
+
+    def find(self, secret: str) -> Token | None:
+        """The token that reads ``secret``, be it still valid or not."""
+        return self._seen.by_digest.get(digest(secret))
+
+    def quotas(self) -> dict[str, Quotas]:
+        """Of each owner what its newest token says that opens anything."""
+        now = datetime.now(UTC)
+        return {token.name: token.quotas for token in reversed(self.all()) if token.valid(now)}
+
+    # Changing
+
+    def create(self, asked: NewToken, *, others_administer: bool = False) -> tuple[Token, str]:
+        """A new token, and its text, which is kept nowhere.
+
+        InvalidInput where it would leave a service that asks for tokens without one that can make others;
+        ``others_administer``: there is an administrator besides these.
+        """
+        now = datetime.now(UTC)
+        faults = []
+        if asked.expires_at is not None and asked.expires_at <= now:
+            detail = f"a time to come is needed; now it is {now.isoformat(timespec='seconds')}"
+            faults.append(Fault("/expires_at", "in_the_past", detail))
+        secret = PREFIX + secrets.token_urlsafe(32)
+        token = Token(
+            id=ids.new_id("tok"),
+            name=asked.name,
+            scopes=tuple(scope for scope in Scope if scope in asked.scopes),
+            sha256=digest(secret),
+            created_at=now,
+            expires_at=asked.expires_at,
+            quotas=asked.quotas,
+            requests_per_minute=asked.requests_per_minute,
+        )
+        with self._alone():
+            if not (token.administers or others_administer or self._administrators(now)):
+                detail = "the first token must be an administrator's: nobody else could make another"
+                faults.append(Fault("/scopes", "admin_needed", detail))
+            if faults:
+                raise InvalidInput.of(faults)
+            self._write(token)
+        return token, secret
+
+    def revoke(self, token_id: str, *, others_administer: bool = False) -> Token:
+        """A token that opens nothing from now on; NotFound. Revoking again changes nothing.
+
+        Conflict for the last administrator's.
+        """
+        now = datetime.now(UTC)
+        with self._alone():
+            token = self.get(token_id)
+            if token.revoked_at is not None:
+                return token
+            left = [other for other in self._administrators(now) if other.id != token_id]
+            if not left and not others_administer and token.administers:
+                raise Conflict(f"{token_id} is the last token with the scope admin: make another one first")
+            revoked = token.model_copy(update={"revoked_at": now})
+            self._write(revoked)
+        return revoked
+
+    def _administrators(self, now: datetime) -> list[Token]:
+        return [token for token in self.all() if token.administers and token.valid(now)]
+
+    def _write(self, token: Token) -> None:
+        write_json(self._folder / f"{token.id}.json", token.model_dump(mode="json"))
+        self.refresh()
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """One change at a time, by whatever process, and of what is there now."""
+        if not self._folder.is_dir():
+            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+            fsync_folder(self._folder.parent)
+        descriptor = os.open(self._folder / ".lock", os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            self.refresh()
+            yield
+        finally:
+            os.close(descriptor)
+
+
+def parse_token(document: Mapping[str, object]) -> NewToken:
+    """InvalidInput with every fault at once."""
+    return parse_as(NewToken, document)
+
+
+def digest(secret: str) -> str:
+    """By which a token is known; comparing digests tells nobody how near a guess was."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogateescape")).hexdigest()
+
+
+def _is_token(name: str) -> bool:
+    return name.startswith("tok_") and name.endswith(".json")
+
+
+def _read(path: Path) -> Token | None:
+    """None where it cannot be read or makes no sense: it opens nothing."""
+    try:
+        return Token.model_validate(read_json(path))
+    except (ValueError, PermissionError) as error:
+        log.warning("%s is no token: %s", path, error)
+        return None
