@@ -10,8 +10,9 @@ import hashlib
 import json
 import os
 from pathlib import Path
+from typing import Any, Dict, Set
 
-from trainer.layout import read_json, write_json
+from trainer.layout import RunDirectory, read_json, write_json
 
 VARIABLE = "MKL_DEBUG_CPU_TYPE"
 AVX512 = "7"
@@ -31,17 +32,17 @@ KINDS = {
 """Layers by kind; every other is "dense"."""
 
 
-def kinds(spec):
+def kinds(spec: Dict[str, Any]) -> Set[str]:
     """The kinds of layers that a network has."""
     types = {layer["type"] for layer in spec["network"]}
     found = {kind for kind, members in KINDS.items() if types & members}
     return found or {"dense"}
 
 
-def processor(path="/proc/cpuinfo"):
+def processor(path: Path = Path("/proc/cpuinfo")) -> Dict[str, Any]:
     """{"vendor", "model", "avx512"} of this machine; None for what it does not say."""
-    told = {}
-    with open(path, encoding="utf-8", errors="replace") as stream:
+    told: Dict[str, str] = {}
+    with path.open(encoding="utf-8", errors="replace") as stream:
         for line in stream:
             name, _, value = line.partition(":")
             told.setdefault(name.strip(), value.strip())
@@ -52,19 +53,19 @@ def processor(path="/proc/cpuinfo"):
     }
 
 
-def in_question(found):
+def in_question(found: Dict[str, Any]) -> bool:
     """Whether a processor has better code than the library takes by itself."""
-    return found["vendor"] == "AuthenticAMD" and found["avx512"]
+    return bool(found["vendor"] == "AuthenticAMD" and found["avx512"])
 
 
-def verdicts_file(found, threads, cntk):
+def verdicts_file(found: Dict[str, Any], threads: int, cntk: str) -> Path:
     """Where the canary's verdicts for processor, threads and version of CNTK are kept."""
     key = json.dumps([found, threads, cntk], sort_keys=True).encode("utf-8")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
     return cache / "cntk-jobs" / ("canary-%s.json" % hashlib.sha256(key).hexdigest()[:16])
 
 
-def sound(spec, found, cntk):
+def sound(spec: Dict[str, Any], found: Dict[str, Any], cntk: str) -> bool:
     """Whether the canary came back for all kinds of layers of a network."""
     path = verdicts_file(found, spec["training"]["threads"], cntk)
     try:
@@ -75,7 +76,7 @@ def sound(spec, found, cntk):
     return all(verdicts.get(kind, False) for kind in kinds(spec))
 
 
-def settle(folder, spec, cntk):
+def settle(folder: RunDirectory, spec: Dict[str, Any], cntk: str) -> Dict[str, Any]:
     """Choose for the job in ``folder``, or repeat its choice; ``{"cpu", "mkl_cpu_type"}`` as it is now.
 
     To be called before anything is computed. ``mkl_cpu_type`` is None where the library chooses by itself,
