@@ -46,7 +46,11 @@ def networks():
         both = [layers.Recurrence(layers.LSTM(24), go_backwards=back)(x) for back in (False, True)]
         return C.sequence.last(C.splice(*both)) + C.sequence.reduce_sum(C.splice(*both))
 
+    def ids(x):
+        return C.tanh(layers.Dense(20)(x))
+
     return {
+        "ids": ((70,), ids),
         "dense": ((150,), dense),
         "image": ((2, 13, 11), image),
         "line": ((3, 40), line),
@@ -60,20 +64,27 @@ def train(name, shape, body):
     """SHA-256 of the losses and of the parameters that a few steps leave."""
     import cntk as C
     import numpy as np
+    from scipy.sparse import csr_matrix
 
     random = np.random.RandomState(1)
     made = C.sequence.input_variable if name == "sequence" else C.input_variable
-    x, y = made(shape), C.input_variable(5)
+    x, y = made(shape, is_sparse=name == "ids"), C.input_variable(5)
     scores = C.layers.Dense(5)(body(x))
     for parameter in scores.parameters:
         # Steps, so that several inputs of a pooling reach its maximum.
         parameter.value = np.array(np.round(random.randn(*parameter.shape) * 16) / 64, dtype=np.float32)
     rate = C.learning_parameter_schedule(0.01, minibatch_size=C.learners.IGNORE)
-    learner = C.adam(scores.parameters, rate, 0.9, minibatch_size=C.learners.IGNORE)
+    if name == "ids":
+        # Adam does not take the gradients of sparse inputs.
+        learner = C.sgd(scores.parameters, rate, minibatch_size=C.learners.IGNORE)
+    else:
+        learner = C.adam(scores.parameters, rate, 0.9, minibatch_size=C.learners.IGNORE)
     trainer = C.Trainer(scores, (C.cross_entropy_with_softmax(scores, y), None), [learner])
     digest = hashlib.sha256()
     for _ in range(STEPS):
         rows = (np.round(random.randn(ROWS, *shape) * 2) / 2).astype(np.float32)
+        if name == "ids":
+            rows = csr_matrix(rows * (random.rand(*rows.shape) < 0.1))
         if name == "sequence":
             rows = [np.stack([row * step for step in range(random.randint(1, 9))]) for row in rows]
         labels = np.eye(5)[random.randint(0, 5, ROWS)]
