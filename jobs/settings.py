@@ -48,6 +48,8 @@ class Settings(BaseSettings):
     """CPU threads of a trainer where the spec names none. Part of what makes bits equal."""
     warm: bool = True
     """Whether workers keep a process that has loaded CNTK, which trainers are forked from."""
+    kernels: bool = True
+    """Whether trainers compute with the kernels that set-up compiled beside CNTK's own."""
     lease_seconds: float = Field(default=6.0, gt=0)
     stop_grace_seconds: float = Field(default=20.0, ge=0)
     """How long a trainer may take to save and leave after SIGTERM before SIGKILL."""

@@ -14,7 +14,7 @@ from worker.processes import die_with_parent, record_process
 
 ROOT = Path(__file__).resolve().parents[1]
 TrainerProcess = subprocess.Popen[bytes] | ForkedTrainer
-_INHERITED = ("PATH", "HOME", "TMPDIR", "CUDA_VISIBLE_DEVICES")
+_INHERITED = ("PATH", "HOME", "TMPDIR", "CUDA_VISIBLE_DEVICES", "CNTK_JOBS_KERNELS")
 
 
 def trainer_environment(settings: Settings) -> dict[str, Any]:
