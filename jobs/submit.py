@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,14 @@ from jobs.volume import require_volume
 from trainer.layout import RunDirectory, Volume, fsync_folder, write_json, write_whole
 
 
+@dataclass(frozen=True)
+class TrialOf:
+    """A job that is a trial of a sweep, which has chosen its id."""
+
+    sweep: str
+    job: str
+
+
 def submit(
     document: Mapping[str, Any],
     store: Store,
@@ -34,10 +43,12 @@ def submit(
     settings: Settings,
     claim: Claim | None = None,
     owner: str | None = None,
+    trial: TrialOf | None = None,
 ) -> Record:
     """Check a spec, write its run directory and queue it; the new record.
 
-    ``claim`` is the key of a request that is done once however often it is sent.
+    ``claim`` is the key of a request that is done once however often it is sent; ``trial`` says which
+    sweep's trial the job is.
 
     Raises InvalidInput with every fault, NotFound without the data set, Conflict where the
     checkpoint to start from does not fit or is broken, Unavailable while Redis is away.
@@ -49,7 +60,7 @@ def submit(
     start = resolve_start(spec, volume)
     check_after(spec.document, store)
     posted = document if document.get("recipe") is not None else None
-    return enqueue(spec, start, store, queue, volume, claim=claim, posted=posted, owner=owner)
+    return enqueue(spec, start, store, queue, volume, claim=claim, posted=posted, owner=owner, trial=trial)
 
 
 def enqueue(
@@ -64,6 +75,7 @@ def enqueue(
     claim: Claim | None = None,
     posted: Mapping[str, Any] | None = None,
     owner: str | None = None,
+    trial: TrialOf | None = None,
 ) -> Record:
     """Queue a job of a complete spec, from a checkpoint or afresh.
 
@@ -72,7 +84,7 @@ def enqueue(
     """
     # Most refusals for want of Redis cost no write to the volume then.
     store.ping()
-    job_id = new_job_id()
+    job_id = trial.job if trial else new_job_id()
     started_from = None
     contents = dict(spec.document)
     if start is not None:
@@ -91,6 +103,7 @@ def enqueue(
         kind=kind,
         name=spec.document["name"],
         owner=owner,
+        sweep=trial.sweep if trial else None,
         state=State.QUEUED,
         reason=Reason.SUBMITTED,
         dataset=spec.dataset,
