@@ -12,10 +12,13 @@ from prometheus_client import CollectorRegistry
 
 from app import (
     artifacts,
+    audit,
+    bulk,
     checkpoints,
     datasets,
     evaluations,
     events,
+    forks,
     health,
     jobs,
     lineage,
@@ -24,6 +27,7 @@ from app import (
     models,
     parts,
     problems,
+    rawlogs,
     rescans,
     scrape,
     steering,
@@ -35,6 +39,7 @@ from app import (
 from app.access import Guard, authorised
 from app.conditional import ConditionalReads
 from app.description import describe
+from app.headers import SecurityHeaders
 from app.hub import Hub
 from app.negotiation import acceptable
 from app.ownership import owners_only
@@ -42,6 +47,7 @@ from app.pages import routes as pages
 from app.prometheus import JobsCollector
 from app.prometheus_http import V1, CountRequests, HttpFigures
 from app.query import known_parameters_only
+from app.request_ids import RequestIds
 from app.resources.problem import Problem
 from app.sending import Sender
 from app.state import AppState
@@ -119,11 +125,15 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(ConditionalReads)
     app.add_middleware(CountRequests, figures=HttpFigures(registry))
     problems.register(app)
+    # From the inside out.
+    for layer in (audit.Audit, SecurityHeaders, RequestIds):
+        app.add_middleware(layer)
     describe(app)
     checks = (authorised, known_parameters_only, acceptable, owners_only)
     v1 = APIRouter(prefix=V1, dependencies=[Depends(check) for check in checks])
-    rooms = (jobs, steering, evaluations, lineage, events, metrics, checkpoints, logs, artifacts, datasets)
-    for room in (*rooms, models, parts, workers, webhooks, rescans, tokens, sweeps):
+    of_jobs = (jobs, bulk, forks, steering, evaluations, lineage, events, metrics, logs, rawlogs)
+    of_files = (checkpoints, artifacts, datasets, models)
+    for room in (*of_jobs, *of_files, parts, workers, webhooks, rescans, tokens, audit, sweeps):
         v1.include_router(room.router)
     app.include_router(v1)
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])
