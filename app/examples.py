@@ -57,6 +57,13 @@ EVALUATION_REQUEST: dict[str, Any] = {
 
 RESCAN: dict[str, Any] = {"known": 0, "restored": 12, "queued": 2, "interrupted": 0, "unreadable": []}
 
+FORK_PATCH: dict[str, Any] = {"learner": {"alpha": 0.0005}, "training": {"seed": 2}}
+CANCEL_REQUEST: dict[str, Any] = {
+    "tag": ["baseline"],
+    "created_before": "2026-01-31T09:30:00Z",
+    "preview": True,
+}
+CANCELLED: dict[str, Any] = {"matched": 1, "jobs": [JOB_ID], "preview": True, "more": False}
 JOB_EDIT: dict[str, Any] = {"tags": ["digits", "kept"], "priority": 7}
 
 RETRY_REQUEST: dict[str, Any] = {"checkpoint": "best", "learning_rate": 0.0001}

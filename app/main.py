@@ -12,10 +12,12 @@ from prometheus_client import CollectorRegistry
 
 from app import (
     artifacts,
+    bulk,
     checkpoints,
     datasets,
     evaluations,
     events,
+    forks,
     health,
     jobs,
     lineage,
@@ -24,6 +26,7 @@ from app import (
     models,
     parts,
     problems,
+    rawlogs,
     rescans,
     scrape,
     steering,
@@ -118,8 +121,9 @@ def create_app(settings: Settings) -> FastAPI:
     describe(app)
     checks = (authorised, known_parameters_only, acceptable, owners_only)
     v1 = APIRouter(prefix=V1, dependencies=[Depends(check) for check in checks])
-    rooms = (jobs, steering, evaluations, lineage, events, metrics, checkpoints, logs, artifacts, datasets)
-    for room in (*rooms, models, parts, workers, webhooks, rescans, tokens):
+    of_jobs = (jobs, bulk, forks, steering, evaluations, lineage, events, metrics, logs, rawlogs)
+    of_files = (checkpoints, artifacts, datasets, models)
+    for room in (*of_jobs, *of_files, parts, workers, webhooks, rescans, tokens):
         v1.include_router(room.router)
     app.include_router(v1)
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])

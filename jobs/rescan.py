@@ -221,8 +221,9 @@ def _record(run: RunDirectory, history: History, facts: tuple[int, int]) -> Reco
 
 def _made_of(run: RunDirectory) -> dict[str, Any]:
     """The recipe and the job that its spec was made of, if it was."""
-    recipe = read_json(run.posted)["recipe"]["type"] if run.posted.is_file() else None
-    return {"recipe": recipe}
+    posted = read_json(run.posted) if run.posted.is_file() else {}
+    parent = read_json(run.fork)["job"] if run.fork.is_file() else None
+    return {"recipe": posted["recipe"]["type"] if posted else None, "forked_from": parent}
 
 
 def _resumed_from(run: RunDirectory, spec: Mapping[str, Any]) -> StartedFrom | None:

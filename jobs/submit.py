@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,15 @@ from jobs.volume import require_volume
 from trainer.layout import RunDirectory, Volume, fsync_folder, write_json, write_whole
 
 
+@dataclass(frozen=True)
+class Parent:
+    """The job that another one is a fork of: the patch as posted, and what differs between their specs."""
+
+    job: str
+    patch: dict[str, Any]
+    diff: list[dict[str, Any]]
+
+
 def submit(
     document: Mapping[str, Any],
     store: Store,
@@ -43,13 +53,19 @@ def submit(
     checkpoint to start from does not fit or is broken, Unavailable while Redis is away.
     Whatever is raised, nothing is left behind.
     """
-    volume = settings.volume
-    require_volume(volume)
-    spec = normalise(document, volume, settings)
-    start = resolve_start(spec, volume)
+    spec, start = checked(document, store, settings)
+    return enqueue(spec, start, store, queue, settings.volume, claim=claim, posted=document, owner=owner)
+
+
+def checked(
+    document: Mapping[str, Any], store: Store, settings: Settings
+) -> tuple[NormalisedSpec, Chosen | None]:
+    """The complete spec of a posted one, and the checkpoint that it starts from; raises as ``submit``."""
+    require_volume(settings.volume)
+    spec = normalise(document, settings.volume, settings)
+    start = resolve_start(spec, settings.volume)
     check_after(spec.document, store)
-    posted = document if document.get("recipe") is not None else None
-    return enqueue(spec, start, store, queue, volume, claim=claim, posted=posted, owner=owner)
+    return spec, start
 
 
 def enqueue(
@@ -63,12 +79,13 @@ def enqueue(
     fitted_schema: Path | None = None,
     claim: Claim | None = None,
     posted: Mapping[str, Any] | None = None,
+    parent: Parent | None = None,
     owner: str | None = None,
 ) -> Record:
     """Queue a job of a complete spec, from a checkpoint or afresh.
 
     ``fitted_schema`` is that of the data set that the network is trained on, where this is another;
-    ``posted`` the spec as it was posted, where that named a recipe.
+    ``posted`` the spec as its author wrote it, ``parent`` the job whose spec that was made of.
     """
     # Most refusals for want of Redis cost no write to the volume then.
     store.ping()
@@ -96,12 +113,14 @@ def enqueue(
         dataset=spec.dataset,
         fingerprint=spec.fingerprint,
         resumed_from=started_from,
-        recipe=posted["recipe"]["type"] if posted else None,
+        recipe=recipe_of(posted),
+        forked_from=parent.job if parent else None,
         **record_fields(spec.document),
     )
     run = volume.job(job_id)
     try:
-        _write_run(run, contents, start, fitted_schema or volume.dataset(spec.dataset).schema, volume, posted)
+        _write_run(run, contents, start, fitted_schema or volume.dataset(spec.dataset).schema, volume)
+        _write_origin(run, posted, parent)
         made = store.create(
             record,
             check=lambda: _require_dataset(volume, spec.dataset),
@@ -124,7 +143,6 @@ def _write_run(
     start: Chosen | None,
     fitted_schema: Path,
     volume: Volume,
-    posted: Mapping[str, Any] | None,
 ) -> None:
     """The run directory. No worker looks at it before the record exists."""
     run.path.mkdir()
@@ -135,10 +153,22 @@ def _write_run(
     if start is not None:
         checkpoints.link(start.directory, run.start)
     bases.link(run, contents, volume)
-    if posted is not None:
-        write_json(run.posted, posted)
     write_json(run.spec, contents)
     fsync_folder(run.path.parent)
+
+
+def _write_origin(run: RunDirectory, posted: Mapping[str, Any] | None, parent: Parent | None) -> None:
+    """What the complete spec does not tell any more: the recipe, and the job that it was made of."""
+    if recipe_of(posted):
+        write_json(run.posted, posted)
+    if parent is not None:
+        write_json(run.fork, asdict(parent))
+
+
+def recipe_of(posted: Mapping[str, Any] | None) -> str | None:
+    """The name of the recipe that a posted spec is short for; None where it is none."""
+    recipe = (posted or {}).get("recipe")
+    return None if recipe is None else str(recipe["type"])
 
 
 def _require_dataset(volume: Volume, dataset_id: str) -> None:

@@ -129,6 +129,17 @@ class JobPage(BaseModel):
     next_page_token: str | None
 
 
+class Cancelled(BaseModel):
+    """What a filter found, and which of it was cancelled (or, with ``preview``, would be)."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.CANCELLED})
+
+    matched: int = Field(description="jobs that have not ended and match")
+    jobs: list[str] = Field(description="their ids, newest first; those that were asked to end")
+    preview: bool
+    more: bool = Field(description="more match than one request cancels: ask again")
+
+
 class Validation(BaseModel):
     """What a spec would become; nothing has been created."""
 
