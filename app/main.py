@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from app import (
     artifacts,
+    audit,
     bulk,
     checkpoints,
     datasets,
@@ -37,6 +38,7 @@ from app import (
 from app.access import Guard, authorised
 from app.conditional import ConditionalReads
 from app.description import describe
+from app.headers import SecurityHeaders
 from app.hub import Hub
 from app.negotiation import acceptable
 from app.ownership import owners_only
@@ -44,6 +46,7 @@ from app.pages import routes as pages
 from app.prometheus import JobsCollector
 from app.prometheus_http import V1, CountRequests, HttpFigures
 from app.query import known_parameters_only
+from app.request_ids import RequestIds
 from app.resources.problem import Problem
 from app.sending import Sender
 from app.state import AppState
@@ -118,12 +121,15 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(ConditionalReads)
     app.add_middleware(CountRequests, figures=HttpFigures(registry))
     problems.register(app)
+    # From the inside out.
+    for layer in (audit.Audit, SecurityHeaders, RequestIds):
+        app.add_middleware(layer)
     describe(app)
     checks = (authorised, known_parameters_only, acceptable, owners_only)
     v1 = APIRouter(prefix=V1, dependencies=[Depends(check) for check in checks])
     of_jobs = (jobs, bulk, forks, steering, evaluations, lineage, events, metrics, logs, rawlogs)
     of_files = (checkpoints, artifacts, datasets, models)
-    for room in (*of_jobs, *of_files, parts, workers, webhooks, rescans, tokens):
+    for room in (*of_jobs, *of_files, parts, workers, webhooks, rescans, tokens, audit):
         v1.include_router(room.router)
     app.include_router(v1)
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])
