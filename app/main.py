@@ -57,6 +57,7 @@ from jobs.reconcile import reconcile
 from jobs.rescan import Rescan, rescan, rescan_if_lost
 from jobs.settings import Settings
 from jobs.store import Store
+from jobs.submissions import Submissions
 from jobs.tokens import Tokens
 from jobs.volume import make_volume
 
@@ -89,6 +90,8 @@ def create_app(settings: Settings) -> FastAPI:
         reconciler = asyncio.create_task(reconcile_forever(store, queue, settings))
         sender = asyncio.create_task(Sender(store, settings).run())
         hub = Hub(store, settings, app.state.stopping)
+        submissions = Submissions(store, queue, settings)
+        submissions.start()
         try:
             async with hub.open():
                 yield {
@@ -96,10 +99,12 @@ def create_app(settings: Settings) -> FastAPI:
                     "store": store,
                     "queue": queue,
                     "hub": hub,
+                    "submissions": submissions,
                     "guard": Guard(settings, Tokens(volume)),
                     "registry": registry,
                 }
         finally:
+            await asyncio.to_thread(submissions.close)
             registry.unregister(of_jobs)
             for task in (reconciler, sender):
                 task.cancel()
