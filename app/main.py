@@ -47,6 +47,7 @@ from app.prometheus import JobsCollector
 from app.prometheus_http import V1, CountRequests, HttpFigures
 from app.query import known_parameters_only
 from app.request_ids import RequestIds
+from app.request_log import RequestLog
 from app.resources.problem import Problem
 from app.sending import Sender
 from app.state import AppState
@@ -127,7 +128,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(CountRequests, figures=HttpFigures(registry))
     problems.register(app)
     # From the inside out.
-    for layer in (audit.Audit, SecurityHeaders, RequestIds):
+    log_requests = (RequestLog,) if settings.log == "json" else ()
+    for layer in (audit.Audit, *log_requests, SecurityHeaders, RequestIds):
         app.add_middleware(layer)
     describe(app)
     checks = (authorised, known_parameters_only, acceptable, owners_only)
