@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from app.bulk import CancelRequest
 from app.checkpoints import CheckpointEdit
+from app.forks import MergePatch
 from app.links import add_links
 from app.problems import MEDIA_TYPE
 from ingest.options import Options
@@ -26,6 +27,7 @@ BODIES = (
     JobSpec,
     JobEdit,
     CancelRequest,
+    MergePatch,
     RetryRequest,
     EvaluationRequest,
     CheckpointEdit,
