@@ -25,6 +25,9 @@ COPY requirements requirements
 COPY scripts scripts
 # The interpreter lies outside of any home, so that the worker's user can run it.
 ENV UV_PYTHON_INSTALL_DIR=/opt/python
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
 RUN python3 -m venv /opt/setup \
     && /opt/setup/bin/pip install --no-deps --require-hashes --requirement requirements/setup.txt \
     && mkdir -p /opt/python \

@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app import examples
 from app.access import CallerDep
-from app.body import Document
+from app.body import Document, patch_body
 from app.conditional import IfMatch, believed_edits, job_tag, list_tag
 from app.idempotency import Keyed
 from app.longpoll import news_of
@@ -56,20 +56,16 @@ BODY = {
     }
 }
 
-PATCH_BODY = {
-    "requestBody": {
-        "required": True,
-        "description": "A JSON merge patch (RFC 7396) of what may be changed.",
-        "content": {
-            media: {"schema": {"$ref": "#/components/schemas/JobEdit"}, "example": examples.JOB_EDIT}
-            for media in ("application/merge-patch+json", "application/json")
-        },
-    }
-}
-
+PATCH_BODY = patch_body("JobEdit", examples.JOB_EDIT)
 POLL_SECONDS = 1
 """How long somebody who asks again and again does well to wait; ``wait`` is better."""
 SMALL_BYTES = 16 * 1024
+ACCEPTED = {
+    "headers": {
+        "Location": {"schema": {"type": "string"}, "description": "the new job"},
+        "Retry-After": {"schema": {"type": "integer"}, "description": "seconds"},
+    }
+}
 NO_PROGRESS = dict.fromkeys(Progress.model_fields)
 NOT_IN_LISTS = dict.fromkeys(("queue_position", "waiting_for", "spec"))
 
@@ -80,7 +76,7 @@ NOT_IN_LISTS = dict.fromkeys(("queue_position", "waiting_for", "spec"))
     status_code=status.HTTP_202_ACCEPTED,
     response_model=None,
     responses={
-        202: {"model": Job, "headers": {"Location": {"schema": {"type": "string"}}}},
+        202: {"model": Job, **ACCEPTED},
         200: {"model": Validation, "description": "With validate_only: what the spec would become"},
     },
     openapi_extra=BODY,
@@ -122,8 +118,7 @@ def takes_long(request: Request, document: dict[str, Any]) -> bool:
 
 
 def accepted(body: bytes, job_id: str) -> Response:
-    headers = {"Location": f"/v1/jobs/{job_id}"}
-    return Response(body, status.HTTP_202_ACCEPTED, headers, media_type="application/json")
+    return Response(body, status.HTTP_202_ACCEPTED, to_poll(job_id), media_type="application/json")
 
 
 @router.get("", summary="List jobs, newest first unless order_by says otherwise", response_model=JobPage)
@@ -220,6 +215,11 @@ def with_spec(document: dict[str, Any], spec: bytes) -> bytes:
     return orjson.dumps(document | {"spec": orjson.Fragment(spec)})
 
 
+def to_poll(job_id: str) -> dict[str, str]:
+    """The headers of a 202: where the job is, and when to look at it."""
+    return {"Location": f"/v1/jobs/{job_id}", "Retry-After": str(POLL_SECONDS)}
+
+
 def validate(document: dict[str, Any], settings: Settings) -> Validation:
     """What ``submit`` would make of a spec, with the same refusals, and nothing made."""
     found = normalise(document, settings.volume, settings)
@@ -247,7 +247,13 @@ def seen(record: Record, wait: Wait | None, store: Store, volume: Volume) -> dic
     if wait is not None:
         found["queue_position"] = wait.position
         found["waiting_for"] = {"reason": wait.reason, "detail": wait.detail}
-    return found
+    return found | origin(record, volume)
+
+
+def origin(record: Record, volume: Volume) -> dict[str, Any]:
+    """Of a fork its parent, patch and diff; the volume has them."""
+    fork = volume.job(record.id).fork
+    return {"forked_from": read_json(fork)} if record.forked_from and fork.is_file() else {}
 
 
 def shown(record: Record, now_ms: int) -> dict[str, Any]:
@@ -267,7 +273,7 @@ def submitted_job(record: Record, volume: Volume) -> Job:
 def as_submitted(record: Record, volume: Volume) -> dict[str, Any]:
     """The same, as ``Job`` has it."""
     spec = submitted_spec(volume.job(record.id))
-    found = shown(record.as_submitted(), record.created_at) | {"spec": spec}
+    found = shown(record.as_submitted(), record.created_at) | origin(record, volume) | {"spec": spec}
     if spec:
         found |= {key: spec[key] for key in ("fingerprint", "name", "tags", "priority") if key in spec}
     return found

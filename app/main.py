@@ -8,14 +8,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import APIRouter, Depends, FastAPI
+from prometheus_client import CollectorRegistry
 
 from app import (
     artifacts,
     audit,
+    bulk,
     checkpoints,
     datasets,
     evaluations,
     events,
+    forks,
     health,
     jobs,
     lineage,
@@ -24,9 +27,12 @@ from app import (
     models,
     parts,
     problems,
+    rawlogs,
     rescans,
+    scrape,
     steering,
     tokens,
+    webhooks,
     workers,
 )
 from app.access import Guard, authorised
@@ -37,9 +43,12 @@ from app.hub import Hub
 from app.negotiation import acceptable
 from app.ownership import owners_only
 from app.pages import routes as pages
+from app.prometheus import JobsCollector
+from app.prometheus_http import V1, CountRequests, HttpFigures
 from app.query import known_parameters_only
 from app.request_ids import RequestIds
 from app.resources.problem import Problem
+from app.sending import Sender
 from app.state import AppState
 from ingest.store import sweep_incoming
 from jobs.errors import Unavailable
@@ -64,6 +73,7 @@ Every error is `application/problem+json` (RFC 9457) and lists all faults at onc
 
 def create_app(settings: Settings) -> FastAPI:
     """The application of these settings. It connects and writes only once it is started."""
+    registry = CollectorRegistry()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[AppState]:
@@ -75,7 +85,10 @@ def create_app(settings: Settings) -> FastAPI:
         except Unavailable as error:
             log.warning("%s", error.detail)
         sweep_incoming(volume)
+        of_jobs = JobsCollector(store, volume)
+        registry.register(of_jobs)
         reconciler = asyncio.create_task(reconcile_forever(store, queue, settings))
+        sender = asyncio.create_task(Sender(store, settings).run())
         hub = Hub(store, settings, app.state.stopping)
         submissions = Submissions(store, queue, settings)
         submissions.start()
@@ -88,12 +101,15 @@ def create_app(settings: Settings) -> FastAPI:
                     "hub": hub,
                     "submissions": submissions,
                     "guard": Guard(settings, Tokens(volume)),
+                    "registry": registry,
                 }
         finally:
             await asyncio.to_thread(submissions.close)
-            reconciler.cancel()
-            with suppress(asyncio.CancelledError):
-                await reconciler
+            registry.unregister(of_jobs)
+            for task in (reconciler, sender):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             store.client.close()
 
     app = FastAPI(
@@ -108,18 +124,21 @@ def create_app(settings: Settings) -> FastAPI:
     # A server that is shutting down says so here, for streams that would otherwise go on.
     app.state.stopping = lambda: False
     app.add_middleware(ConditionalReads)
+    app.add_middleware(CountRequests, figures=HttpFigures(registry))
     problems.register(app)
     # From the inside out.
     for layer in (audit.Audit, SecurityHeaders, RequestIds):
         app.add_middleware(layer)
     describe(app)
     checks = (authorised, known_parameters_only, acceptable, owners_only)
-    v1 = APIRouter(prefix="/v1", dependencies=[Depends(check) for check in checks])
-    rooms = (jobs, steering, evaluations, lineage, events, metrics, checkpoints, logs, artifacts, datasets)
-    for room in (*rooms, models, parts, workers, rescans, tokens, audit):
+    v1 = APIRouter(prefix=V1, dependencies=[Depends(check) for check in checks])
+    of_jobs = (jobs, bulk, forks, steering, evaluations, lineage, events, metrics, logs, rawlogs)
+    of_files = (checkpoints, artifacts, datasets, models)
+    for room in (*of_jobs, *of_files, parts, workers, webhooks, rescans, tokens, audit):
         v1.include_router(room.router)
     app.include_router(v1)
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])
+    app.include_router(scrape.router, dependencies=[Depends(authorised), Depends(known_parameters_only)])
     app.include_router(pages.router)
     return app
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, TypedDict
 
 from fastapi import Depends, Request
+from prometheus_client import CollectorRegistry
 
 from app.access import Guard
 from app.hub import Hub
@@ -24,6 +25,7 @@ class AppState(TypedDict):
     hub: Hub
     submissions: Submissions
     guard: Guard
+    registry: CollectorRegistry
 
 
 # Coroutines, because FastAPI sends a plain function on a trip to a thread.

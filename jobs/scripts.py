@@ -13,6 +13,7 @@ from redis.exceptions import NoScriptError
 
 from jobs.connection import reaching_redis
 from jobs.record import Record
+from jobs.totals import LUA_BOUNDS
 
 _LUA = Path(__file__).parent / "lua"
 
@@ -22,12 +23,8 @@ class Scripts:
 
     def __init__(self, client: Redis) -> None:
         self.client = client
-        common = (_LUA / "common.lua").read_text(encoding="utf-8")
-        self._scripts = {
-            path.stem: client.register_script(common + path.read_text(encoding="utf-8"))
-            for path in _LUA.glob("*.lua")
-            if path.stem != "common"
-        }
+        names = {path.stem for path in _LUA.glob("*.lua")} - {"common"}
+        self._scripts = {name: client.register_script(source(name)) for name in names}
 
     def ping(self) -> None:
         """Raise Unavailable unless Redis answers."""
@@ -76,6 +73,12 @@ class Scripts:
             if isinstance(answer, Exception):
                 raise answer
         return answers
+
+
+def source(name: str) -> str:
+    """A script as the server runs it, behind what all have in common."""
+    parts = [(_LUA / f"{part}.lua").read_text(encoding="utf-8") for part in ("common", name)]
+    return LUA_BOUNDS + "".join(parts)
 
 
 def pairs(flat: Sequence[str]) -> dict[str, str]:

@@ -16,6 +16,7 @@ often it was;
 ``cj:imports`` models that are to be imported (jobs/imports.py);
 ``cj:by:<dataset|owner|recipe|tag>:<value>`` sorted sets by id like ``cj:jobs``;
 ``cj:names:<losses|metrics>`` every name that was reported (jobs/search.py);
+``cj:totals`` counts of what has happened to all jobs (jobs/totals.py);
 ``cj:wake:<id>`` channel that wakes whoever runs the job; ``cj:key:<digest>`` what a key of
 a request's stands for (jobs/idempotency.py).
 """
@@ -25,7 +26,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, cast
 
@@ -40,6 +41,7 @@ from jobs.scripts import pairs
 from jobs.settings import Settings
 from jobs.states import TERMINAL, Reason, State, allowed
 from jobs.streams import Streams
+from jobs.totals import Work
 
 _DELETION_SECONDS = 60
 """A deletion that died half-way stops blocking submissions after this long."""
@@ -312,11 +314,12 @@ class Store(Backlog, Streams):
         fields: Mapping[str, Any] | None = None,
         training: bool = False,
         floor: int = 0,
+        work: Work | None = None,
     ) -> Record:
         """Add durable events (time in ms, attempt, data) and new values to one's own attempt.
 
-        ``training``: the first minibatch is among them. Raises Refused where the attempt
-        is not the caller's any more.
+        ``training``: the first minibatch is among them. ``work``: what is added to the totals of all
+        jobs. Raises Refused where the attempt is not the caller's any more.
         """
         changed = self.change(
             "report",
@@ -330,6 +333,7 @@ class Store(Backlog, Streams):
             names=reported_names(fields or {}),
             training=training,
             floor=floor,
+            **({"work": asdict(work)} if work else {}),
         )
         if changed is None:
             raise Refused(f"attempt {attempt} of {job_id} is not running any more")

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,15 @@ from trainer.layout import RunDirectory, Volume
 
 
 @dataclass(frozen=True)
+class Parent:
+    """The job that another one is a fork of: the patch as posted, and what differs between their specs."""
+
+    job: str
+    patch: dict[str, Any]
+    diff: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
 class Submission:
     """A job that is to be queued: its complete spec, and the checkpoint that it starts from."""
 
@@ -42,8 +51,10 @@ class Submission:
     claim: Claim | None = None
     """The key of a request that is done once however often it is sent."""
     posted: Mapping[str, Any] | None = None
-    """The spec as it was posted, where that named a recipe."""
+    """The spec as its author wrote it, where that is known."""
     owner: str | None = None
+    parent: Parent | None = None
+    """The job whose spec this one was made of."""
 
 
 @dataclass(frozen=True)
@@ -79,8 +90,7 @@ def prepare(
     spec = normalise(document, settings.volume, settings)
     start = resolve_start(spec, settings.volume)
     check_after(spec.document, store)
-    posted = document if document.get("recipe") is not None else None
-    return Submission(spec, start, claim=claim, posted=posted, owner=owner)
+    return Submission(spec, start, claim=claim, posted=document, owner=owner)
 
 
 def enqueue(submission: Submission, store: Store, queue: TokenQueue, volume: Volume) -> Submitted:
@@ -182,7 +192,8 @@ def _described(submission: Submission) -> tuple[Record, dict[str, Any]]:
         dataset=submission.spec.dataset,
         fingerprint=submission.spec.fingerprint,
         resumed_from=started_from,
-        recipe=posted["recipe"]["type"] if posted else None,
+        recipe=recipe_of(posted),
+        forked_from=submission.parent.job if submission.parent else None,
         **record_fields(contents),
     )
     return record, contents
@@ -199,8 +210,11 @@ def _fill(
     if submission.start is not None:
         checkpoints.link(submission.start.directory, run.start)
     bases.link(run, contents, volume)
-    if submission.posted is not None:
+    # What the complete spec does not tell any more: the recipe, and the job that it was made of.
+    if recipe_of(submission.posted):
         run.posted.write_bytes(document_bytes(submission.posted))
+    if submission.parent is not None:
+        run.fork.write_bytes(document_bytes(asdict(submission.parent)))
     run.spec.write_bytes(spec)
 
 
@@ -213,3 +227,9 @@ def _link(source: Path, target: Path) -> None:
     except OSError:
         # A file system without hard links, or with too many of this file.
         shutil.copyfile(source, target)
+
+
+def recipe_of(posted: Mapping[str, Any] | None) -> str | None:
+    """The name of the recipe that a posted spec is short for; None where it is none."""
+    recipe = (posted or {}).get("recipe")
+    return None if recipe is None else str(recipe["type"])

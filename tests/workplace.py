@@ -115,6 +115,11 @@ class Workplace:
         recorded = self.volume.jobs.glob("*/attempts/*/process.json")
         return [pid for pid in sorted(int(read_json(path)["pid"]) for path in recorded) if alive(pid)]
 
+    def supervisor_of(self, trainer: int) -> int:
+        """Pid of the process that supervises a trainer."""
+        recorded = (read_json(path) for path in self.volume.jobs.glob("*/attempts/*/process.json"))
+        return next(int(found["supervisor"]) for found in recorded if found["pid"] == trainer)
+
     def run(self, job_id: str) -> RunDirectory:
         return self.volume.job(job_id)
 
@@ -152,6 +157,7 @@ def worker_process(settings: Settings, **labels: str) -> subprocess.Popen[bytes]
         "CNTK_JOBS_WORKER_LABELS": ",".join(f"{name}={value}" for name, value in labels.items()),
         "CNTK_JOBS_STALL_SECONDS": str(settings.stall_seconds),
         "CNTK_JOBS_STOP_GRACE_SECONDS": str(settings.stop_grace_seconds),
+        "CNTK_JOBS_WARM": str(settings.warm),
         "PYTHONPATH": str(ROOT),
         "PATH": os.environ["PATH"],
     }
@@ -169,10 +175,6 @@ def undisturbed(steps: int) -> str:
     for step in range(1, steps + 1):
         chain = hashlib.sha256(f"{chain}{step}".encode()).hexdigest()
     return chain
-
-
-def parent_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def alive(pid: int) -> bool:

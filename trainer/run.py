@@ -17,7 +17,7 @@ from trainer.callbacks import BestAndPatience, Evaluation, LossSeries, Progress,
 from trainer.checkpoints import BrokenCheckpoint, Checkpoints, verify
 from trainer.detection.regions import opened
 from trainer.detection.report import detect
-from trainer.engine import C, take_a_first_step, use_threads
+from trainer.engine import KERNELS, C, take_a_first_step, use_threads
 from trainer.evaluation import Stopped, evaluate, held_out, settle_thresholds, write_report
 from trainer.facts import Facts, jsonable
 from trainer.features import features
@@ -44,6 +44,7 @@ def runtime(spec):
         "numpy": np.__version__,
         "threads": spec["training"]["threads"],
         "machine": platform.machine(),
+        "kernels": KERNELS,
     }
 
 

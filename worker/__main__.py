@@ -19,8 +19,9 @@ from jobs import ids
 from jobs.connection import connect
 from jobs.settings import Settings
 from jobs.workers import WorkerEntry
-from worker import attempt, importing
-from worker.launch import trainer_environment
+from worker import attempt, fork_servers, importing
+from worker.fork_servers import ForkServers
+from worker.launch import program, trainer_environment
 from worker.tokens import ANSWER_SECONDS, TokenWorker
 from worker.upkeep import Upkeep
 
@@ -51,15 +52,21 @@ def main() -> int:
     entry = _entry(trainer, settings.worker_labels)
     upkeep = Upkeep(settings, entry)
     log.info("%s: %s", entry.name, entry.summary)
+    # A process that has loaded the driver of a GPU cannot be forked.
+    if settings.warm and not trainer["gpu"]:
+        fork_servers.of_this_worker = ForkServers(settings.volume.path)
+        fork_servers.of_this_worker.ready(program(trainer, settings.threads))
     upkeep.start()
     try:
-        _work(settings, entry.name, upkeep)
+        _work(settings, entry.name, upkeep, fork_servers.of_this_worker)
     finally:
         upkeep.stop()
+        if fork_servers.of_this_worker:
+            fork_servers.of_this_worker.close()
     return 0
 
 
-def _work(settings: Settings, name: str, upkeep: Upkeep) -> None:
+def _work(settings: Settings, name: str, upkeep: Upkeep, servers: ForkServers | None) -> None:
     """Take tokens until told to stop; through every outage of Redis with a new RQ worker."""
     stop = threading.Event()
     while not stop.is_set():
@@ -72,6 +79,7 @@ def _work(settings: Settings, name: str, upkeep: Upkeep) -> None:
                 upkeep.between_passes,
                 lambda: upkeep.classes,
                 upkeep.supervisor_died,
+                servers,
             )
             # One class after the other, so that a long queue of one keeps none of the others waiting.
             worker.work(logging_level="ERROR", dequeue_strategy=DequeueStrategy.ROUND_ROBIN)

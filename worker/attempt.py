@@ -6,8 +6,6 @@ import fcntl
 import logging
 import os
 import signal
-import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,13 +17,14 @@ from jobs.queue import TokenQueue
 from jobs.reconcile import close_journal
 from jobs.record import Record
 from jobs.settings import Settings
-from jobs.states import TERMINAL, Reason, State
+from jobs.states import Reason, State
 from jobs.store import Hold, Refused, Store
-from trainer.layout import RunDirectory, read_json, write_whole
+from trainer.layout import RunDirectory, read_json
+from worker import fork_servers
 from worker.bell import Bell, ring_on_message
 from worker.finish import Ending, Outcome, decide, read_result
-from worker.gallery import GALLERY
-from worker.launch import launch, trainer_environment
+from worker.fork_servers import ForkedTrainer
+from worker.launch import TrainerProcess, launch, trainer_environment
 from worker.limits import Breach, Watchdog
 from worker.processes import kill_group, kill_recorded
 from worker.relay import Relay
@@ -127,7 +126,9 @@ class Attempt:
                 if lock is not None and read_result(self._run) is None and self._way() is _Way.STAY:
                     self._run.sweep()
                     trainer = trainer_environment(self._settings)
-                    process = launch(self._run, self._files, self._dataset, trainer, lock)
+                    process = launch(
+                        self._run, self._files, self._dataset, trainer, lock, fork_servers.of_this_worker
+                    )
         except OSError as error:
             trouble = error
         # Now the trainer alone holds the lock: were this process to hang, the next attempt
@@ -145,13 +146,15 @@ class Attempt:
             trouble=trouble,
         )
 
-    def _watch(self, process: subprocess.Popen[bytes]) -> bool:
+    def _watch(self, process: TrainerProcess) -> bool:
         """Relay, renew, and end the trainer when it must leave, until it is gone.
 
         Whether it was told to save and leave.
         """
         kill_at = None
         rung = True
+        # The end of one that was started afresh is a signal.
+        news = [process] if isinstance(process, ForkedTrainer) else []
         limits = read_json(self._run.spec).get("limits") or {}
         watchdog = Watchdog(limits, self._relay.record, self._files, self._settings.stall_seconds)
         while process.poll() is None:
@@ -166,7 +169,7 @@ class Attempt:
             elif kill_at is not None and time.monotonic() > kill_at:
                 kill_group(process.pid)
             self._forward()
-            rung = self._bell.wait(_GLANCE_SECONDS)
+            rung = self._bell.wait(_GLANCE_SECONDS, *news)
         # Its group may hold more processes than the one that has ended.
         kill_group(process.pid)
         return kill_at is not None
@@ -221,39 +224,7 @@ class Attempt:
         """Pass on the last facts and move the job on, however long Redis is away."""
         if self._insist(self._relay.forward):
             outcome = decide(self._relay.record, self._run, ending, self._settings)
-            if outcome.target in TERMINAL:
-                self._leave_pictures()
             self._insist(lambda: self._move(outcome))
-
-    def _leave_pictures(self) -> None:
-        """Pictures among the artifacts, drawn while the lease is kept.
-
-        That one fails is not the job's failure, nor the other's; a worker that must leave does not wait.
-        """
-        record = self._relay.record
-        wanted = [drawing for drawing in GALLERY if record.kind in drawing.of]
-        drawn: dict[str, bytes] = {}
-
-        def draw() -> None:
-            for drawing in wanted:
-                try:
-                    found = drawing.draw(self._run, record.name or record.id)
-                    if found is not None:
-                        drawn[drawing.file] = found
-                except Exception as error:
-                    log.warning("the %s of %s could not be drawn: %s", drawing.what, record.id, error)
-
-        drawing_all = threading.Thread(target=draw, daemon=True)
-        drawing_all.start()
-        while drawing_all.is_alive() and not self._bell.stop_asked and self._hold is not Hold.LOST:
-            self._beat()
-            self._bell.wait(_GLANCE_SECONDS / 2)
-        for drawing in wanted:
-            if drawing.file in drawn:
-                try:
-                    write_whole(self._run.artifacts / drawing.file, drawn[drawing.file])
-                except OSError as error:
-                    log.warning("the %s of %s could not be written: %s", drawing.what, record.id, error)
 
     def _move(self, outcome: Outcome) -> None:
         moved = self._store.transition(

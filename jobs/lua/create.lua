@@ -20,5 +20,5 @@ if ask.class then
 end
 hold(ask.after or {})
 enter('queued')
-emit(now, '0', cjson.encode({ type = 'queued', reason = get('reason'), detail = '' }))
+announce()
 return record()
