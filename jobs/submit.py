@@ -63,6 +63,8 @@ class Submission:
     parent: Parent | None = None
     trial: TrialOf | None = None
     owner: str | None = None
+    parent: Parent | None = None
+    """The job whose spec this one was made of."""
 
 
 @dataclass(frozen=True)
