@@ -61,10 +61,9 @@ class Submission:
     posted: Mapping[str, Any] | None = None
     """The spec as it was posted, where that named a recipe."""
     parent: Parent | None = None
+    """The job whose spec this one was made of."""
     trial: TrialOf | None = None
     owner: str | None = None
-    parent: Parent | None = None
-    """The job whose spec this one was made of."""
 
 
 @dataclass(frozen=True)
