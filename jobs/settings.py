@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 from pydantic import Field, SecretStr, field_validator
@@ -16,6 +17,11 @@ from trainer.layout import Volume
 def _default_home() -> Path:
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(base) / "cntk-jobs"
+
+
+@lru_cache(maxsize=8)
+def _volume(home: Path) -> Volume:
+    return Volume(home / "volume")
 
 
 class Settings(BaseSettings):
@@ -59,6 +65,8 @@ class Settings(BaseSettings):
     """Attempts in a row that may crash without any progress before the job has failed."""
     lost_limit: int = Field(default=20, ge=1)
     """Workers in a row that may be lost with a job that makes no progress before it has failed."""
+    log: Literal["text", "json"] = "text"
+    """How the API, the workers and the service log: lines for people, or one JSON object a line."""
     webhooks_private: bool = False
     """Whether webhooks may be sent to private addresses, and without TLS."""
 
@@ -82,7 +90,7 @@ class Settings(BaseSettings):
 
     @property
     def volume(self) -> Volume:
-        return Volume(self.home / "volume")
+        return _volume(self.home)
 
     @property
     def embedded_socket(self) -> Path:
