@@ -13,6 +13,7 @@ from app.checkpoints import CheckpointEdit
 from app.links import add_links
 from app.problems import MEDIA_TYPE
 from ingest.options import Options
+from jobs.batch import Batch
 from jobs.edit import JobEdit
 from jobs.evaluate import EvaluationRequest
 from jobs.imports import ModelOfJob, ModelOptions
@@ -24,6 +25,7 @@ from jobs.webhooks import WebhookChange, WebhookRequest
 
 BODIES = (
     JobSpec,
+    Batch,
     JobEdit,
     CancelRequest,
     RetryRequest,

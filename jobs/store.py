@@ -134,19 +134,32 @@ class Store(Backlog, Streams):
         claim: Mapping[str, Any] | None = None,
         placing: Mapping[str, Any] | None = None,
     ) -> Record:
-        """Write a new queued record, its first event and its token in one MULTI.
-
-        ``check`` runs after the data set's deletion marker is watched and raises where the
-        data set is gone: so of a submission and a deletion at the same time only one wins.
-        With the ``claim`` of a key (jobs/idempotency.py), that stands for the job from then on;
-        Conflict where the request has lost it. ``placing`` is jobs/schedule.py's.
-        """
-        ask = {"id": record.id, "fields": record.to_hash(), **(placing or {})}
-        ask |= {"claim": claim} if claim else {}
-        made = self._queue("create", ask, record.dataset, check, push_token)
-        if made is None:
-            raise Conflict("another request has taken this one's Idempotency-Key meanwhile")
+        """``create_all`` of one job. ``placing`` is jobs/schedule.py's."""
+        [made] = self.create_all([(record, placing or {})], check=check, push_tokens=push_token, claim=claim)
         return made
+
+    def create_all(
+        self,
+        new: Sequence[tuple[Record, Mapping[str, Any]]],
+        *,
+        check: Callable[[], None],
+        push_tokens: Callable[[Pipeline], None],
+        claim: Mapping[str, Any] | None = None,
+    ) -> list[Record]:
+        """Write new queued records, each with its placing, their first events and tokens in one MULTI.
+
+        ``check`` runs after the data sets' deletion markers are watched and raises where one
+        is gone: so of a submission and a deletion at the same time only one wins.
+        With the ``claim`` of a key (jobs/idempotency.py), that stands for the jobs from then on;
+        Conflict where the request has lost it.
+        """
+        jobs = [{"id": record.id, "fields": record.to_hash(), **placing} for record, placing in new]
+        ask: dict[str, Any] = {"jobs": jobs, "made": " ".join(record.id for record, _ in new)}
+        ask |= {"claim": claim} if claim else {}
+        made = self._queue("create", ask, {record.dataset for record, _ in new}, check, push_tokens)
+        if not made:
+            raise Conflict("another request has taken this one's Idempotency-Key meanwhile")
+        return [Record.from_hash(pairs(flat)) for flat in made]
 
     def retry(
         self,
@@ -164,38 +177,38 @@ class Store(Backlog, Streams):
         """
         ask = {"id": record.id, "attempt": record.attempt, "detail": detail, "fields": hash_fields(fields)}
         ask["after"] = list(after)
-        queued = self._queue("retry", ask, record.dataset, check, push_token)
-        if queued is None:
+        queued = self._queue("retry", ask, {record.dataset}, check, push_token)
+        if not queued:
             raise Refused(f"{record.id} is no longer failed in attempt {record.attempt}")
-        return queued
+        return Record.from_hash(pairs(queued))
 
     def _queue(
         self,
         script: str,
         ask: Mapping[str, Any],
-        dataset: str,
+        datasets: Collection[str],
         check: Callable[[], None],
-        push_token: Callable[[Pipeline], None],
-    ) -> Record | None:
-        """A script that has a job need a data set, and the job's token, in one MULTI."""
-        deleting = f"cj:dataset:{dataset}:deleting"
+        push_tokens: Callable[[Pipeline], None],
+    ) -> Any:
+        """What a script answers that has jobs need data sets; with the jobs' tokens, in one MULTI."""
+        names = sorted(datasets)
         with reaching_redis(), self.client.pipeline() as pipe:
-            pipe.watch(deleting)  # type: ignore[no-untyped-call]
-            if pipe.exists(deleting):
-                raise Conflict(f"data set {dataset!r} is being deleted")
+            pipe.watch(*map(_deleting, names))  # type: ignore[no-untyped-call]
+            for name in names:
+                if pipe.exists(_deleting(name)):
+                    raise Conflict(f"data set {name!r} is being deleted")
             check()
-            push_token(pipe)
+            push_tokens(pipe)
             self.run(script, ask, pipe)
             try:
-                flat = pipe.execute()[-1]
+                return pipe.execute()[-1]
             except WatchError:
-                raise Conflict(f"data set {dataset!r} is being deleted") from None
-        return Record.from_hash(pairs(flat)) if flat else None
+                raise Conflict(f"data set {', '.join(map(repr, names))} is being deleted") from None
 
     @contextmanager
     def deleting_dataset(self, dataset_id: str) -> Iterator[None]:
         """Hold off submissions while the caller removes a data set; Conflict while jobs need it."""
-        live, deleting = f"cj:dataset:{dataset_id}:live", f"cj:dataset:{dataset_id}:deleting"
+        live, deleting = f"cj:dataset:{dataset_id}:live", _deleting(dataset_id)
         with reaching_redis(), self.client.pipeline() as pipe:
             pipe.watch(live)  # type: ignore[no-untyped-call]
             jobs = sorted(cast(set[str], pipe.smembers(live)))
@@ -384,6 +397,10 @@ def reported_names(fields: Mapping[str, Any]) -> dict[str, list[str]]:
         for group in ("losses", "metrics")
     }
     return {group: names for group, names in found.items() if names}
+
+
+def _deleting(dataset: str) -> str:
+    return f"cj:dataset:{dataset}:deleting"
 
 
 _ENDED = {State.SUCCEEDED: "succeeded", State.FAILED: "failed", State.CANCELLED: "was cancelled"}

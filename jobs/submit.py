@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+
+from redis.client import Pipeline
 
 from jobs import bases, checkpoints
 from jobs.checkpoints import Chosen
@@ -43,6 +45,19 @@ class Parent:
     job: str
     patch: dict[str, Any]
     diff: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A job that is to be queued, and what its run directory is made of."""
+
+    record: Record
+    contents: dict[str, Any]
+    """Its spec.json."""
+    start: Chosen | None
+    fitted_schema: Path
+    posted: Mapping[str, Any] | None
+    parent: Parent | None
 
 
 def submit(
@@ -100,8 +115,34 @@ def enqueue(
     ``fitted_schema`` is that of the data set that the network is trained on, where this is another;
     ``posted`` the spec as its author wrote it, ``parent`` the job whose spec that was made of.
     """
-    # Most refusals for want of Redis cost no write to the volume then.
-    store.ping()
+    new = submission(
+        spec,
+        start,
+        volume,
+        kind=kind,
+        fitted_schema=fitted_schema,
+        posted=posted,
+        parent=parent,
+        owner=owner,
+        trial=trial,
+    )
+    [made] = enqueue_all([new], store, queue, volume, claim)
+    return made
+
+
+def submission(
+    spec: NormalisedSpec,
+    start: Chosen | None,
+    volume: Volume,
+    *,
+    kind: Kind = Kind.TRAINING,
+    fitted_schema: Path | None = None,
+    posted: Mapping[str, Any] | None = None,
+    parent: Parent | None = None,
+    owner: str | None = None,
+    trial: TrialOf | None = None,
+) -> Submission:
+    """What ``enqueue`` makes of a complete spec, before anything is written."""
     job_id = trial.job if trial else new_job_id()
     started_from = None
     contents = dict(spec.document)
@@ -131,43 +172,57 @@ def enqueue(
         forked_from=parent.job if parent else None,
         **record_fields(spec.document),
     )
-    run = volume.job(job_id)
+    schema = fitted_schema or volume.dataset(spec.dataset).schema
+    return Submission(record, contents, start, schema, posted, parent)
+
+
+def enqueue_all(
+    new: Sequence[Submission], store: Store, queue: TokenQueue, volume: Volume, claim: Claim | None = None
+) -> list[Record]:
+    """Queue jobs, all of them or none: whatever is raised, nothing is left behind."""
+    # Most refusals for want of Redis cost no write to the volume then.
+    store.ping()
+
+    def require_datasets() -> None:
+        for dataset in {one.record.dataset for one in new}:
+            load_schema(volume, dataset)
+
+    def push_tokens(pipe: Pipeline) -> None:
+        for one in new:
+            queue.push(one.record.id, one.record.worker_class, pipe)
+
     try:
-        _write_run(run, contents, start, fitted_schema or volume.dataset(spec.dataset).schema, volume)
-        _write_origin(run, posted, parent)
-        made = store.create(
-            record,
-            check=lambda: _require_dataset(volume, spec.dataset),
-            push_token=lambda pipe: queue.push(job_id, record.worker_class, pipe),
+        for one in new:
+            _write_run(volume.job(one.record.id), one, volume)
+        made = store.create_all(
+            [(one.record, placing(one.contents)) for one in new],
+            check=require_datasets,
+            push_tokens=push_tokens,
             claim=claim.document() if claim else None,
-            placing=placing(spec.document),
         )
     except BaseException:
-        shutil.rmtree(run.path, ignore_errors=True)
+        for one in new:
+            shutil.rmtree(volume.job(one.record.id).path, ignore_errors=True)
         raise
-    # The job is queued, whatever becomes of this: only a loss of Redis would ask for it.
+    # The jobs are queued, whatever becomes of this: only a loss of Redis would ask for it.
     with suppress(OSError):
-        note_accepted(run, made, claim)
+        for record in made:
+            note_accepted(volume.job(record.id), record, claim if len(made) == 1 else None)
     return made
 
 
-def _write_run(
-    run: RunDirectory,
-    contents: dict[str, Any],
-    start: Chosen | None,
-    fitted_schema: Path,
-    volume: Volume,
-) -> None:
+def _write_run(run: RunDirectory, new: Submission, volume: Volume) -> None:
     """The run directory. No worker looks at it before the record exists."""
     run.path.mkdir()
     try:
-        write_whole(run.schema, fitted_schema.read_bytes())
+        write_whole(run.schema, new.fitted_schema.read_bytes())
     except FileNotFoundError:
-        raise NotFound(f"there is no data set {contents['dataset']!r}") from None
-    if start is not None:
-        checkpoints.link(start.directory, run.start)
-    bases.link(run, contents, volume)
-    write_json(run.spec, contents)
+        raise NotFound(f"there is no data set {new.record.dataset!r}") from None
+    if new.start is not None:
+        checkpoints.link(new.start.directory, run.start)
+    bases.link(run, new.contents, volume)
+    write_json(run.spec, new.contents)
+    _write_origin(run, new.posted, new.parent)
     fsync_folder(run.path.parent)
 
 
@@ -183,7 +238,3 @@ def recipe_of(posted: Mapping[str, Any] | None) -> str | None:
     """The name of the recipe that a posted spec is short for; None where it is none."""
     recipe = (posted or {}).get("recipe")
     return None if recipe is None else str(recipe["type"])
-
-
-def _require_dataset(volume: Volume, dataset_id: str) -> None:
-    load_schema(volume, dataset_id)
