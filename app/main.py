@@ -49,6 +49,7 @@ from app.prometheus import JobsCollector
 from app.prometheus_http import V1, CountRequests, HttpFigures
 from app.query import known_parameters_only
 from app.request_ids import RequestIds
+from app.request_log import RequestLog
 from app.resources.problem import Problem
 from app.sending import Sender
 from app.state import AppState
@@ -59,6 +60,7 @@ from jobs.reconcile import reconcile
 from jobs.rescan import Rescan, rescan, rescan_if_lost
 from jobs.settings import Settings
 from jobs.store import Store
+from jobs.submissions import Submissions
 from jobs.sweep_driver import SweepDriver
 from jobs.tokens import Tokens
 from jobs.volume import make_volume
@@ -94,6 +96,8 @@ def create_app(settings: Settings) -> FastAPI:
         driver = asyncio.create_task(drive_sweeps(store, queue, settings))
         sender = asyncio.create_task(Sender(store, settings).run())
         hub = Hub(store, settings, app.state.stopping)
+        submissions = Submissions(store, queue, settings)
+        submissions.start()
         try:
             async with hub.open():
                 yield {
@@ -101,10 +105,12 @@ def create_app(settings: Settings) -> FastAPI:
                     "store": store,
                     "queue": queue,
                     "hub": hub,
+                    "submissions": submissions,
                     "guard": Guard(settings, Tokens(volume)),
                     "registry": registry,
                 }
         finally:
+            await asyncio.to_thread(submissions.close)
             registry.unregister(of_jobs)
             for task in (reconciler, driver, sender):
                 task.cancel()
@@ -127,7 +133,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(CountRequests, figures=HttpFigures(registry))
     problems.register(app)
     # From the inside out.
-    for layer in (audit.Audit, SecurityHeaders, RequestIds):
+    log_requests = (RequestLog,) if settings.log == "json" else ()
+    for layer in (audit.Audit, *log_requests, SecurityHeaders, RequestIds):
         app.add_middleware(layer)
     describe(app)
     checks = (authorised, known_parameters_only, acceptable, owners_only)

@@ -15,7 +15,7 @@ from jobs.record import Record
 from jobs.settings import Settings
 from jobs.spec_models import parse_as
 from jobs.store import Store
-from jobs.submit import checked, enqueue_all, submission
+from jobs.submit import enqueue_together, prepare
 
 MOST_JOBS = 200
 
@@ -45,12 +45,11 @@ def submit_batch(
     for position, posted in enumerate(specs):
         place = f"/jobs/{position}"
         try:
-            spec, start = checked(posted, store, settings)
-            new.append(submission(spec, start, settings.volume, posted=posted, owner=owner))
+            new.append(prepare(posted, store, settings, None, owner))
         except InvalidInput as error:
             faults += [Fault(place + found.pointer, found.code, found.detail) for found in error.faults]
         except (NotFound, Conflict) as error:
             faults.append(Fault(place, error.type, error.detail))
     if faults:
         raise InvalidInput.of(faults)
-    return enqueue_all(new, store, queue, settings.volume, claim)
+    return enqueue_together(new, store, queue, settings.volume, claim)

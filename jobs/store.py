@@ -11,7 +11,8 @@ is over; ``cj:leases`` running jobs by the
 end of their lease; ``cj:events:<id>`` stream of durable events, until the volume has them;
 ``cj:feed`` and ``cj:progress`` the newest events and figures of all jobs (jobs/feed.py);
 ``cj:unjournaled`` ended jobs whose stream must still be copied; ``cj:dataset:<id>:live``
-jobs that need a data set; ``cj:dataset:<id>:deleting`` while it is being deleted;
+jobs that need a data set; ``cj:dataset:<id>:deleting`` while it is being deleted, ``:deletions`` how
+often it was;
 ``cj:imports`` models that are to be imported (jobs/imports.py);
 ``cj:by:<dataset|owner|recipe|tag>:<value>`` sorted sets by id like ``cj:jobs``;
 ``cj:names:<losses|metrics>`` every name that was reported (jobs/search.py);
@@ -45,6 +46,9 @@ from jobs.totals import Work
 _DELETION_SECONDS = 60
 """A deletion that died half-way stops blocking submissions after this long."""
 
+_COUNTED_SECONDS = 24 * 60 * 60
+"""No submission takes as long."""
+
 
 class Hold(StrEnum):
     """What a renewal of a lease found."""
@@ -72,6 +76,17 @@ class Page:
 
     records: list[Record]
     next_after: str | None
+
+
+@dataclass(frozen=True)
+class New:
+    """A job to be queued."""
+
+    record: Record
+    placing: Mapping[str, Any]
+    """What jobs/schedule.py says of it."""
+    claim: Mapping[str, Any] | None = None
+    """The key (jobs/idempotency.py) that stands for the job from then on."""
 
 
 class Store(Backlog, Streams):
@@ -125,6 +140,63 @@ class Store(Backlog, Streams):
 
     # Submitting, and deleting a data set meanwhile
 
+    def deletions(self, datasets: Collection[str]) -> dict[str, str | None]:
+        """How often each data set was deleted, for ``create_all``; None while it is being deleted."""
+        keys = [f"cj:dataset:{name}:{key}" for name in datasets for key in ("deletions", "deleting")]
+        with reaching_redis():
+            found = cast(list[str | None], self.client.mget(keys))
+        counts = zip(datasets, found[::2], found[1::2], strict=True)
+        return {name: None if deleting else count or "" for name, count, deleting in counts}
+
+    def create_all(
+        self,
+        jobs: Sequence[New],
+        deletions: Mapping[str, str | None],
+        push_tokens: Callable[[Pipeline], None],
+    ) -> list[Record | JobsError]:
+        """Write new queued records, their first events and their tokens in one MULTI.
+
+        Of each the record, or why there is none: its data set was deleted since ``deletions`` were
+        read, so of a submission and a deletion at the same time only one wins; or the request has
+        lost its key.
+        """
+        asks = [_to_create(job, deletions) | ({"claim": job.claim} if job.claim else {}) for job in jobs]
+        with reaching_redis(), self.client.pipeline() as pipe:
+            push_tokens(pipe)
+            answers = self.run_all("create", asks, pipe)
+        return [self._made(job, flat) for job, flat in zip(jobs, answers, strict=True)]
+
+    def create_together(
+        self,
+        jobs: Sequence[New],
+        deletions: Mapping[str, str | None],
+        push_tokens: Callable[[Pipeline], None],
+        claim: Mapping[str, Any] | None = None,
+    ) -> list[Record]:
+        """``create_all``, but all of them or none: then what speaks against one is raised.
+
+        ``claim`` is the key that stands for all of them from then on.
+        """
+        ask: dict[str, Any] = {"jobs": [_to_create(job, deletions) for job in jobs]}
+        if claim:
+            ask |= {"claim": claim, "made": " ".join(job.record.id for job in jobs)}
+        with reaching_redis(), self.client.pipeline() as pipe:
+            # Tokens of jobs that are then refused come to nothing.
+            push_tokens(pipe)
+            self.run("create", ask, pipe)
+            made = pipe.execute()[-1]
+        if not made or made[0] == "deleting":
+            raise being_deleted(made[1]) if made else Conflict(_KEY_LOST)
+        return [Record.from_hash(pairs(flat)) for flat in made]
+
+    @staticmethod
+    def _made(job: New, flat: Sequence[str]) -> Record | JobsError:
+        if not flat:
+            return Conflict(_KEY_LOST)
+        if flat[0] == "deleting":
+            return being_deleted(job.record.dataset)
+        return Record.from_hash(pairs(flat))
+
     def create(
         self,
         record: Record,
@@ -134,32 +206,15 @@ class Store(Backlog, Streams):
         claim: Mapping[str, Any] | None = None,
         placing: Mapping[str, Any] | None = None,
     ) -> Record:
-        """``create_all`` of one job. ``placing`` is jobs/schedule.py's."""
-        [made] = self.create_all([(record, placing or {})], check=check, push_tokens=push_token, claim=claim)
+        """``create_all`` of one; ``check`` raises where its data set is gone."""
+        deletions = self.deletions([record.dataset])
+        if deletions[record.dataset] is None:
+            raise being_deleted(record.dataset)
+        check()
+        made = self.create_all([New(record, placing or {}, claim)], deletions, push_token)[0]
+        if isinstance(made, JobsError):
+            raise made
         return made
-
-    def create_all(
-        self,
-        new: Sequence[tuple[Record, Mapping[str, Any]]],
-        *,
-        check: Callable[[], None],
-        push_tokens: Callable[[Pipeline], None],
-        claim: Mapping[str, Any] | None = None,
-    ) -> list[Record]:
-        """Write new queued records, each with its placing, their first events and tokens in one MULTI.
-
-        ``check`` runs after the data sets' deletion markers are watched and raises where one
-        is gone: so of a submission and a deletion at the same time only one wins.
-        With the ``claim`` of a key (jobs/idempotency.py), that stands for the jobs from then on;
-        Conflict where the request has lost it.
-        """
-        jobs = [{"id": record.id, "fields": record.to_hash(), **placing} for record, placing in new]
-        ask: dict[str, Any] = {"jobs": jobs, "made": " ".join(record.id for record, _ in new)}
-        ask |= {"claim": claim} if claim else {}
-        made = self._queue("create", ask, {record.dataset for record, _ in new}, check, push_tokens)
-        if not made:
-            raise Conflict("another request has taken this one's Idempotency-Key meanwhile")
-        return [Record.from_hash(pairs(flat)) for flat in made]
 
     def retry(
         self,
@@ -177,38 +232,38 @@ class Store(Backlog, Streams):
         """
         ask = {"id": record.id, "attempt": record.attempt, "detail": detail, "fields": hash_fields(fields)}
         ask["after"] = list(after)
-        queued = self._queue("retry", ask, {record.dataset}, check, push_token)
-        if not queued:
+        queued = self._queue("retry", ask, record.dataset, check, push_token)
+        if queued is None:
             raise Refused(f"{record.id} is no longer failed in attempt {record.attempt}")
-        return Record.from_hash(pairs(queued))
+        return queued
 
     def _queue(
         self,
         script: str,
         ask: Mapping[str, Any],
-        datasets: Collection[str],
+        dataset: str,
         check: Callable[[], None],
-        push_tokens: Callable[[Pipeline], None],
-    ) -> Any:
-        """What a script answers that has jobs need data sets; with the jobs' tokens, in one MULTI."""
-        names = sorted(datasets)
+        push_token: Callable[[Pipeline], None],
+    ) -> Record | None:
+        """A script that has a job need a data set, and the job's token, in one MULTI."""
+        deleting = f"cj:dataset:{dataset}:deleting"
         with reaching_redis(), self.client.pipeline() as pipe:
-            pipe.watch(*map(_deleting, names))  # type: ignore[no-untyped-call]
-            for name in names:
-                if pipe.exists(_deleting(name)):
-                    raise Conflict(f"data set {name!r} is being deleted")
+            pipe.watch(deleting)  # type: ignore[no-untyped-call]
+            if pipe.exists(deleting):
+                raise being_deleted(dataset)
             check()
-            push_tokens(pipe)
+            push_token(pipe)
             self.run(script, ask, pipe)
             try:
-                return pipe.execute()[-1]
+                flat = pipe.execute()[-1]
             except WatchError:
-                raise Conflict(f"data set {', '.join(map(repr, names))} is being deleted") from None
+                raise being_deleted(dataset) from None
+        return Record.from_hash(pairs(flat)) if flat else None
 
     @contextmanager
     def deleting_dataset(self, dataset_id: str) -> Iterator[None]:
         """Hold off submissions while the caller removes a data set; Conflict while jobs need it."""
-        live, deleting = f"cj:dataset:{dataset_id}:live", _deleting(dataset_id)
+        live, deleting = f"cj:dataset:{dataset_id}:live", f"cj:dataset:{dataset_id}:deleting"
         with reaching_redis(), self.client.pipeline() as pipe:
             pipe.watch(live)  # type: ignore[no-untyped-call]
             jobs = sorted(cast(set[str], pipe.smembers(live)))
@@ -216,6 +271,8 @@ class Store(Backlog, Streams):
                 raise self._in_use(dataset_id, jobs)
             pipe.multi()
             pipe.set(deleting, 1, ex=_DELETION_SECONDS)
+            pipe.incr(f"cj:dataset:{dataset_id}:deletions")
+            pipe.expire(f"cj:dataset:{dataset_id}:deletions", _COUNTED_SECONDS)
             try:
                 pipe.execute()
             except WatchError:
@@ -399,8 +456,18 @@ def reported_names(fields: Mapping[str, Any]) -> dict[str, list[str]]:
     return {group: names for group, names in found.items() if names}
 
 
-def _deleting(dataset: str) -> str:
-    return f"cj:dataset:{dataset}:deleting"
+_KEY_LOST = "another request has taken this one's Idempotency-Key meanwhile"
+
+
+def _to_create(job: New, deletions: Mapping[str, str | None]) -> dict[str, Any]:
+    """A job as the script that makes it wants it."""
+    described = {"id": job.record.id, "fields": job.record.to_hash(), **job.placing}
+    return described | {"deletions": deletions[job.record.dataset]}
+
+
+def being_deleted(dataset_id: str) -> Conflict:
+    """Why no job can be made that needs a data set."""
+    return Conflict(f"data set {dataset_id!r} is being deleted")
 
 
 _ENDED = {State.SUCCEEDED: "succeeded", State.FAILED: "failed", State.CANCELLED: "was cancelled"}

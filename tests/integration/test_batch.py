@@ -69,7 +69,14 @@ def test_without_redis_nothing_is_left(
     desk: Desk, spec: Spec, valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # It goes away after the first look at it.
-    monkeypatch.setattr(Store, "ping", lambda _: valkey.stop())
+    deletions = Store.deletions
+
+    def then_away(store: Store, datasets: Any) -> Any:
+        found = deletions(store, datasets)
+        valkey.stop()
+        return found
+
+    monkeypatch.setattr(Store, "deletions", then_away)
     with pytest.raises(Unavailable):
         submitted(desk, spec, spec)
     assert not list(desk.volume.jobs.iterdir())
