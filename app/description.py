@@ -19,6 +19,7 @@ from jobs.evaluate import EvaluationRequest
 from jobs.imports import ModelOfJob, ModelOptions
 from jobs.retry import RetryRequest
 from jobs.spec_models import JobSpec
+from jobs.sweep_models import SweepSpec
 from jobs.tokens import NewToken
 from jobs.webhooks import WebhookChange, WebhookRequest
 
@@ -34,6 +35,7 @@ BODIES = (
     ModelOptions,
     ModelOfJob,
     NewToken,
+    SweepSpec,
     WebhookRequest,
     WebhookChange,
 )

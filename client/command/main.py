@@ -19,6 +19,7 @@ from client.command import (
     reading,
     steering,
     submitting,
+    sweeps,
     tokens,
     watching,
     webhooks,
@@ -28,7 +29,7 @@ from client.command.statuses import INTERRUPTED, NO_ANSWER, OK, REFUSED, USAGE
 from client.problems import JobsApiError, UnreachableError
 
 SECTIONS: dict[str, list[click.Command]] = {
-    "Jobs": [submitting.submit, submitting.validate, submitting.fork, submitting.evaluate],
+    "Jobs": [submitting.submit, submitting.validate, submitting.fork, submitting.evaluate, sweeps.sweep],
     "Look": [
         finding.list_jobs,
         finding.show,
