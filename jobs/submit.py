@@ -23,6 +23,7 @@ from jobs.spec import NormalisedSpec, normalise
 from jobs.start import resolve_start
 from jobs.states import Reason, State
 from jobs.store import Store
+from jobs.tracing import tracing
 from jobs.volume import require_volume
 from trainer.layout import RunDirectory, Volume, fsync_folder, write_json, write_whole
 
@@ -97,6 +98,7 @@ def enqueue(
         fingerprint=spec.fingerprint,
         resumed_from=started_from,
         recipe=posted["recipe"]["type"] if posted else None,
+        traceparent=tracing.traceparent(),
         **record_fields(spec.document),
     )
     run = volume.job(job_id)
