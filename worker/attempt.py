@@ -28,6 +28,7 @@ from worker.finish import Ending, Outcome, decide, read_result
 from worker.fork_servers import ForkedTrainer
 from worker.launch import TrainerProcess, launch, trainer_environment
 from worker.limits import Breach, Watchdog
+from worker.mlflow_runs import Beside
 from worker.processes import kill_group, kill_recorded
 from worker.relay import Relay
 from worker.tensorboard import Board
@@ -105,6 +106,7 @@ class Attempt:
         self._relay = Relay(store, self._run, record)
         # What an evaluation has to show is no course.
         self._board = Board(self._run, record.attempt) if record.kind is Kind.TRAINING else None
+        self._mlflow = Beside(self._run, record.attempt) if self._board else None
         self._trace = AttemptTrace(self._run, record)
         bind(trace_id=self._trace.trace_id)
         self._bell = Bell()
@@ -257,6 +259,8 @@ class Attempt:
             delay_s=outcome.delay_s,
         )
         log.info("attempt %d of %s ended: %s (%s)", self._number, self._job_id, moved.state, moved.reason)
+        if self._mlflow is not None:
+            self._mlflow.end(moved.state)
         self._trace.end(moved.state.value, moved.reason.value, moved.updated_at)
         if moved.ended:
             close_journal(self._store, self._settings, self._job_id)
