@@ -63,6 +63,7 @@ from jobs.store import Store
 from jobs.submissions import Submissions
 from jobs.sweep_driver import SweepDriver
 from jobs.tokens import Tokens
+from jobs.tracing import tracing
 from jobs.volume import make_volume
 
 log = logging.getLogger("uvicorn.error")
@@ -134,8 +135,14 @@ def create_app(settings: Settings) -> FastAPI:
     problems.register(app)
     # From the inside out.
     log_requests = (RequestLog,) if settings.log == "json" else ()
-    for layer in (audit.Audit, *log_requests, SecurityHeaders, RequestIds):
+    for layer in (audit.Audit, *log_requests, SecurityHeaders):
         app.add_middleware(layer)
+    if tracing.tracer is not None:
+        # OpenTelemetry need not be installed where there is no collector.
+        from app.tracing import TraceRequests
+
+        app.add_middleware(TraceRequests, tracer=tracing.tracer)
+    app.add_middleware(RequestIds)
     describe(app)
     checks = (authorised, known_parameters_only, acceptable, owners_only)
     v1 = APIRouter(prefix=V1, dependencies=[Depends(check) for check in checks])

@@ -99,6 +99,8 @@ class Record(BaseModel):
     """The same of attempts that lost their worker or their volume."""
     ahead_ms: int = 0
     """Its priority, as a time that it is ahead of jobs without one."""
+    traceparent: str | None = None
+    """The span of the request that submitted it, as W3C Trace Context writes it, where there are traces."""
     worker_class: str | None = None
     """Digest of the labels that it requires of a worker; None where any will do."""
     max_queue_ms: int | None = None

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from jobs.spec import NormalisedSpec, normalise
 from jobs.start import resolve_start
 from jobs.states import Reason, State
 from jobs.store import New, Store, being_deleted
+from jobs.tracing import tracing
 from jobs.volume import require_volume
 from jobs.writing import document_bytes, sync_file_system
 from trainer.layout import RunDirectory, Volume
@@ -64,6 +65,8 @@ class Submission:
     """The job whose spec this one was made of."""
     trial: TrialOf | None = None
     owner: str | None = None
+    traceparent: str | None = field(default_factory=tracing.traceparent)
+    """The span of the request, where requests are traced."""
 
 
 @dataclass(frozen=True)
@@ -241,6 +244,7 @@ def _described(submission: Submission) -> tuple[Record, dict[str, Any]]:
         recipe=posted["recipe"]["type"] if posted else None,
         forked_from=submission.parent.job if submission.parent else None,
         sweep=submission.trial.sweep if submission.trial else None,
+        traceparent=submission.traceparent,
         **record_fields(contents),
     )
     return record, contents

@@ -23,6 +23,7 @@ REQUIREMENTS = (
     "onnx==1.23.2",
     "onnxruntime==1.32.0",
     "tensorboard==2.21.0",
+    "mlflow==3.17.2",
 )
 
 
