@@ -122,7 +122,14 @@ def test_redis_away(desk: Desk, spec: Spec, valkey: ValkeyServer) -> None:
 def test_redis_away_between_the_look_and_the_transaction(
     desk: Desk, spec: Spec, valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(desk.store, "ping", valkey.stop)
+    look = desk.store.deletions
+
+    def and_then_away(datasets: set[str]) -> dict[str, str | None]:
+        found = look(datasets)
+        valkey.stop()
+        return found
+
+    monkeypatch.setattr(desk.store, "deletions", and_then_away)
     before = sorted(desk.volume.jobs.rglob("*"))
     with pytest.raises(Unavailable):
         desk.submit(spec)
