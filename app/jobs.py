@@ -59,13 +59,13 @@ BODY = {
 PATCH_BODY = patch_body("JobEdit", examples.JOB_EDIT)
 POLL_SECONDS = 1
 """How long somebody who asks again and again does well to wait; ``wait`` is better."""
-SMALL_BYTES = 16 * 1024
 ACCEPTED = {
     "headers": {
         "Location": {"schema": {"type": "string"}, "description": "the new job"},
         "Retry-After": {"schema": {"type": "integer"}, "description": "seconds"},
     }
 }
+SMALL_BYTES = 16 * 1024
 NO_PROGRESS = dict.fromkeys(Progress.model_fields)
 NOT_IN_LISTS = dict.fromkeys(("queue_position", "waiting_for", "spec"))
 

@@ -1,7 +1,8 @@
 """What the API takes for a request, beside RQ alone behind the same FastAPI, and how soon events are told.
 
-``python -m benchmarks.api [--rounds N] [--seconds S]`` starts a server, our API and the peer, each a process
-of its own with one uvicorn, and asks them in turns. Every spec that is posted differs from the ones before.
+``python -m benchmarks.api [--rounds N] [--seconds S] [--readers N] [--only WORD]`` starts a server, our API
+and the peer, each a process of its own with one uvicorn, and asks them in turns. Every spec that is posted
+differs from the ones before. What a figure means is said where it is printed.
 """
 
 from __future__ import annotations
@@ -125,7 +126,7 @@ def enqueue(spec: dict) -> dict:
 @app.get("/jobs/{job_id}")
 def read(job_id: str) -> dict:
     found = queue.connection.hgetall("rq:job:" + job_id)
-    return {"id": job_id, **{name.decode(): value.hex() for name, value in found.items()}}
+    return {"id": job_id, **{key.decode(): value.hex() for key, value in found.items()}}
 
 uvicorn.run(app, port=int(sys.argv[2]), access_log=False, log_level="warning")
 """

@@ -161,6 +161,15 @@ class Log(TypedDict):
     truncated: bool
 
 
+class LogPiece(TypedDict):
+    """What was written to one stream of one attempt, from byte ``offset`` on."""
+
+    attempt: int
+    stream: str
+    offset: int
+    text: str
+
+
 class Dataset(TypedDict):
     """An ingested data set; ``size`` in bytes."""
 

@@ -52,8 +52,8 @@ def fork(
         {"pointer": found["pointer"], "from": found["there"], "to": found["here"]}
         for found in differences(submission.spec.document, complete)
     ]
-    forked = replace(submission, parent=Parent(job_id, dict(patch), changed))
-    return enqueue(forked, store, queue, settings.volume).record
+    parent = Parent(job_id, dict(patch), changed)
+    return enqueue(replace(submission, parent=parent), store, queue, settings.volume).record
 
 
 def merged(target: Any, patch: Any) -> Any:

@@ -400,12 +400,14 @@ class Store(Backlog, Streams):
             raise NotFound(f"there is no job {job_id!r}")
         return Record.from_hash(pairs(flat))
 
-    def request_cancel(self, job_id: str, *, save: bool = False) -> Record:
+    def request_cancel(self, job_id: str, *, save: bool = False, reason: Reason | None = None) -> Record:
         """Ask for a job's end, at once or (``save``) after a last checkpoint.
 
         Asking again changes nothing, but that "at once" wins; Conflict once it ended otherwise.
+        ``reason``: why, where it is not that somebody asked.
         """
-        return self._steer("cancel", job_id, TERMINAL - {State.CANCELLED}, save=save)
+        why = {"reason": reason.value} if reason else {}
+        return self._steer("cancel", job_id, TERMINAL - {State.CANCELLED}, save=save, **why)
 
     def request_pause(self, job_id: str) -> Record:
         """Ask for a pause. Asking again changes nothing; Conflict once the job has ended."""

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +31,14 @@ from trainer.layout import RunDirectory, Volume
 
 
 @dataclass(frozen=True)
+class TrialOf:
+    """A job that is a trial of a sweep, which has chosen its id."""
+
+    sweep: str
+    job: str
+
+
+@dataclass(frozen=True)
 class Parent:
     """The job that another one is a fork of: the patch as posted, and what differs between their specs."""
 
@@ -51,10 +59,11 @@ class Submission:
     claim: Claim | None = None
     """The key of a request that is done once however often it is sent."""
     posted: Mapping[str, Any] | None = None
-    """The spec as its author wrote it, where that is known."""
-    owner: str | None = None
+    """The spec as it was posted, where that named a recipe."""
     parent: Parent | None = None
     """The job whose spec this one was made of."""
+    trial: TrialOf | None = None
+    owner: str | None = None
 
 
 @dataclass(frozen=True)
@@ -72,14 +81,19 @@ def submit(
     settings: Settings,
     claim: Claim | None = None,
     owner: str | None = None,
+    trial: TrialOf | None = None,
 ) -> Record:
     """Check a spec, write its run directory and queue it; the new record.
+
+    ``claim`` is the key of a request that is done once however often it is sent; ``trial`` says which
+    sweep's trial the job is.
 
     Raises InvalidInput with every fault, NotFound without the data set, Conflict where the
     checkpoint to start from does not fit or is broken, Unavailable while Redis is away.
     Whatever is raised, nothing is left behind.
     """
-    return enqueue(prepare(document, store, settings, claim, owner), store, queue, settings.volume).record
+    prepared = replace(prepare(document, store, settings, claim, owner), trial=trial)
+    return enqueue(prepared, store, queue, settings.volume).record
 
 
 def prepare(
@@ -90,7 +104,8 @@ def prepare(
     spec = normalise(document, settings.volume, settings)
     start = resolve_start(spec, settings.volume)
     check_after(spec.document, store)
-    return Submission(spec, start, claim=claim, posted=document, owner=owner)
+    posted = document if document.get("recipe") is not None else None
+    return Submission(spec, start, claim=claim, posted=posted, owner=owner)
 
 
 def enqueue(submission: Submission, store: Store, queue: TokenQueue, volume: Volume) -> Submitted:
@@ -155,8 +170,9 @@ def _write(submission: Submission, volume: Volume) -> _Written:
     record, contents = _described(submission)
     run = volume.job(record.id)
     spec = document_bytes(contents)
+    # One that is there already is another submission's, and stays.
+    run.path.mkdir()
     try:
-        run.path.mkdir()
         _fill(run, submission, contents, spec, volume)
         # The data set that it runs on may be another than the one that the schema is of.
         load_schema(volume, record.dataset)
@@ -183,7 +199,7 @@ def _described(submission: Submission) -> tuple[Record, dict[str, Any]]:
         # What "latest" meant is decided now.
         contents["start_from"] = {**contents["start_from"], "checkpoint": start.id}
     record = Record(
-        id=new_job_id(),
+        id=submission.trial.job if submission.trial else new_job_id(),
         kind=submission.kind,
         name=contents["name"],
         owner=submission.owner,
@@ -192,8 +208,9 @@ def _described(submission: Submission) -> tuple[Record, dict[str, Any]]:
         dataset=submission.spec.dataset,
         fingerprint=submission.spec.fingerprint,
         resumed_from=started_from,
-        recipe=recipe_of(posted),
+        recipe=posted["recipe"]["type"] if posted else None,
         forked_from=submission.parent.job if submission.parent else None,
+        sweep=submission.trial.sweep if submission.trial else None,
         **record_fields(contents),
     )
     return record, contents
@@ -210,8 +227,7 @@ def _fill(
     if submission.start is not None:
         checkpoints.link(submission.start.directory, run.start)
     bases.link(run, contents, volume)
-    # What the complete spec does not tell any more: the recipe, and the job that it was made of.
-    if recipe_of(submission.posted):
+    if submission.posted is not None:
         run.posted.write_bytes(document_bytes(submission.posted))
     if submission.parent is not None:
         run.fork.write_bytes(document_bytes(asdict(submission.parent)))
@@ -227,9 +243,3 @@ def _link(source: Path, target: Path) -> None:
     except OSError:
         # A file system without hard links, or with too many of this file.
         shutil.copyfile(source, target)
-
-
-def recipe_of(posted: Mapping[str, Any] | None) -> str | None:
-    """The name of the recipe that a posted spec is short for; None where it is none."""
-    recipe = (posted or {}).get("recipe")
-    return None if recipe is None else str(recipe["type"])

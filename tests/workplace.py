@@ -156,6 +156,7 @@ def worker_process(settings: Settings, **labels: str) -> subprocess.Popen[bytes]
         "CNTK_JOBS_LEASE_SECONDS": str(settings.lease_seconds),
         "CNTK_JOBS_WORKER_LABELS": ",".join(f"{name}={value}" for name, value in labels.items()),
         "CNTK_JOBS_STALL_SECONDS": str(settings.stall_seconds),
+        "CNTK_JOBS_LOG": settings.log,
         "CNTK_JOBS_STOP_GRACE_SECONDS": str(settings.stop_grace_seconds),
         "CNTK_JOBS_WARM": str(settings.warm),
         "PYTHONPATH": str(ROOT),

@@ -13,7 +13,8 @@ import httpx
 
 from client.aio.connection import AsyncConnection
 from client.aio.handle import AsyncJobHandle
-from client.documents import TERMINAL, Checkpoint, Descent, File, Job, Log
+from client.aio.tailing import tail
+from client.documents import TERMINAL, Checkpoint, Descent, File, Job, Log, LogPiece
 from client.events import Event
 from client.problems import JobsApiError
 
@@ -160,15 +161,14 @@ class AsyncJobs:
 
     async def follow_logs(
         self, job: str, *, stream: str | None = None, attempt: int | None = None
-    ) -> AsyncIterator[Event]:
-        """What the trainer writes, as it writes it: ``lines`` with attempt, stream, offset and text.
+    ) -> AsyncIterator[LogPiece]:
+        """What the trainer writes, as it writes it, to the end of the job, or of ``attempt``.
 
-        Both streams unless ``stream`` names one; ``end`` is the last message.
+        Both streams unless ``stream`` names one; of the newest attempt and all later ones.
         """
-        path = f"/v1/jobs/{job}/logs"
-        query: dict[str, Any] = {"stream": stream, "attempt": attempt}
-        async for event in self._connection.stream(path, patience=PATIENCE_S, **query):
-            yield event
+        streams = ("stdout", "stderr") if stream is None else (stream,)
+        async for piece in tail(self._connection, job, streams, attempt, PATIENCE_S):
+            yield piece
 
     async def checkpoints(self, job: str) -> builtins.list[Checkpoint]:
         return await self._connection.items(f"/v1/jobs/{job}/checkpoints")

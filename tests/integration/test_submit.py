@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -124,12 +125,12 @@ def test_redis_away_between_the_look_and_the_transaction(
 ) -> None:
     look = desk.store.deletions
 
-    def and_then_away(datasets: set[str]) -> dict[str, str | None]:
+    def look_and_lose(datasets: Collection[str]) -> dict[str, str | None]:
         found = look(datasets)
         valkey.stop()
         return found
 
-    monkeypatch.setattr(desk.store, "deletions", and_then_away)
+    monkeypatch.setattr(desk.store, "deletions", look_and_lose)
     before = sorted(desk.volume.jobs.rglob("*"))
     with pytest.raises(Unavailable):
         desk.submit(spec)
