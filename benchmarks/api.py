@@ -1,8 +1,8 @@
 """What the API takes for a request, beside RQ alone behind the same FastAPI, and how soon events are told.
 
-``python -m benchmarks.api [--rounds N] [--seconds S] [--readers N] [--only WORD]`` starts a server, our API
-and the peer, each a process of its own with one uvicorn, and asks them in turns. Every spec that is posted
-differs from the ones before. What a figure means is said where it is printed.
+``python -m benchmarks.api [--rounds N] [--seconds S] [--readers N] [--only requests|streams]`` starts a
+server, our API and the peer, each a process of its own with one uvicorn, and asks them in turns. Every
+spec that is posted differs from the ones before.
 """
 
 from __future__ import annotations
@@ -204,6 +204,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
     parser.add_argument("--readers", type=int, default=200)
+    parser.add_argument("--only", choices=["requests", "streams"])
     asked = parser.parse_args()
     figures = Figures()
     with tempfile.TemporaryDirectory() as folder:
@@ -226,8 +227,10 @@ def main() -> None:
                 serving(["-m", "app"], ports[0], home / "api.log", **environment) as ours,
                 serving(["-c", PEER, url, str(ports[1])], ports[1], home / "peer.log") as peer,
             ):
-                requests(figures, ours, peer, asked.rounds, asked.seconds)
-                streams(figures, ours, settings, asked.rounds, asked.readers)
+                if asked.only != "streams":
+                    requests(figures, ours, peer, asked.rounds, asked.seconds)
+                if asked.only != "requests":
+                    streams(figures, ours, settings, asked.rounds, asked.readers)
         finally:
             server.kill()
 
@@ -310,7 +313,7 @@ def streams(figures: Figures, ours: Server, settings: Settings, rounds: int, rea
         for count in (1, readers):
             body = json.dumps(spec(data, number)).encode()
             job = json.loads(asyncio.run(one(ours.port, request("POST", "/v1/jobs", body))))["id"]
-            taken, lacking = asyncio.run(read_events(ours.port, store, job, count))
+            taken, lacking = asyncio.run(read_events(ours.port, store, settings, job, count))
             missed += lacking
             figures.note(f"from an event to each of {count} readers", 1000 * statistics.median(taken))
     for count in (1, readers):
@@ -319,7 +322,9 @@ def streams(figures: Figures, ours: Server, settings: Settings, rounds: int, rea
     store.client.close()
 
 
-async def read_events(port: int, store: Store, job: str, count: int) -> tuple[list[float], int]:
+async def read_events(
+    port: int, store: Store, settings: Settings, job: str, count: int
+) -> tuple[list[float], int]:
     """How long each event took to each reader, and how many were missed."""
     loop = asyncio.get_running_loop()
     claimed = await asyncio.to_thread(store.claim, job, worker="w", lease_seconds=600)
@@ -327,11 +332,14 @@ async def read_events(port: int, store: Store, job: str, count: int) -> tuple[li
     readers = [Reader(f"/v1/jobs/{job}/events") for _ in range(count)]
     for reader in readers:
         await loop.create_connection(lambda reader=reader: reader, "127.0.0.1", port)  # type: ignore[misc]
-    await asyncio.gather(*(reader.begun.wait() for reader in readers))
+    for reader in readers:
+        await reader.begun.wait()
+        await asyncio.to_thread(store.renew, job, claimed.attempt, settings.lease_seconds)
 
     def report() -> None:
         for _ in range(EVENTS):
             time.sleep(PAUSE)
+            store.renew(job, claimed.attempt, settings.lease_seconds)
             event = {"type": "first_minibatch", "sent": time.perf_counter()}
             store.report(job, claimed.attempt, events=[(1, claimed.attempt, event)])
         store.transition(store.get(job), State.FAILED, Reason.DIVERGED)
