@@ -14,6 +14,7 @@ from app.forks import MergePatch
 from app.links import add_links
 from app.problems import MEDIA_TYPE
 from ingest.options import Options
+from jobs.batch import Batch
 from jobs.edit import JobEdit
 from jobs.evaluate import EvaluationRequest
 from jobs.imports import ModelOfJob, ModelOptions
@@ -25,6 +26,7 @@ from jobs.webhooks import WebhookChange, WebhookRequest
 
 BODIES = (
     JobSpec,
+    Batch,
     JobEdit,
     CancelRequest,
     MergePatch,

@@ -36,6 +36,10 @@ RESUME_SPEC: dict[str, Any] = {
     "start_from": {"job": JOB_ID, "checkpoint": "latest", "mode": "exact"},
 }
 
+BATCH: dict[str, Any] = {
+    "jobs": [SPEC, {**SPEC, "name": "digits, wider", "learner": {"type": "adam", "alpha": 0.01}}]
+}
+
 OPTIONS: dict[str, Any] = {
     "name": "digits",
     "fields": {

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from app import (
     artifacts,
     audit,
+    batch,
     bulk,
     checkpoints,
     datasets,
@@ -143,7 +144,7 @@ def create_app(settings: Settings) -> FastAPI:
     describe(app)
     checks = (authorised, known_parameters_only, acceptable, owners_only)
     v1 = APIRouter(prefix=V1, dependencies=[Depends(check) for check in checks])
-    of_jobs = (jobs, bulk, forks, steering, evaluations, lineage, events, metrics, logs, rawlogs)
+    of_jobs = (batch, jobs, bulk, forks, steering, evaluations, lineage, events, metrics, logs, rawlogs)
     of_files = (checkpoints, artifacts, datasets, models)
     for room in (*of_jobs, *of_files, parts, workers, webhooks, rescans, tokens, audit, sweeps):
         v1.include_router(room.router)

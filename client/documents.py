@@ -90,6 +90,7 @@ class Job(TypedDict):
     checkpoints: int
     timings: dict[str, float]
     resumed_from: ResumedFrom | None
+    sweep: str | None
     forked_from: ForkedFrom | None
     dataset: str
     recipe: str | None

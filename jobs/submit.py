@@ -31,20 +31,20 @@ from trainer.layout import RunDirectory, Volume
 
 
 @dataclass(frozen=True)
-class TrialOf:
-    """A job that is a trial of a sweep, which has chosen its id."""
-
-    sweep: str
-    job: str
-
-
-@dataclass(frozen=True)
 class Parent:
     """The job that another one is a fork of: the patch as posted, and what differs between their specs."""
 
     job: str
     patch: dict[str, Any]
     diff: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class TrialOf:
+    """A job that is a trial of a sweep, which has chosen its id."""
+
+    sweep: str
+    job: str
 
 
 @dataclass(frozen=True)
@@ -152,6 +152,36 @@ def enqueue_all(
             if not isinstance(found.get(place), Submitted):
                 shutil.rmtree(entry.run.path, ignore_errors=True)
     return [found[place] for place in range(len(submissions))]
+
+
+def enqueue_together(
+    submissions: Sequence[Submission],
+    store: Store,
+    queue: TokenQueue,
+    volume: Volume,
+    claim: Claim | None = None,
+) -> list[Record]:
+    """Queue jobs, all of them or none: whatever is raised, nothing is left behind."""
+    deletions = store.deletions({submission.spec.dataset for submission in submissions})
+    for dataset, count in deletions.items():
+        if count is None:
+            raise being_deleted(dataset)
+    written: list[_Written] = []
+    try:
+        for submission in submissions:
+            written.append(_write(submission, volume))
+        jobs = [entry.new for entry in written]
+        key = claim.document() if claim else None
+        made = store.create_together(jobs, deletions, lambda pipe: queue.push_all(jobs_of(jobs), pipe), key)
+    except BaseException:
+        for entry in written:
+            shutil.rmtree(entry.run.path, ignore_errors=True)
+        raise
+    with suppress(OSError):
+        for entry, record in zip(written, made, strict=True):
+            note_accepted(entry.run, record, None)
+    sync_file_system(volume.path)
+    return made
 
 
 def jobs_of(new: Sequence[New]) -> list[tuple[str, str | None]]:

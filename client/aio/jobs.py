@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -40,6 +40,14 @@ class AsyncJobs:
         ``key``: an Idempotency-Key that outlives this program. One is made for every call otherwise.
         """
         return self._handle(await self._connection.json("POST", "/v1/jobs", json=spec, keyed=key or True))
+
+    async def submit_all(
+        self, specs: Sequence[Mapping[str, Any]], *, key: str | None = None
+    ) -> builtins.list[AsyncJobHandle]:
+        """Create several jobs, all of them or none; ``key`` as for ``submit``."""
+        asked = {"jobs": [dict(spec) for spec in specs]}
+        made = await self._connection.json("POST", "/v1/jobs/batch", json=asked, keyed=key or True)
+        return [self._handle(job) for job in made["items"]]
 
     async def validate(self, spec: Mapping[str, Any]) -> dict[str, Any]:
         """The spec with every default filled in and what it would take; creates nothing."""

@@ -17,7 +17,9 @@ class AsyncSweeps:
 
     async def create(self, sweep: Mapping[str, Any]) -> dict[str, Any]:
         """A new sweep, as docs/sweeps.md has it. Its trials begin by themselves."""
-        return cast(dict[str, Any], await self._connection.json("POST", "/v1/sweeps", json=dict(sweep)))
+        return cast(
+            dict[str, Any], await self._connection.json("POST", "/v1/sweeps", json=dict(sweep), keyed=True)
+        )
 
     async def get(self, sweep: str) -> dict[str, Any]:
         return cast(dict[str, Any], await self._connection.json("GET", f"/v1/sweeps/{sweep}"))

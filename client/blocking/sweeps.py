@@ -18,7 +18,7 @@ class Sweeps:
 
     def create(self, sweep: Mapping[str, Any]) -> dict[str, Any]:
         """A new sweep, as docs/sweeps.md has it. Its trials begin by themselves."""
-        return cast(dict[str, Any], self._connection.json("POST", "/v1/sweeps", json=dict(sweep)))
+        return cast(dict[str, Any], self._connection.json("POST", "/v1/sweeps", json=dict(sweep), keyed=True))
 
     def get(self, sweep: str) -> dict[str, Any]:
         return cast(dict[str, Any], self._connection.json("GET", f"/v1/sweeps/{sweep}"))

@@ -63,3 +63,17 @@ def test_a_forked_job_ends_where_the_same_job_ends(client: Client, spec: dict[st
     again = first.fork({"name": "again"}).wait()
     assert again["forked_from"]["job"] == first.id
     assert again["result"]["parameters_sha256"] == first["result"]["parameters_sha256"]
+
+
+def test_what_a_job_in_hand_leaves(client: Client, spec: dict[str, Any], tmp_path: Path) -> None:
+    spec["training"] |= {"epochs": 1}
+    job = client.jobs.submit(spec | {"name": "in hand"}).wait()
+    listed = {file["path"]: file for file in job.artifacts()}
+    got = job.download("report.json", tmp_path / "report.json")
+    assert got.read_bytes() == job.artifact("report.json")
+    assert got.stat().st_size == listed["report.json"]["size"]
+    assert [found["job"] for found in job.lineage()] == [job.id]
+    assert (
+        "".join(piece["text"] for piece in job.follow_logs(stream="stderr")).splitlines()
+        == job.logs()["lines"]
+    )
