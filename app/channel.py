@@ -55,8 +55,7 @@ class Channel:
 
     def _begin(self) -> None:
         self.record = self._store.get(self._id)
-        if self._run.path.is_dir():
-            journal(self._store, self._run, self._id)
+        journal(self._store, self._run, self._id)
         self._offset, self.seq = end_of(self._run)
         self._show_progress(self.record)
 
@@ -123,7 +122,7 @@ class Channel:
         for _ in range(_TRIES):
             # The record is read first: what its number promises is then in the stream.
             record = self._store.get(self._id)
-            if record.seq > last and self._run.path.is_dir():
+            if record.seq > last:
                 journal(self._store, self._run, self._id)
                 more, self._offset = events_from(self._run, self._offset)
                 events += more

@@ -223,6 +223,20 @@ METRICS: dict[str, Any] = {
         "max": [2.31, 1.93],
         "mean": [2.07, 1.58],
     },
+    "series": None,
+}
+
+COMPARISON: dict[str, Any] = {
+    "jobs": [
+        {
+            "job": JOB_ID,
+            "name": "digits-joint",
+            "status": "running",
+            "epochs": [],
+            "minibatches": None,
+            "series": {"losses.train.total": {"count": 1, "epoch": [1], "step": [23], "value": [1.58]}},
+        }
+    ]
 }
 
 ATTEMPT: dict[str, Any] = {

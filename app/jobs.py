@@ -18,7 +18,8 @@ from app.idempotency import Keyed
 from app.longpoll import news_of
 from app.resources.jobs import Job, JobPage, Progress, Validation
 from app.search import FilterQuery, filters_of, order_of
-from app.state import HubDep, SettingsDep, StoreDep, SubmissionsDep, VolumeDep
+from app.specs import spec_bytes
+from app.state import HubDep, ReadingDep, SettingsDep, StoreDep, SubmissionsDep, VolumeDep
 from jobs.edit import edit
 from jobs.idempotency import Made
 from jobs.journal import journal
@@ -156,6 +157,7 @@ async def read_job(
     store: StoreDep,
     volume: VolumeDep,
     hub: HubDep,
+    reading: ReadingDep,
     wait: Annotated[
         float,
         Query(
@@ -168,11 +170,13 @@ async def read_job(
 ) -> Response:
     if wait:
         await news_of(job_id, store, hub, request.headers.get("if-none-match"), wait)
-    return await run_in_threadpool(read, job_id, store, volume)
-
-
-def read(job_id: str, store: Store, volume: Volume) -> Response:
-    return job_response(store.get(job_id), store, volume)
+    record, now = await reading.glances.at(job_id)
+    if record.state is State.QUEUED or record.forked_from:
+        return await run_in_threadpool(job_response, record, store, volume)
+    document = shown(record, now)
+    headers = {"ETag": job_tag(record, None)}
+    spec = await reading.specs.of(record)
+    return Response(with_spec(document, spec), headers=headers, media_type="application/json")
 
 
 @router.patch(
@@ -203,10 +207,7 @@ def job_response(record: Record, store: Store, volume: Volume) -> Response:
     headers = {"ETag": job_tag(record, wait)}
     if record.state is State.QUEUED:
         headers["Retry-After"] = str(POLL_SECONDS)
-    try:
-        spec = volume.job(record.id).spec.read_bytes()
-    except FileNotFoundError:
-        spec = b"null"
+    spec = spec_bytes(record.id, volume)
     return Response(with_spec(document, spec), headers=headers, media_type="application/json")
 
 

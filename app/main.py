@@ -52,9 +52,11 @@ from app.request_ids import RequestIds
 from app.request_log import RequestLog
 from app.resources.problem import Problem
 from app.sending import Sender
-from app.state import AppState
+from app.specs import Specs
+from app.state import AppState, Reading
 from ingest.store import sweep_incoming
 from jobs.errors import Unavailable
+from jobs.glance import Glances
 from jobs.queue import TokenQueue
 from jobs.reconcile import reconcile
 from jobs.rescan import Rescan, rescan, rescan_if_lost
@@ -99,6 +101,7 @@ def create_app(settings: Settings) -> FastAPI:
         hub = Hub(store, settings, app.state.stopping)
         submissions = Submissions(store, queue, settings)
         submissions.start()
+        reading = Reading(Glances.open(settings), Specs(volume))
         try:
             async with hub.open():
                 yield {
@@ -107,11 +110,13 @@ def create_app(settings: Settings) -> FastAPI:
                     "queue": queue,
                     "hub": hub,
                     "submissions": submissions,
+                    "reading": reading,
                     "guard": Guard(settings, Tokens(volume)),
                     "registry": registry,
                 }
         finally:
             await asyncio.to_thread(submissions.close)
+            await reading.glances.close()
             registry.unregister(of_jobs)
             for task in (reconciler, driver, sender):
                 task.cancel()

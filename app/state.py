@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Annotated, TypedDict
 
 from fastapi import Depends, Request
@@ -9,11 +10,21 @@ from prometheus_client import CollectorRegistry
 
 from app.access import Guard
 from app.hub import Hub
+from app.specs import Specs
+from jobs.glance import Glances
 from jobs.queue import TokenQueue
 from jobs.settings import Settings
 from jobs.store import Store
 from jobs.submissions import Submissions
 from trainer.layout import Volume
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What reads of one job go through, on the event loop."""
+
+    glances: Glances
+    specs: Specs
 
 
 class AppState(TypedDict):
@@ -24,6 +35,7 @@ class AppState(TypedDict):
     queue: TokenQueue
     hub: Hub
     submissions: Submissions
+    reading: Reading
     guard: Guard
     registry: CollectorRegistry
 
@@ -49,6 +61,11 @@ async def _volume(request: Request) -> Volume:
     return settings.volume
 
 
+async def _reading(request: Request) -> Reading:
+    reading: Reading = request.state.reading
+    return reading
+
+
 async def _submissions(request: Request) -> Submissions:
     submissions: Submissions = request.state.submissions
     return submissions
@@ -69,5 +86,6 @@ StoreDep = Annotated[Store, Depends(_store)]
 QueueDep = Annotated[TokenQueue, Depends(_queue)]
 GuardDep = Annotated[Guard, Depends(_guard)]
 VolumeDep = Annotated[Volume, Depends(_volume)]
+ReadingDep = Annotated[Reading, Depends(_reading)]
 SubmissionsDep = Annotated[Submissions, Depends(_submissions)]
 HubDep = Annotated[Hub, Depends(_hub)]

@@ -1,8 +1,8 @@
 """What the API takes for a request, beside RQ alone behind the same FastAPI, and how soon events are told.
 
-``python -m benchmarks.api [--rounds N] [--seconds S] [--readers N] [--only WORD]`` starts a server, our API
-and the peer, each a process of its own with one uvicorn, and asks them in turns. Every spec that is posted
-differs from the ones before. What a figure means is said where it is printed.
+``python -m benchmarks.api [--rounds N] [--seconds S] [--readers N] [--only requests|streams]`` starts a
+server, our API and the peer, each a process of its own with one uvicorn, and asks them in turns. Every
+spec that is posted differs from the ones before.
 """
 
 from __future__ import annotations
@@ -27,6 +27,8 @@ from typing import Any
 import httpx
 
 from jobs.settings import Settings
+from jobs.states import Reason, State
+from jobs.store import Store
 from service.valkey import embedded
 
 ROWS = b"".join(b"%d,%d,%s\n" % (i % 7, i % 5, b"xy"[i % 2 : i % 2 + 1]) for i in range(400))
@@ -201,6 +203,8 @@ def main() -> None:
     )
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
+    parser.add_argument("--readers", type=int, default=200)
+    parser.add_argument("--only", choices=["requests", "streams"])
     asked = parser.parse_args()
     figures = Figures()
     with tempfile.TemporaryDirectory() as folder:
@@ -223,7 +227,10 @@ def main() -> None:
                 serving(["-m", "app"], ports[0], home / "api.log", **environment) as ours,
                 serving(["-c", PEER, url, str(ports[1])], ports[1], home / "peer.log") as peer,
             ):
-                requests(figures, ours, peer, asked.rounds, asked.seconds)
+                if asked.only != "streams":
+                    requests(figures, ours, peer, asked.rounds, asked.seconds)
+                if asked.only != "requests":
+                    streams(figures, ours, settings, asked.rounds, asked.readers)
         finally:
             server.kill()
 
@@ -238,11 +245,14 @@ def requests(figures: Figures, ours: Server, peer: Server, rounds: int, seconds:
         return json.dumps(spec(data, posted)).encode()
 
     job = json.loads(asyncio.run(one(ours.port, request("POST", "/v1/jobs", body()))))["id"]
+    ended = json.loads(asyncio.run(one(ours.port, request("POST", "/v1/jobs", body()))))["id"]
+    asyncio.run(one(ours.port, request("POST", f"/v1/jobs/{ended}/cancel")))
     token = json.loads(asyncio.run(one(peer.port, request("POST", "/jobs", body()))))["id"]
     paths = {
         "POST, ours": (ours, lambda: request("POST", "/v1/jobs", body())),
         "POST, RQ alone": (peer, lambda: request("POST", "/jobs", body())),
-        "GET, ours": (ours, lambda: request("GET", f"/v1/jobs/{job}")),
+        "GET of an ended job, ours": (ours, lambda: request("GET", f"/v1/jobs/{ended}")),
+        "GET of a queued job, ours": (ours, lambda: request("GET", f"/v1/jobs/{job}")),
         "GET, a hash of Redis alone": (peer, lambda: request("GET", f"/jobs/{token}")),
     }
     for server, make in paths.values():
@@ -262,6 +272,83 @@ def requests(figures: Figures, ours: Server, peer: Server, rounds: int, seconds:
         print(figures.line(f"{name}, processor time", "ms"))
     ratio = figures.median("POST, ours, 1 client") / figures.median("POST, RQ alone, 1 client")
     print(f"POST of a job / RQ alone: {ratio:.2f}")
+
+
+class Reader(asyncio.Protocol):
+    """A stream of a job's events: how long each took from the moment before it was reported."""
+
+    SENT = re.compile(rb'"sent": ([0-9.]+)')
+
+    def __init__(self, path: str) -> None:
+        self.path = path
+        self.taken: list[float] = []
+        self.begun, self.ended = asyncio.Event(), asyncio.Event()
+        self.rest = b""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        head = f"GET {self.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n"
+        transport.write(head.encode())  # type: ignore[attr-defined]
+
+    def data_received(self, data: bytes) -> None:
+        now = time.perf_counter()
+        *whole, self.rest = (self.rest + data).split(b"\n")
+        for line in whole:
+            if found := self.SENT.search(line):
+                self.taken.append(now - float(found[1]))
+            elif line.startswith(b"event: running"):
+                self.begun.set()
+            elif line.startswith(b"event: end"):
+                self.ended.set()
+
+
+EVENTS = 100
+PAUSE = 0.03
+
+
+def streams(figures: Figures, ours: Server, settings: Settings, rounds: int, readers: int) -> None:
+    data = dataset(ours.port)
+    store = Store.open(settings)
+    missed = 0
+    for number in range(rounds):
+        for count in (1, readers):
+            body = json.dumps(spec(data, number)).encode()
+            job = json.loads(asyncio.run(one(ours.port, request("POST", "/v1/jobs", body))))["id"]
+            taken, lacking = asyncio.run(read_events(ours.port, store, settings, job, count))
+            missed += lacking
+            figures.note(f"from an event to each of {count} readers", 1000 * statistics.median(taken))
+    for count in (1, readers):
+        print(figures.line(f"from an event to each of {count} readers", "ms"))
+    print(f"events that a reader missed: {missed}")
+    store.client.close()
+
+
+async def read_events(
+    port: int, store: Store, settings: Settings, job: str, count: int
+) -> tuple[list[float], int]:
+    """How long each event took to each reader, and how many were missed."""
+    loop = asyncio.get_running_loop()
+    claimed = await asyncio.to_thread(store.claim, job, worker="w", lease_seconds=600)
+    assert claimed is not None
+    readers = [Reader(f"/v1/jobs/{job}/events") for _ in range(count)]
+    for reader in readers:
+        await loop.create_connection(lambda reader=reader: reader, "127.0.0.1", port)  # type: ignore[misc]
+    for reader in readers:
+        await reader.begun.wait()
+        await asyncio.to_thread(store.renew, job, claimed.attempt, settings.lease_seconds)
+
+    def report() -> None:
+        for _ in range(EVENTS):
+            time.sleep(PAUSE)
+            store.renew(job, claimed.attempt, settings.lease_seconds)
+            event = {"type": "first_minibatch", "sent": time.perf_counter()}
+            store.report(job, claimed.attempt, events=[(1, claimed.attempt, event)])
+        store.transition(store.get(job), State.FAILED, Reason.DIVERGED)
+
+    await asyncio.to_thread(report)
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(reader.ended.wait() for reader in readers))
+    taken = [seconds for reader in readers for seconds in reader.taken]
+    return taken, EVENTS * count - len(taken)
 
 
 async def one(port: int, asked: bytes) -> bytes:

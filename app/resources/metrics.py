@@ -31,11 +31,42 @@ class MinibatchLosses(BaseModel):
     mean: list[float | None]
 
 
-class Metrics(BaseModel):
-    """The course of training."""
+class Series(BaseModel):
+    """One value by epoch, thinned so that its shape stays; the lists are parallel."""
+
+    count: int = Field(description="epochs so far")
+    epoch: list[int]
+    step: list[int]
+    value: list[float] = Field(description="what is not finite is left out")
+
+
+class Course(BaseModel):
+    """The course of a training. Where series are chosen by name, only they are told."""
+
+    epochs: list[EpochPoint]
+    minibatches: MinibatchLosses | None
+    series: dict[str, Series] | None = Field(default=None, description="those chosen that the job has")
+
+
+class Metrics(Course):
+    """The course of one job's training."""
 
     model_config = ConfigDict(json_schema_extra={"example": examples.METRICS})
 
     job: str
-    epochs: list[EpochPoint]
-    minibatches: MinibatchLosses
+
+
+class CourseOfJob(Course):
+    """The same of one of several."""
+
+    job: str
+    name: str
+    status: str
+
+
+class Comparison(BaseModel):
+    """The courses of several jobs, in the order in which they were asked for."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.COMPARISON})
+
+    jobs: list[CourseOfJob]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -12,7 +13,7 @@ import numpy as np
 from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Store
-from tests.api_calls import Run, epoch, pointers
+from tests.api_calls import Run, epoch, pointers, submit
 from tests.practice_trainer import publish
 from tests.running_api import running_api
 from tests.valkey_server import ValkeyServer
@@ -76,6 +77,7 @@ def test_event_stream_outlasts_an_outage(tmp_path: Path, persistent_valkey: Valk
         times = dict.fromkeys(("created_at", "updated_at", "phase_at"), "1")
         client.hset("cj:job:job_1", mapping=fields | times | {"dataset": "ds_1", "fingerprint": "f"})
     settings.volume.job("job_1").path.mkdir(parents=True)
+    settings.volume.job("job_1").spec.write_text("{}")
     sse = {"accept": "text/event-stream"}
     with running_api(settings) as api, api.stream("GET", "/v1/jobs/job_1/events", headers=sse) as answer:
         assert answer.status_code == 200
@@ -93,6 +95,7 @@ def test_metrics_by_epoch_and_by_minibatch(api: httpx.Client, run: Run) -> None:
         "job": run.id,
         "epochs": [],
         "minibatches": {"steps": 0, "step": [], "last": [], "min": [], "max": [], "mean": []},
+        "series": None,
     }
     run.report(epoch(1, 0.5), epoch(2, None), epoch(1, 0.4))
     run.directory.losses.write_bytes(np.array([4.0, 2.0, np.nan, 1.0], dtype="<f8").tobytes())
@@ -191,3 +194,42 @@ def test_pinning(api: httpx.Client, run: Run) -> None:
     for _ in range(2):
         assert api.delete(pin).json()["pinned"] is False
     assert api.put(f"/v1/jobs/{run.id}/checkpoints/7/pin").status_code == 404
+
+
+def test_series_by_name_thinned(api: httpx.Client, run: Run) -> None:
+    run.report(*(epoch(number, 1 / number if number != 7 else None) for number in range(1, 101)))
+    path = f"/v1/jobs/{run.id}/metrics"
+    found = api.get(path, params={"series": ["losses.train.total", "learning_rate"], "points": 10}).json()
+    assert (found["epochs"], found["minibatches"]) == ([], None)
+    loss = found["series"]["losses.train.total"]
+    assert (loss["count"], len(loss["epoch"])) == (100, 10)
+    assert (loss["epoch"][0], loss["epoch"][-1]) == (1, 100)
+    assert 7 not in loss["epoch"]
+    assert loss["value"] == [1 / number for number in loss["epoch"]]
+    assert loss["step"] == [5 * number for number in loss["epoch"]]
+    assert found["series"]["learning_rate"]["value"] == [0.1] * 10
+    refused = api.get(path, params={"series": ["losses.train.totl", "minibatches"]})
+    assert pointers(refused, 422) == {"/query/series"}
+    assert "did you mean 'losses.train.total'?" in refused.text
+
+
+def test_several_jobs_compared(api: httpx.Client, run: Run, spec: dict[str, Any]) -> None:
+    other = submit(api, {**spec, "name": "other"})["id"]
+    run.report(epoch(1, 0.5))
+    run.directory.losses.write_bytes(np.array([4.0, 2.0], dtype="<f8").tobytes())
+    whole = api.get("/v1/metrics", params={"job": [other, run.id]}).json()["jobs"]
+    assert [(found["job"], found["name"], found["status"]) for found in whole] == [
+        (other, "other", "queued"),
+        (run.id, "tiny", "running"),
+    ]
+    assert [len(found["epochs"]) for found in whole] == [0, 1]
+    assert whole[1]["minibatches"]["last"] == [4.0, 2.0]
+    asked = {"job": [other, run.id], "series": ["minibatches", "losses.train.total"]}
+    chosen = api.get("/v1/metrics", params=asked).json()["jobs"]
+    assert [found["series"] for found in chosen] == [
+        {},
+        {"losses.train.total": {"count": 1, "epoch": [1], "step": [5], "value": [0.5]}},
+    ]
+    refused = api.get("/v1/metrics", params={"job": [run.id, "job_none"]})
+    assert pointers(refused, 422) == {"/query/job"}
+    assert pointers(api.get("/v1/metrics"), 422) == {"/query/job"}

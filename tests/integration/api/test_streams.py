@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
@@ -21,33 +19,9 @@ from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Store
 from tests.api_calls import Run, epoch, submit
+from tests.event_streams import reading
 from tests.running_api import running_api
 from tests.valkey_server import ValkeyServer
-
-SSE = {"accept": "text/event-stream"}
-Message = dict[str, str]
-
-
-def parsed(lines: Iterator[str]) -> Iterator[Message]:
-    """The messages of a stream, as they come."""
-    found: Message = {}
-    for line in lines:
-        if line.startswith(":"):
-            continue
-        if line:
-            name, _, value = line.partition(": ")
-            found[name] = value
-        elif found:
-            yield found
-            found = {}
-
-
-@contextmanager
-def reading(api: httpx.Client, path: str, **asked: Any) -> Iterator[Iterator[Message]]:
-    headers = {**SSE, **asked.pop("headers", {})}
-    with api.stream("GET", path, headers=headers, params=asked) as answer:
-        assert answer.status_code == 200
-        yield parsed(answer.iter_lines())
 
 
 def test_no_reader_misses_an_event(api: httpx.Client, run: Run) -> None:
@@ -182,6 +156,7 @@ def test_streams_outlast_an_outage_without_a_gap(tmp_path: Path, persistent_valk
             times = dict.fromkeys(("created_at", "updated_at", "phase_at"), "1")
             client.hset(f"cj:job:{name}", mapping=fields | times | {"dataset": "ds_1", "fingerprint": "f"})
             settings.volume.job(name).path.mkdir(parents=True)
+            settings.volume.job(name).spec.write_text("{}")
     with running_api(settings) as api, reading(api, "/v1/events") as everything:
         with reading(api, "/v1/jobs/job_2/events") as one:
             store.request_cancel("job_1")

@@ -1,0 +1,89 @@
+"""Records read on an event loop: those that are asked for at the same time in one trip to Redis."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import redis.asyncio
+
+from jobs.connection import connect_async, reaching_redis
+from jobs.errors import NotFound
+from jobs.record import Record
+from jobs.settings import Settings
+
+_MOST = 100
+
+
+class Glance(NamedTuple):
+    """A record, and the Unix milliseconds by Redis' clock at which it was read."""
+
+    record: Record
+    now_ms: int
+
+
+class Glances:
+    """Reads records. While one trip is under way, whoever asks meanwhile is answered by the next."""
+
+    def __init__(self, client: redis.asyncio.Redis) -> None:
+        self._client = client
+        self._asked: dict[str, list[asyncio.Future[Glance]]] = {}
+        self._travelling: asyncio.Task[None] | None = None
+
+    @classmethod
+    def open(cls, settings: Settings) -> Glances:
+        """On the settings' server. Connects with the first question."""
+        return cls(connect_async(settings.effective_redis_url))
+
+    async def close(self) -> None:
+        if self._travelling is not None:
+            self._travelling.cancel()
+        await self._client.aclose()
+
+    async def at(self, job_id: str) -> Glance:
+        """A job as it is now. NotFound where there is none, Unavailable while Redis is away."""
+        answer: asyncio.Future[Glance] = asyncio.get_running_loop().create_future()
+        self._asked.setdefault(job_id, []).append(answer)
+        if self._travelling is None:
+            self._travelling = asyncio.create_task(self._travel())
+        return await answer
+
+    async def _travel(self) -> None:
+        try:
+            while self._asked:
+                ids = list(self._asked)[:_MOST]
+                asked = [self._asked.pop(job_id) for job_id in ids]
+                found: Sequence[Glance | Exception]
+                try:
+                    found = await self._look(ids)
+                except Exception as error:
+                    found = [error] * len(ids)
+                for answers, glance in zip(asked, found, strict=True):
+                    for answer in answers:
+                        _settle(answer, glance)
+        finally:
+            self._travelling = None
+
+    async def _look(self, ids: Sequence[str]) -> list[Glance | Exception]:
+        with reaching_redis():
+            pipe = self._client.pipeline(transaction=False)
+            pipe.time()
+            for job_id in ids:
+                pipe.hgetall(f"cj:job:{job_id}")
+            (seconds, micros), *hashes = await pipe.execute()
+        now = int(seconds) * 1000 + int(micros) // 1000
+        return [
+            Glance(Record.from_hash(fields), now) if fields else NotFound(f"there is no job {job_id!r}")
+            for job_id, fields in zip(ids, hashes, strict=True)
+        ]
+
+
+def _settle(answer: asyncio.Future[Glance], found: Glance | Exception) -> None:
+    if answer.done():
+        # Whoever asked has gone.
+        return
+    if isinstance(found, Exception):
+        answer.set_exception(found)
+    else:
+        answer.set_result(found)
