@@ -398,6 +398,6 @@ DELIVERY: dict[str, Any] = {
     "response_status": 204,
     "error": None,
     "payload": '{"type":"job.succeeded","timestamp":"2026-01-31T09:40:00.250Z","data":{"job":'
-    '"job_01K6Z4D5V1S3Q9ZC0R8N2T7XWB","name":"digits","kind":"training","tags":[],"status":"succeeded",'
+    '"job_01K6Z4D5V1S3Q9ZC0R8N2T7XWB","name":"digits","kind":"training","owner":null,"tags":[],"status":"succeeded",'
     '"reason":"completed","detail":"","attempt":1,"seq":9}}',
 }

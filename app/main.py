@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from app import (
     artifacts,
+    audit,
     bulk,
     checkpoints,
     datasets,
@@ -37,6 +38,7 @@ from app import (
 from app.access import Guard, authorised
 from app.conditional import ConditionalReads
 from app.description import describe
+from app.headers import SecurityHeaders
 from app.hub import Hub
 from app.negotiation import acceptable
 from app.ownership import owners_only
@@ -44,6 +46,8 @@ from app.pages import routes as pages
 from app.prometheus import JobsCollector
 from app.prometheus_http import V1, CountRequests, HttpFigures
 from app.query import known_parameters_only
+from app.request_ids import RequestIds
+from app.request_log import RequestLog
 from app.resources.problem import Problem
 from app.sending import Sender
 from app.state import AppState
@@ -54,6 +58,7 @@ from jobs.reconcile import reconcile
 from jobs.rescan import Rescan, rescan, rescan_if_lost
 from jobs.settings import Settings
 from jobs.store import Store
+from jobs.submissions import Submissions
 from jobs.tokens import Tokens
 from jobs.volume import make_volume
 
@@ -86,6 +91,8 @@ def create_app(settings: Settings) -> FastAPI:
         reconciler = asyncio.create_task(reconcile_forever(store, queue, settings))
         sender = asyncio.create_task(Sender(store, settings).run())
         hub = Hub(store, settings, app.state.stopping)
+        submissions = Submissions(store, queue, settings)
+        submissions.start()
         try:
             async with hub.open():
                 yield {
@@ -93,10 +100,12 @@ def create_app(settings: Settings) -> FastAPI:
                     "store": store,
                     "queue": queue,
                     "hub": hub,
+                    "submissions": submissions,
                     "guard": Guard(settings, Tokens(volume)),
                     "registry": registry,
                 }
         finally:
+            await asyncio.to_thread(submissions.close)
             registry.unregister(of_jobs)
             for task in (reconciler, sender):
                 task.cancel()
@@ -118,12 +127,16 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(ConditionalReads)
     app.add_middleware(CountRequests, figures=HttpFigures(registry))
     problems.register(app)
+    # From the inside out.
+    log_requests = (RequestLog,) if settings.log == "json" else ()
+    for layer in (audit.Audit, *log_requests, SecurityHeaders, RequestIds):
+        app.add_middleware(layer)
     describe(app)
     checks = (authorised, known_parameters_only, acceptable, owners_only)
     v1 = APIRouter(prefix=V1, dependencies=[Depends(check) for check in checks])
     of_jobs = (jobs, bulk, forks, steering, evaluations, lineage, events, metrics, logs, rawlogs)
     of_files = (checkpoints, artifacts, datasets, models)
-    for room in (*of_jobs, *of_files, parts, workers, webhooks, rescans, tokens):
+    for room in (*of_jobs, *of_files, parts, workers, webhooks, rescans, tokens, audit):
         v1.include_router(room.router)
     app.include_router(v1)
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])

@@ -124,6 +124,11 @@ def of_os(error: OSError) -> JSONResponse:
     return of_domain(Unavailable(f"the volume cannot be used now: {error.strerror}"))
 
 
+def failure() -> JSONResponse:
+    """A fault of ours. The server logs the traceback; a stranger is shown none of it."""
+    return problem(500, "internal", "Internal error", "the service failed; its log says how")
+
+
 def register(app: FastAPI) -> None:
     """Make ``app`` answer every error with a problem document."""
 
@@ -151,5 +156,4 @@ def register(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def internal(_: Request, __: Exception) -> JSONResponse:
-        # The server logs the traceback; a stranger is shown none of it.
-        return problem(500, "internal", "Internal error", "the service failed; its log says how")
+        return failure()

@@ -8,8 +8,9 @@ from fastapi import APIRouter, Query, Response, status
 from starlette.concurrency import run_in_threadpool
 
 from app import examples
+from app.access import CallerDep
 from app.body import Document
-from app.paging import page_of
+from app.paging import page_of, require_place
 from app.resources.webhooks import Delivery, DeliveryPage, NewWebhook, WebhookPage
 from app.state import SettingsDep, StoreDep, VolumeDep
 from jobs import deliveries, webhooks
@@ -44,9 +45,9 @@ def body(model: str, example: object) -> dict[str, object]:
     openapi_extra=body("WebhookRequest", examples.WEBHOOK_REQUEST),
 )
 async def create_webhook(
-    document: Document, response: Response, store: StoreDep, settings: SettingsDep
+    document: Document, response: Response, store: StoreDep, settings: SettingsDep, caller: CallerDep
 ) -> NewWebhook:
-    webhook, secret = await run_in_threadpool(webhooks.create, document, store, settings)
+    webhook, secret = await run_in_threadpool(webhooks.create, document, store, settings, caller.name)
     response.headers["Location"] = f"/v1/webhooks/{webhook.id}"
     return NewWebhook(**webhook.model_dump(), secret=secret)
 
@@ -101,6 +102,8 @@ def list_deliveries(
     page_token: PageToken = None,
 ) -> DeliveryPage:
     webhook = webhooks.get(webhook_id, volume)
+    if page_token is not None:
+        require_place(page_token)
     items, following = deliveries.log_of(webhook.id, store, page_token, page_size)
     return DeliveryPage(items=[Delivery.of(sent) for sent in items], next_page_token=following)
 

@@ -108,13 +108,14 @@ def fan_out(store: Store) -> int:
 def delivery_of(webhook: Webhook, record: Record, event: Mapping[str, Any]) -> Delivery | None:
     """The message that tells a webhook of a job's change of state; None where it does not want it."""
     kind = f"job.{event['type']}"
-    if not webhook.wants(kind, record.id, tags_of(record)):
+    if not webhook.wants(kind, record.id, record.tags):
         return None
     data = {
         "job": record.id,
         "name": record.name,
         "kind": record.kind.value,
-        "tags": tags_of(record),
+        "owner": record.owner,
+        "tags": record.tags,
         "status": event["type"],
         **{name: event[name] for name in ("reason", "detail", "attempt", "seq")},
     }
@@ -127,11 +128,6 @@ def delivery_of(webhook: Webhook, record: Record, event: Mapping[str, Any]) -> D
         created_at=_ms(datetime.fromisoformat(event["time"])),
         payload=_payload(kind, event["time"], data),
     )
-
-
-def tags_of(record: Record) -> list[str]:
-    tags: list[str] = getattr(record, "tags", [])
-    return tags
 
 
 def send_test(webhook: Webhook, store: Store) -> Delivery:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from jobs.errors import Conflict, Fault, InvalidInput
@@ -13,7 +14,7 @@ from jobs.record import Kind, Record
 from jobs.retry import submitted_spec
 from jobs.settings import Settings
 from jobs.store import Store
-from jobs.submit import Parent, checked, enqueue
+from jobs.submit import Parent, enqueue, prepare
 from trainer.layout import read_json
 
 
@@ -46,22 +47,13 @@ def fork(
             raise InvalidInput.of([Fault("/recipe", "no_recipe", detail)])
         base = read_json(run.posted)
     document = merged(base, patch)
-    spec, start = checked(document, store, settings)
+    submission = prepare(document, store, settings, claim, owner)
     changed = [
         {"pointer": found["pointer"], "from": found["there"], "to": found["here"]}
-        for found in differences(spec.document, complete)
+        for found in differences(submission.spec.document, complete)
     ]
-    return enqueue(
-        spec,
-        start,
-        store,
-        queue,
-        settings.volume,
-        claim=claim,
-        owner=owner,
-        posted=document,
-        parent=Parent(job_id, dict(patch), changed),
-    )
+    parent = Parent(job_id, dict(patch), changed)
+    return enqueue(replace(submission, parent=parent), store, queue, settings.volume).record
 
 
 def merged(target: Any, patch: Any) -> Any:

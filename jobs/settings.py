@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 from pydantic import Field, SecretStr, field_validator
@@ -59,6 +59,8 @@ class Settings(BaseSettings):
     """Attempts in a row that may crash without any progress before the job has failed."""
     lost_limit: int = Field(default=20, ge=1)
     """Workers in a row that may be lost with a job that makes no progress before it has failed."""
+    log: Literal["text", "json"] = "text"
+    """How the API, the workers and the service log: lines for people, or one JSON object a line."""
     webhooks_private: bool = False
     """Whether webhooks may be sent to private addresses, and without TLS."""
 

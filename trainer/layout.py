@@ -106,6 +106,8 @@ class RunDirectory:
         preprocessing was fitted to, whatever data set the network is run on."""
         self.start = CheckpointDirectory(path / "start")
         """The checkpoint that the job starts from, hard-linked at submission."""
+        self.machine = path / "machine.json"
+        """What the first attempt chose for its machine (trainer/machine.py); later ones do likewise."""
         self.accepted = path / "accepted.json"
         """Left by the submission once the job was queued: what has none may never have been answered."""
         self.posted = path / "posted.json"

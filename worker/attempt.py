@@ -13,9 +13,10 @@ from enum import Enum
 
 from jobs.errors import Unavailable
 from jobs.journal import last_event
+from jobs.log import bind
 from jobs.queue import TokenQueue
 from jobs.reconcile import close_journal
-from jobs.record import Record
+from jobs.record import Kind, Record
 from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Hold, Refused, Store
@@ -28,6 +29,7 @@ from worker.launch import TrainerProcess, launch, trainer_environment
 from worker.limits import Breach, Watchdog
 from worker.processes import kill_group, kill_recorded
 from worker.relay import Relay
+from worker.tensorboard import Board
 
 
 class _Way(Enum):
@@ -67,6 +69,8 @@ def run_attempt(token: str, worker_class: str | None = None) -> None:
         for job_id in store.ready(worker_class):
             record = _claim(job_id, token, store, settings)
             if record is not None:
+                bind(job=record.id, attempt=record.attempt)
+                log.info("attempt %d of %s begins", record.attempt, record.id)
                 Attempt(settings, store, record).supervise()
                 return
 
@@ -95,6 +99,8 @@ class Attempt:
         self._run = settings.volume.job(record.id)
         self._files = self._run.attempt(record.attempt)
         self._relay = Relay(store, self._run, record)
+        # What an evaluation has to show is no course.
+        self._board = Board(self._run, record.attempt) if record.kind is Kind.TRAINING else None
         self._bell = Bell()
         self._hold = Hold.HELD
         self._breach: Breach | None = None
@@ -169,10 +175,17 @@ class Attempt:
             elif kill_at is not None and time.monotonic() > kill_at:
                 kill_group(process.pid)
             self._forward()
+            self._show()
             rung = self._bell.wait(_GLANCE_SECONDS, *news)
         # Its group may hold more processes than the one that has ended.
         kill_group(process.pid)
+        self._show(last=True)
         return kill_at is not None
+
+    def _show(self, *, last: bool = False) -> None:
+        """Let those who watch from outside see how far it has come."""
+        if self._board is not None and self._hold is not Hold.LOST:
+            self._board.look(last=last)
 
     def _beat(self, *, now: bool = False) -> None:
         """Renew the lease when it is time. While Redis is away nobody else can claim: go on."""
@@ -236,6 +249,7 @@ class Attempt:
             floor=self._relay.journaled,
             delay_s=outcome.delay_s,
         )
+        log.info("attempt %d of %s ended: %s (%s)", self._number, self._job_id, moved.state, moved.reason)
         if moved.ended:
             close_journal(self._store, self._settings, self._job_id)
             # Those that waited for it need not wait for the reconciler as well.

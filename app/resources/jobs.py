@@ -49,7 +49,7 @@ class ResumedFrom(BaseModel):
 class ForkedFrom(BaseModel):
     """The job of whose spec this one's was made. Patch and diff are not in lists."""
 
-    class Change(BaseModel):
+    class ForkChange(BaseModel):
         """One place where the complete specs differ."""
 
         model_config = ConfigDict(populate_by_name=True)
@@ -62,7 +62,7 @@ class ForkedFrom(BaseModel):
     patch: dict[str, Any] | None = Field(
         default=None, description="the JSON merge patch (RFC 7396) that was posted"
     )
-    diff: list[Change] | None = None
+    diff: list[ForkChange] | None = None
 
 
 class WaitingFor(BaseModel):

@@ -20,6 +20,7 @@ from jobs.states import Reason, State
 from jobs.store import Store
 from jobs.webhooks import EVENTS
 from tests.api_calls import Run, pointers, submit
+from tests.integration.api.test_tokens import make
 from tests.receiver import Receiver
 from tests.running_api import running_api
 from tests.running_service import until as wait_until
@@ -77,7 +78,7 @@ def test_each_change_of_state_is_told_signed(
     api: httpx.Client, spec: Document, store: Store, settings: Settings, receiver: Receiver
 ) -> None:
     webhook = made(api, receiver.url)
-    job_id = submit(api, spec)["id"]
+    job_id = submit(api, spec | {"tags": ["a", "b"]})["id"]
     run_to_its_end(store, settings, job_id)
     told = [message.verified(webhook["secret"]) for message in receiver.wait_for(3)]
     by_type = {found["type"]: found for found in told}
@@ -87,9 +88,8 @@ def test_each_change_of_state_is_told_signed(
         event = events[kind.removeprefix("job.")]
         assert found["timestamp"] == event["time"]
         same = {name: event[name] for name in ("reason", "detail", "attempt", "seq")}
-        assert found["data"] == same | {
-            "job": job_id, "name": "tiny", "kind": "training", "tags": [], "status": event["type"]
-        }  # fmt: skip
+        about = {"job": job_id, "name": "tiny", "kind": "training", "owner": None, "tags": ["a", "b"]}
+        assert found["data"] == about | same | {"status": event["type"]}
     assert len({message.id for message in receiver.messages}) == 3
     with pytest.raises(Exception, match="signature"):
         receiver.messages[0].verified("whsec_" + "A" * 32)
@@ -111,6 +111,35 @@ def test_only_what_was_asked_for_is_told(
     [entry] = settled(api, webhook, "delivered")
     assert (entry["job"], entry["type"]) == (second, "job.succeeded")
     assert len(receiver.messages) == 1
+
+
+def test_only_of_jobs_with_a_tag(api: httpx.Client, spec: Document, receiver: Receiver) -> None:
+    webhook = made(api, receiver.url, tag="night")
+    submit(api, spec)
+    tagged = submit(api, spec | {"tags": ["night", "b"]})["id"]
+    submit(api, spec | {"tags": ["b"]})
+    [entry] = settled(api, webhook, "delivered")
+    assert entry["job"] == tagged
+
+
+def test_a_webhook_is_its_owners(api: httpx.Client, receiver: Receiver) -> None:
+    with (
+        make(api, "root", "admin") as root,
+        make(root, "ada", "submit") as ada,
+        make(root, "eve", "submit") as eve,
+        make(root, "rita", "read") as reader,
+    ):
+        webhook = made(ada, receiver.url)
+        assert webhook["owner"] == "ada"
+        path = f"/v1/webhooks/{webhook['id']}"
+        assert eve.get(path).status_code == reader.get(f"{path}/deliveries").status_code == 200
+        for other in (eve, reader):
+            assert other.patch(path, json={"url": "https://elsewhere.example"}).status_code == 403
+            assert other.post(f"{path}/test").status_code == 403
+            assert other.delete(path).status_code == 403
+        assert reader.post("/v1/webhooks", json={"url": receiver.url}).status_code == 403
+        assert ada.patch(path, json={"description": "mine"}).json()["description"] == "mine"
+        assert root.delete(path).status_code == 204
 
 
 def test_a_failed_attempt_is_repeated_under_its_id(
@@ -371,6 +400,7 @@ def test_pages_of_the_log(api: httpx.Client, spec: Document, receiver: Receiver)
         if token is None:
             break
     assert found == whole
+    assert pointers(api.get(path, params={"page_token": "next"}), 422) == {"/query/page_token"}
 
 
 def test_the_log_keeps_the_newest(
