@@ -1,6 +1,6 @@
 """Every operation of the OpenAPI document, asked anything: no fault of ours, nothing that is not documented.
 
-Schemathesis makes the requests, fitting and not, alone and one after the other along the document's links.
+Schemathesis makes the requests, alone and one after the other along the document's links.
 What it cannot make up, a spec that fits a data set and ids of what is there, is put into its requests.
 """
 
@@ -42,8 +42,10 @@ CHECKS = [
     response_schema_conformance,
 ]
 TOKEN = {"authorization": "Bearer secret"}
+SENDS = ["test_webhook", "redeliver", "create_webhook", "change_webhook"]
+"""These would call addresses that Schemathesis makes up."""
 EACH = 3
-"""Requests of either kind to each operation: the whole takes half a minute."""
+"""Requests to each operation: the whole takes half a minute."""
 SEQUENCES, STEPS = 8, 6
 CALM = settings(
     max_examples=EACH,
@@ -113,7 +115,7 @@ def schema(api: httpx.Client, known: dict[str, Any]) -> Any:
         return case
 
     schema.hook("map_case")(with_what_there_is)
-    return schema
+    return schema.exclude(operation_id=SENDS)
 
 
 def _even(value: Any) -> bool:
@@ -121,12 +123,11 @@ def _even(value: Any) -> bool:
     return len(json.dumps(value, default=str)) % 2 == 0
 
 
-@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
-def test_every_operation(schema: Any, mode: GenerationMode) -> None:
+def test_every_operation(schema: Any) -> None:
     asked = 0
     for result in schema.get_all_operations():
         operation = result.ok()
-        strategy = operation.as_strategy(generation_mode=mode)
+        strategy = operation.as_strategy(generation_mode=GenerationMode.POSITIVE)
 
         @CALM
         @given(case=strategy)
@@ -135,13 +136,7 @@ def test_every_operation(schema: Any, mode: GenerationMode) -> None:
             asked += 1
             case.call_and_validate(headers=TOKEN, checks=CHECKS)
 
-        try:
-            anything()
-        except schemathesis.errors.InvalidSchema:
-            raise
-        except Exception as error:
-            if type(error).__name__ != "Unsatisfiable":
-                raise
+        anything()
     assert asked > 100
 
 
