@@ -108,7 +108,7 @@ def _errors_of(path: str, method: str, operation: dict[str, Any]) -> Iterator[st
     yield "422"
     if path.startswith("/v1"):
         yield from ("401", "403", "406", "503")
-    if "{" in path:
+    if "{" in path or "requestBody" in operation:
         yield "404"
     if method in ("post", "delete"):
         yield "409"

@@ -17,7 +17,7 @@ REMEMBERED = 4096
 _digests: dict[tuple[int, ...], str] = {}
 
 DOWNLOAD = answers(
-    "application/octet-stream",
+    "*/*",
     "the file's bytes",
     **{"Content-Digest": "RFC 9530, sha-256", "Repr-Digest": "the same; of a part too"},
 )

@@ -1,4 +1,4 @@
-"""The links of the OpenAPI document: what an answer names, and where that can be used."""
+"""The links of the OpenAPI document: what an answer has made or names, and where that can be used."""
 
 from __future__ import annotations
 
@@ -6,74 +6,41 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-ONE = {
+NAMED = {
     "Job": {"job_id": "$response.body#/id"},
     "DatasetSchema": {"dataset_id": "$response.body#/id"},
     "ModelRecord": {"model_id": "$response.body#/id"},
-    "Checkpoint": {
-        "checkpoint_id": "$response.body#/id",
-        "job_id": "$request.path.job_id",
-        "name": "$response.body#/files/0/path",
-    },
+    "Checkpoint": {"checkpoint_id": "$response.body#/id", "name": "$response.body#/files/0/path"},
 }
-"""Of the answer to a request that makes something, or of one thing: what its members are called in paths."""
-MANY = {
-    "JobPage": {"job_id": "$response.body#/items/0/id"},
-    "DatasetPage": {"dataset_id": "$response.body#/items/0/id"},
-    "ModelPage": {"model_id": "$response.body#/items/0/id"},
-    "CheckpointList": {
-        "checkpoint_id": "$response.body#/items/0/id",
-        "name": "$response.body#/items/0/files/0/path",
-    },
-    "FileList": {"job_id": "$request.path.job_id", "path": "$response.body#/items/0/path"},
-    "AttemptList": {
-        "job_id": "$request.path.job_id",
-        "attempt": "$response.body#/items/0/attempt",
-        "stream": "stderr",
-    },
-}
-"""Of a list."""
-NEXT_PAGE = {"page_token": "$response.body#/next_page_token"}
+"""What the members of an answer are called in paths. A list may be empty, and then it names nothing."""
 
 
 def add_links(document: dict[str, Any]) -> None:
-    """Say of each answer which operations take what it names."""
-    targets = [
-        (path, method, operation)
-        for path, operations in document["paths"].items()
-        for method, operation in operations.items()
+    """Say of each answer that makes something which operations take it."""
+    operations = [
+        (path, operation) for path, methods in document["paths"].items() for operation in methods.values()
     ]
-    for path, method, operation in targets:
+    for path, operation in operations:
         for status, answer in operation["responses"].items():
-            named = _named(method, answer)
-            made = "{" not in path or status == "202" or method == "get"
-            if not status.startswith("2") or named is None or not made:
+            # A request about one thing that answers with the same thing leads nowhere new.
+            if not status.startswith("2") or ("{job_id}" in path and status == "200"):
                 continue
+            named = NAMED.get(_schema_of(answer), {})
             links = {
                 target["operationId"]: {"operationId": target["operationId"], "parameters": parameters}
-                for place, _, target in targets
-                if place != path and (parameters := _parameters(place, target, named))
+                for place, target in operations
+                if place != path and (parameters := _parameters(place, named))
             }
-            if any(parameter["name"] == "page_token" for parameter in operation.get("parameters", [])):
-                again = {**_own(path), **NEXT_PAGE}
-                links["next_page"] = {"operationId": operation["operationId"], "parameters": again}
             if links:
                 answer["links"] = links
 
 
-def _named(method: str, answer: Mapping[str, Any]) -> Mapping[str, str] | None:
+def _schema_of(answer: Mapping[str, Any]) -> str:
     schema = answer.get("content", {}).get("application/json", {}).get("schema", {})
-    name = schema.get("$ref", "").rpartition("/")[2]
-    return MANY.get(name) or (ONE.get(name) if method == "post" or name == "Checkpoint" else None)
+    return str(schema.get("$ref", "")).rpartition("/")[2]
 
 
-def _parameters(path: str, operation: Mapping[str, Any], named: Mapping[str, str]) -> dict[str, str]:
-    """The values of an operation's path; none where it takes another, or the answer names no part of it."""
+def _parameters(path: str, named: Mapping[str, str]) -> dict[str, str]:
+    """The values of a path; none where it needs something else."""
     wanted = re.findall(r"{(\w+)}", path)
-    # Of the lists that a request's own path leads to, what that path names is no news.
-    news = [name for name in wanted if not named.get(name, "$request").startswith("$request")]
-    return {name: named[name] for name in wanted} if news and set(wanted) <= set(named) else {}
-
-
-def _own(path: str) -> dict[str, str]:
-    return {name: f"$request.path.{name}" for name in re.findall(r"{(\w+)}", path)}
+    return {name: named[name] for name in wanted} if set(wanted) <= set(named) else {}

@@ -29,7 +29,7 @@ def offers(route: APIRoute) -> list[str]:
         return []
     answers: list[dict[str, Any]] = [found for code, found in route.responses.items() if str(code)[0] == "2"]
     named = [media for answer in answers for media in answer.get("content", {})]
-    if "application/octet-stream" in named:
+    if "*/*" in named:
         return []
     return list(dict.fromkeys([JSON, *named] if route.response_model or not named else named))
 

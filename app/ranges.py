@@ -29,7 +29,7 @@ _RANGE = re.compile(r"bytes\s*=\s*(\d*)\s*-\s*(\d*)", re.IGNORECASE | re.ASCII)
 
 def answers(media: str, example: str, **said: str) -> dict[int | str, dict[str, Any]]:
     """What an endpoint with ``RangeDep`` may answer; ``said`` describes further headers of the whole file."""
-    content = {media: {"schema": {"type": "string", "format": "binary"}, "example": example}}
+    content = {media: {"example": example}}
     told = {"Accept-Ranges": "bytes", "ETag": "for If-Range and If-None-Match", **said}
     headers = {name: {"schema": {"type": "string"}, "description": text} for name, text in told.items()}
     return {

@@ -1,7 +1,8 @@
 """A page of jobs, and the memory of a record, at 1,000 and at 100,000 finished jobs.
 
-``python -m benchmarks.records [--jobs N]`` fills servers of its own and reads the newest page of 50 as the
-API does, in turns from a store of 1,000 jobs and from one of N.
+``python -m benchmarks.records [--jobs N]`` fills servers of its own and reads the newest page of 50 in turns
+from a store of 1,000 jobs and from one of N: from the store, and over HTTP as a client does. Then it
+searches the larger one.
 """
 
 from __future__ import annotations
@@ -11,7 +12,10 @@ import os
 import statistics
 import tempfile
 import time
+from contextlib import ExitStack
 from pathlib import Path
+
+import httpx
 
 from jobs.ids import new_id
 from jobs.record import Record
@@ -19,6 +23,7 @@ from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Store
 from service.valkey import embedded
+from tests.running_api import running_api
 
 FEW, ROUNDS = 1000, 200
 FIGURES = {"train": {"total": 0.123456789}, "valid": {"total": 0.234567891}, "test": {"total": 0.3456789}}
@@ -50,6 +55,8 @@ def finish_jobs(store: Store, count: int) -> None:
         record = Record(
             id=new_id("job"),
             name=f"digits {number}",
+            owner="somebody",
+            tags=[f"rare-{number // 100}"],
             state=State.QUEUED,
             reason=Reason.SUBMITTED,
             dataset="ds_" + "0" * 24,
@@ -65,11 +72,51 @@ def finish_jobs(store: Store, count: int) -> None:
         store.note_journaled(record.id, None)
 
 
+QUESTIONS = {
+    "page of 50": {},
+    "page of 50, one tag of many": {"tag": "rare-1"},
+    "page of 50, owner and status and data set": {
+        "owner": "somebody",
+        "status": "succeeded",
+        "dataset": "ds_" + "0" * 24,
+    },
+    "page of 50, a comparison that is true": {"where": "metrics.total<1"},
+    "all jobs, a comparison that none passes": {"where": "metrics.total>1"},
+    "page of 50 by a metric": {"order_by": "-metrics.total"},
+    "page of 50 by name": {"order_by": "name"},
+}
+FEW_ROUNDS = 5
+"""For questions that look at every job."""
+
+
+def asked(homes: dict[int, Settings]) -> dict[str, list[float]]:
+    """Seconds of each question over HTTP; the first one at both sizes in turns, the rest at the larger."""
+    with ExitStack() as stack:
+        clients = {jobs: stack.enter_context(running_api(settings)) for jobs, settings in homes.items()}
+        largest = clients[max(clients)]
+        seconds: dict[str, list[float]] = {}
+        for _ in range(ROUNDS):
+            for jobs, client in clients.items():
+                seconds.setdefault(f"page of 50 over HTTP at {jobs:,} jobs", []).append(ask(client, {}))
+        for question, params in list(QUESTIONS.items())[1:]:
+            rounds = FEW_ROUNDS if "where" in params or "order_by" in params else ROUNDS // 4
+            seconds[question] = [ask(largest, params) for _ in range(rounds)]
+    return seconds
+
+
+def ask(client: httpx.Client, params: dict[str, str]) -> float:
+    begun = time.perf_counter()
+    answer = client.get("/v1/jobs", params=params)
+    assert answer.status_code == 200, answer.text
+    return time.perf_counter() - begun
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Records of many jobs.")
     parser.add_argument("--jobs", type=int, default=100_000)
     count = parser.parse_args().jobs
     stores: dict[int, Store] = {}
+    homes: dict[int, Settings] = {}
     memory: dict[int, float] = {}
     servers = []
     with tempfile.TemporaryDirectory() as folder:
@@ -77,6 +124,7 @@ def main() -> None:
             for jobs in (FEW, count):
                 settings = Settings(home=Path(folder) / str(jobs), redis_url=None)
                 settings.home.mkdir()
+                homes[jobs] = settings
                 lock = os.open(settings.home / "lock", os.O_CREAT | os.O_RDWR)
                 server = embedded(settings, settings.home / "server.log", lock)
                 server.start()
@@ -93,9 +141,12 @@ def main() -> None:
                     begun = time.perf_counter()
                     assert len(store.page(limit=50).records) == 50
                     seconds[jobs].append(time.perf_counter() - begun)
+            answers = asked(homes)
         finally:
             for server in servers:
                 server.kill()
+    for question, found in answers.items():
+        print(f"{1000 * statistics.median(found):8.2f} ms  {question}")
     medians = {jobs: statistics.median(found) for jobs, found in seconds.items()}
     for jobs, median in medians.items():
         print(f"{jobs:>8,} jobs: a page of 50 in {1000 * median:.2f} ms, {memory[jobs]:,.0f} bytes a job")

@@ -44,10 +44,9 @@ class Scripts:
 
     def many(self, ids: Sequence[str]) -> list[Record]:
         """The records of these jobs, in one trip; those that are gone are left out."""
-        with self.client.pipeline(transaction=False) as pipe:
-            for job_id in ids:
-                pipe.hgetall(f"cj:job:{job_id}")
-            return [Record.from_hash(fields) for fields in pipe.execute() if fields]
+        # One answer is read faster than one for each job.
+        found = self.run("many", {"ids": list(ids)}) if ids else []
+        return [Record.from_hash(pairs(flat)) for flat in found if flat]
 
     def change(self, script: str, **ask: Any) -> Record | None:
         """The record after a script's change of job ``id``; None where its guard refused."""

@@ -86,7 +86,7 @@ def test_links_lead_to_operations_by_their_parameters() -> None:
                 needed = set(re.findall(r"{(\w+)}", path))
                 assert needed <= set(link["parameters"]) <= known
                 found += 1
-    assert found > 50
+    assert found > 40
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
