@@ -91,6 +91,7 @@ class Job(TypedDict):
     timings: dict[str, float]
     resumed_from: ResumedFrom | None
     forked_from: ForkedFrom | None
+    sweep: str | None
     dataset: str
     recipe: str | None
     fingerprint: str
