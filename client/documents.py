@@ -92,6 +92,7 @@ class Job(TypedDict):
     resumed_from: ResumedFrom | None
     sweep: str | None
     forked_from: ForkedFrom | None
+    sweep: str | None
     dataset: str
     recipe: str | None
     fingerprint: str

@@ -140,7 +140,10 @@ class SweepSpec(Strict):
     space: dict[str, Dimension] = Field(
         min_length=1, max_length=32, description="what is varied: JSON pointers into the spec"
     )
-    sampler: Annotated[Grid | Random | Tpe, Field(discriminator="type")] = Tpe(type="tpe")
+    # A default that is an object would be more than generators of clients can read.
+    sampler: Annotated[Grid | Random | Tpe, Field(discriminator="type")] = Field(
+        default_factory=lambda: Tpe(type="tpe"), description="default: tpe"
+    )
     pruner: Annotated[Median | Hyperband, Field(discriminator="type")] | None = None
     goal: Goal | None = Field(default=None, description="default: what the spec's `watch` says")
     trials: Annotated[int, Field(ge=1, le=MOST_TRIALS)] | None = Field(

@@ -18,7 +18,8 @@ class Sweeps:
 
     def create(self, sweep: Mapping[str, Any]) -> dict[str, Any]:
         """A new sweep, as docs/sweeps.md has it. Its trials begin by themselves."""
-        return cast(dict[str, Any], self._connection.json("POST", "/v1/sweeps", json=dict(sweep), keyed=True))
+        answer = self._connection.json("POST", "/v1/sweeps", json=dict(sweep), keyed=True)
+        return cast(dict[str, Any], answer)
 
     def get(self, sweep: str) -> dict[str, Any]:
         return cast(dict[str, Any], self._connection.json("GET", f"/v1/sweeps/{sweep}"))
@@ -33,4 +34,5 @@ class Sweeps:
 
     def cancel(self, sweep: str) -> dict[str, Any]:
         """End a sweep and its trials."""
-        return cast(dict[str, Any], self._connection.json("POST", f"/v1/sweeps/{sweep}/cancel"))
+        path = f"/v1/sweeps/{sweep}/cancel"
+        return cast(dict[str, Any], self._connection.json("POST", path, repeatable=True))

@@ -43,10 +43,14 @@ class Disk:
     @contextmanager
     def read_only(self) -> Iterator[None]:
         """Nothing can be created, changed or deleted; files that are open for writing stay so."""
-        with _over(self.path, "--bind", str(self.path)):
-            if not _mount("-o", "remount,bind,ro", self.path):
-                raise RuntimeError(f"{self.path} cannot be made read-only")
-            yield
+        # Made so elsewhere: nobody can have opened a file for writing on it before.
+        protected = self.path.with_name("protected")
+        protected.mkdir(exist_ok=True)
+        with _over(protected, "--bind", str(self.path)):
+            if not _mount("-o", "remount,bind,ro", protected):
+                raise RuntimeError(f"{protected} cannot be made read-only")
+            with _over(self.path, "--bind", str(protected)):
+                yield
 
     @contextmanager
     def away(self) -> Iterator[None]:

@@ -10,6 +10,7 @@ from client.blocking.checkpoints import Checkpoints
 from client.blocking.datasets import Datasets
 from client.blocking.jobs import Jobs
 from client.blocking.models import Models
+from client.blocking.sweeps import Sweeps
 from client.blocking.tokens import Tokens
 from client.blocking.webhooks import Webhooks
 
@@ -26,6 +27,7 @@ ROWS = dict(re.findall(r"^\| (\S[^|]*?) \| (.*?) \|$", PAGE, re.MULTILINE))
         ("`checkpoints`", Checkpoints, set()),
         ("`datasets`", Datasets, set()),
         ("`models`", Models, set()),
+        ("`sweeps`", Sweeps, set()),
         ("`tokens`", Tokens, set()),
         ("`webhooks`", Webhooks, set()),
     ],
