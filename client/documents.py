@@ -92,7 +92,6 @@ class Job(TypedDict):
     resumed_from: ResumedFrom | None
     sweep: str | None
     forked_from: ForkedFrom | None
-    sweep: str | None
     dataset: str
     recipe: str | None
     fingerprint: str
