@@ -44,6 +44,7 @@ VOLUME /var/lib/cntk-jobs
 
 FROM service AS api
 COPY app app
+COPY examples examples
 USER cntk-jobs
 # Inside its own network namespace; what the outside reaches is up to who publishes the port.
 ENV CNTK_JOBS_HOST=0.0.0.0 CNTK_JOBS_PORT=8765

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from fastapi.responses import FileResponse
 
-from app.files import download, files_below
+from app.files import DOWNLOAD, download, files_below
+from app.ranges import FileContent, RangeDep
 from app.resources.files import FileList
 from app.state import StoreDep, VolumeDep
 from jobs.drawings import draw
@@ -24,12 +24,15 @@ def list_artifacts(job_id: str, store: StoreDep, volume: VolumeDep) -> FileList:
 @router.get(
     "/{path:path}",
     summary="Download one artifact",
-    response_class=FileResponse,
-    responses={200: {"content": {"application/octet-stream": {"example": "the file's bytes"}}}},
+    status_code=200,
+    response_class=FileContent,
+    responses=DOWNLOAD,
 )
-def download_artifact(job_id: str, path: str, store: StoreDep, volume: VolumeDep) -> FileResponse:
+def download_artifact(
+    job_id: str, path: str, store: StoreDep, volume: VolumeDep, asked: RangeDep
+) -> FileContent:
     record = store.get(job_id)
     run = volume.job(record.id)
     if path.endswith(".png"):
         draw(run, record)
-    return download(run.artifacts, path, files_below(run.artifacts, ""))
+    return download(run.artifacts, path, files_below(run.artifacts, ""), asked)

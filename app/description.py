@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from app.bulk import CancelRequest
+from app.checkpoints import CheckpointEdit
+from app.forks import MergePatch
+from app.links import add_links
 from app.problems import MEDIA_TYPE
 from ingest.options import Options
 from jobs.edit import JobEdit
@@ -14,49 +19,101 @@ from jobs.evaluate import EvaluationRequest
 from jobs.imports import ModelOfJob, ModelOptions
 from jobs.retry import RetryRequest
 from jobs.spec_models import JobSpec
+from jobs.sweep_models import SweepSpec
 from jobs.tokens import NewToken
 from jobs.webhooks import WebhookChange, WebhookRequest
 
 BODIES = (
     JobSpec,
     JobEdit,
-    Options,
-    EvaluationRequest,
+    CancelRequest,
+    MergePatch,
     RetryRequest,
+    EvaluationRequest,
+    CheckpointEdit,
+    Options,
     ModelOptions,
     ModelOfJob,
     NewToken,
+    SweepSpec,
     WebhookRequest,
     WebhookChange,
 )
 """What endpoints parse by themselves."""
 SCHEMAS = "#/components/schemas/"
+ERRORS = {
+    "401": "A token is needed",
+    "403": "This caller may not",
+    "404": "There is no such thing",
+    "406": "Accept names nothing that this can be shown as",
+    "409": "Right in itself, but not now",
+    "412": "It is not any more as If-Match says",
+    "413": "The body is larger than it may be",
+    "415": "The body is of a kind that is not read here",
+    "416": "The file has nothing where Range asks",
+    "422": "Every fault of the input",
+    "503": "Redis or the volume cannot be used now; Retry-After says when to ask again",
+}
+TAG = {"schema": {"type": "string"}, "description": "for If-None-Match"}
+IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": "an ETag, or several: 304 while it still has one of them",
+}
 
 
 def describe(app: FastAPI) -> None:
-    """Make ``app.openapi()`` tell of problem documents, optional tokens, and the bodies we parse."""
+    """Make ``app.openapi()`` tell of problem documents, optional tokens, tags, and the bodies we parse."""
     derived = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = derived()
-            for path in document["paths"].values():
-                for operation in path.values():
-                    _errors_are_problems(operation)
+            for path, operations in document["paths"].items():
+                for method, operation in operations.items():
+                    if method == "get":
+                        _reads_are_conditional(operation)
+                    _errors_are_problems(path, method, operation)
                     if "security" in operation:
                         operation["security"].append({})
             for model in BODIES:
                 _add_schema(document, model)
+            add_links(document)
         return app.openapi_schema or document
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _errors_are_problems(operation: dict[str, Any]) -> None:
-    for answer in operation["responses"].values():
-        for found in answer.get("content", {}).get("application/json", {}).get("schema", {}).values():
-            if found == f"{SCHEMAS}Problem":
-                answer["content"] = {MEDIA_TYPE: answer["content"]["application/json"]}
+def _reads_are_conditional(operation: dict[str, Any]) -> None:
+    operation.setdefault("parameters", []).append(IF_NONE_MATCH)
+    operation["responses"]["200"].setdefault("headers", {}).setdefault("ETag", TAG)
+    operation["responses"]["304"] = {"description": "It has not changed"}
+
+
+def _errors_are_problems(path: str, method: str, operation: dict[str, Any]) -> None:
+    """Each status that the operation may answer with, instead of a word for all of them."""
+    responses = operation["responses"]
+    problem = responses.pop("default")["content"]["application/json"]
+    for status in _errors_of(path, method, operation):
+        found = responses.setdefault(status, {"description": ERRORS[status]})
+        found.setdefault("content", {MEDIA_TYPE: problem})
+
+
+def _errors_of(path: str, method: str, operation: dict[str, Any]) -> Iterator[str]:
+    yield from (status for status in operation["responses"] if status in ERRORS)
+    yield "422"
+    if path.startswith("/v1"):
+        yield from ("401", "403", "406", "503")
+    if "{" in path:
+        yield "404"
+    if method in ("post", "delete"):
+        yield "409"
+    if "requestBody" in operation:
+        yield from ("413", "415")
+    if any(parameter["name"] == "if-match" for parameter in operation.get("parameters", [])):
+        yield "412"
 
 
 def _add_schema(document: dict[str, Any], model: type[BaseModel]) -> None:

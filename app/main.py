@@ -13,10 +13,12 @@ from prometheus_client import CollectorRegistry
 from app import (
     artifacts,
     audit,
+    bulk,
     checkpoints,
     datasets,
     evaluations,
     events,
+    forks,
     health,
     jobs,
     lineage,
@@ -25,9 +27,11 @@ from app import (
     models,
     parts,
     problems,
+    rawlogs,
     rescans,
     scrape,
     steering,
+    sweeps,
     tokens,
     webhooks,
     workers,
@@ -55,6 +59,8 @@ from jobs.reconcile import reconcile
 from jobs.rescan import Rescan, rescan, rescan_if_lost
 from jobs.settings import Settings
 from jobs.store import Store
+from jobs.submissions import Submissions
+from jobs.sweep_driver import SweepDriver
 from jobs.tokens import Tokens
 from jobs.tracing import tracing
 from jobs.volume import make_volume
@@ -62,6 +68,7 @@ from jobs.volume import make_volume
 log = logging.getLogger("uvicorn.error")
 
 RECONCILE_SECONDS = 1.0
+SWEEP_SECONDS = 0.25
 
 DESCRIPTION = """Training jobs for the Microsoft Cognitive Toolkit: upload a data set, post a
 job's spec, follow its events, fetch its checkpoints, and resume from any of them.
@@ -86,8 +93,11 @@ def create_app(settings: Settings) -> FastAPI:
         of_jobs = JobsCollector(store, volume)
         registry.register(of_jobs)
         reconciler = asyncio.create_task(reconcile_forever(store, queue, settings))
+        driver = asyncio.create_task(drive_sweeps(store, queue, settings))
         sender = asyncio.create_task(Sender(store, settings).run())
         hub = Hub(store, settings, app.state.stopping)
+        submissions = Submissions(store, queue, settings)
+        submissions.start()
         try:
             async with hub.open():
                 yield {
@@ -95,12 +105,14 @@ def create_app(settings: Settings) -> FastAPI:
                     "store": store,
                     "queue": queue,
                     "hub": hub,
+                    "submissions": submissions,
                     "guard": Guard(settings, Tokens(volume)),
                     "registry": registry,
                 }
         finally:
+            await asyncio.to_thread(submissions.close)
             registry.unregister(of_jobs)
-            for task in (reconciler, sender):
+            for task in (reconciler, driver, sender):
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
@@ -133,14 +145,25 @@ def create_app(settings: Settings) -> FastAPI:
     describe(app)
     checks = (authorised, known_parameters_only, acceptable, owners_only)
     v1 = APIRouter(prefix=V1, dependencies=[Depends(check) for check in checks])
-    rooms = (jobs, steering, evaluations, lineage, events, metrics, checkpoints, logs, artifacts, datasets)
-    for room in (*rooms, models, parts, workers, webhooks, rescans, tokens, audit):
+    of_jobs = (jobs, bulk, forks, steering, evaluations, lineage, events, metrics, logs, rawlogs)
+    of_files = (checkpoints, artifacts, datasets, models)
+    for room in (*of_jobs, *of_files, parts, workers, webhooks, rescans, tokens, audit, sweeps):
         v1.include_router(room.router)
     app.include_router(v1)
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])
     app.include_router(scrape.router, dependencies=[Depends(authorised), Depends(known_parameters_only)])
     app.include_router(pages.router)
     return app
+
+
+async def drive_sweeps(store: Store, queue: TokenQueue, settings: Settings) -> None:
+    """Take sweeps further, a few times a second, through every outage of Redis."""
+    driver = SweepDriver(store, queue, settings)
+    while True:
+        # While Redis is away the reconciler says so.
+        with suppress(Unavailable, OSError):
+            await asyncio.to_thread(driver.step)
+        await asyncio.sleep(SWEEP_SECONDS)
 
 
 async def reconcile_forever(store: Store, queue: TokenQueue, settings: Settings) -> None:

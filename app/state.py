@@ -12,6 +12,7 @@ from app.hub import Hub
 from jobs.queue import TokenQueue
 from jobs.settings import Settings
 from jobs.store import Store
+from jobs.submissions import Submissions
 from trainer.layout import Volume
 
 
@@ -22,6 +23,7 @@ class AppState(TypedDict):
     store: Store
     queue: TokenQueue
     hub: Hub
+    submissions: Submissions
     guard: Guard
     registry: CollectorRegistry
 
@@ -47,6 +49,11 @@ async def _volume(request: Request) -> Volume:
     return settings.volume
 
 
+async def _submissions(request: Request) -> Submissions:
+    submissions: Submissions = request.state.submissions
+    return submissions
+
+
 async def _hub(request: Request) -> Hub:
     hub: Hub = request.state.hub
     return hub
@@ -62,4 +69,5 @@ StoreDep = Annotated[Store, Depends(_store)]
 QueueDep = Annotated[TokenQueue, Depends(_queue)]
 GuardDep = Annotated[Guard, Depends(_guard)]
 VolumeDep = Annotated[Volume, Depends(_volume)]
+SubmissionsDep = Annotated[Submissions, Depends(_submissions)]
 HubDep = Annotated[Hub, Depends(_hub)]

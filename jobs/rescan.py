@@ -60,14 +60,15 @@ class Accepted:
     created_at: int
     claim: Claim | None
     owner: str | None
-    traceparent: str | None
+    traceparent: str | None = None
+    sweep: str | None = None
 
 
 def note_accepted(run: RunDirectory, record: Record, claim: Claim | None) -> None:
     """Leave on the volume that a job was accepted. Its record and its key are in Redis by now."""
     key = claim.document() if claim else None
-    told = {"created_at": record.created_at, "owner": record.owner, "traceparent": record.traceparent}
-    text = json.dumps({**told, "claim": key})
+    told = {"created_at": record.created_at, "owner": record.owner, "sweep": record.sweep}
+    text = json.dumps({**told, "traceparent": record.traceparent, "claim": key})
     # No fsync: like Redis, this need survive the death of every process, not a power cut.
     aside = run.path / ".accepted"
     aside.write_text(text)
@@ -174,7 +175,8 @@ def _accepted(run: RunDirectory) -> Accepted | None:
         return None
     document = read_json(run.accepted)
     claim = Claim(**document["claim"]) if document["claim"] else None
-    return Accepted(document["created_at"], claim, document.get("owner"), document.get("traceparent"))
+    told = {name: document.get(name) for name in ("owner", "sweep", "traceparent")}
+    return Accepted(document["created_at"], claim, **told)
 
 
 def _record(run: RunDirectory, history: History, facts: tuple[int, int]) -> Record:
@@ -192,6 +194,7 @@ def _record(run: RunDirectory, history: History, facts: tuple[int, int]) -> Reco
         "name": spec["name"],
         "owner": accepted.owner if accepted else None,
         "traceparent": accepted.traceparent if accepted else None,
+        "sweep": accepted.sweep if accepted else None,
         "state": history.state if keeps else State.QUEUED,
         "reason": Reason(history.reason) if keeps else Reason.RECOVERED,
         "detail": history.detail if keeps else "",
@@ -224,8 +227,9 @@ def _record(run: RunDirectory, history: History, facts: tuple[int, int]) -> Reco
 
 def _made_of(run: RunDirectory) -> dict[str, Any]:
     """The recipe and the job that its spec was made of, if it was."""
-    recipe = read_json(run.posted)["recipe"]["type"] if run.posted.is_file() else None
-    return {"recipe": recipe}
+    posted = read_json(run.posted) if run.posted.is_file() else {}
+    parent = read_json(run.fork)["job"] if run.fork.is_file() else None
+    return {"recipe": posted["recipe"]["type"] if posted else None, "forked_from": parent}
 
 
 def _resumed_from(run: RunDirectory, spec: Mapping[str, Any]) -> StartedFrom | None:

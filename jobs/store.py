@@ -11,7 +11,8 @@ is over; ``cj:leases`` running jobs by the
 end of their lease; ``cj:events:<id>`` stream of durable events, until the volume has them;
 ``cj:feed`` and ``cj:progress`` the newest events and figures of all jobs (jobs/feed.py);
 ``cj:unjournaled`` ended jobs whose stream must still be copied; ``cj:dataset:<id>:live``
-jobs that need a data set; ``cj:dataset:<id>:deleting`` while it is being deleted;
+jobs that need a data set; ``cj:dataset:<id>:deleting`` while it is being deleted, ``:deletions`` how
+often it was;
 ``cj:imports`` models that are to be imported (jobs/imports.py);
 ``cj:by:<dataset|owner|recipe|tag>:<value>`` sorted sets by id like ``cj:jobs``;
 ``cj:names:<losses|metrics>`` every name that was reported (jobs/search.py);
@@ -45,6 +46,9 @@ from jobs.totals import Work
 _DELETION_SECONDS = 60
 """A deletion that died half-way stops blocking submissions after this long."""
 
+_COUNTED_SECONDS = 24 * 60 * 60
+"""No submission takes as long."""
+
 
 class Hold(StrEnum):
     """What a renewal of a lease found."""
@@ -72,6 +76,17 @@ class Page:
 
     records: list[Record]
     next_after: str | None
+
+
+@dataclass(frozen=True)
+class New:
+    """A job to be queued."""
+
+    record: Record
+    placing: Mapping[str, Any]
+    """What jobs/schedule.py says of it."""
+    claim: Mapping[str, Any] | None = None
+    """The key (jobs/idempotency.py) that stands for the job from then on."""
 
 
 class Store(Backlog, Streams):
@@ -125,6 +140,45 @@ class Store(Backlog, Streams):
 
     # Submitting, and deleting a data set meanwhile
 
+    def deletions(self, datasets: Collection[str]) -> dict[str, str | None]:
+        """How often each data set was deleted, for ``create_all``; None while it is being deleted."""
+        keys = [f"cj:dataset:{name}:{key}" for name in datasets for key in ("deletions", "deleting")]
+        with reaching_redis():
+            found = cast(list[str | None], self.client.mget(keys))
+        counts = zip(datasets, found[::2], found[1::2], strict=True)
+        return {name: None if deleting else count or "" for name, count, deleting in counts}
+
+    def create_all(
+        self,
+        jobs: Sequence[New],
+        deletions: Mapping[str, str | None],
+        push_tokens: Callable[[Pipeline], None],
+    ) -> list[Record | JobsError]:
+        """Write new queued records, their first events and their tokens in one MULTI.
+
+        Of each the record, or why there is none: its data set was deleted since ``deletions`` were
+        read, so of a submission and a deletion at the same time only one wins; or the request has
+        lost its key.
+        """
+        asks = [
+            {"id": job.record.id, "fields": job.record.to_hash(), **job.placing}
+            | {"deletions": deletions[job.record.dataset]}
+            | ({"claim": job.claim} if job.claim else {})
+            for job in jobs
+        ]
+        with reaching_redis(), self.client.pipeline() as pipe:
+            push_tokens(pipe)
+            answers = self.run_all("create", asks, pipe)
+        return [self._made(job, flat) for job, flat in zip(jobs, answers, strict=True)]
+
+    @staticmethod
+    def _made(job: New, flat: Sequence[str]) -> Record | JobsError:
+        if not flat:
+            return Conflict("another request has taken this one's Idempotency-Key meanwhile")
+        if flat[0] == "deleting":
+            return being_deleted(job.record.dataset)
+        return Record.from_hash(pairs(flat))
+
     def create(
         self,
         record: Record,
@@ -134,18 +188,14 @@ class Store(Backlog, Streams):
         claim: Mapping[str, Any] | None = None,
         placing: Mapping[str, Any] | None = None,
     ) -> Record:
-        """Write a new queued record, its first event and its token in one MULTI.
-
-        ``check`` runs after the data set's deletion marker is watched and raises where the
-        data set is gone: so of a submission and a deletion at the same time only one wins.
-        With the ``claim`` of a key (jobs/idempotency.py), that stands for the job from then on;
-        Conflict where the request has lost it. ``placing`` is jobs/schedule.py's.
-        """
-        ask = {"id": record.id, "fields": record.to_hash(), **(placing or {})}
-        ask |= {"claim": claim} if claim else {}
-        made = self._queue("create", ask, record.dataset, check, push_token)
-        if made is None:
-            raise Conflict("another request has taken this one's Idempotency-Key meanwhile")
+        """``create_all`` of one; ``check`` raises where its data set is gone."""
+        deletions = self.deletions([record.dataset])
+        if deletions[record.dataset] is None:
+            raise being_deleted(record.dataset)
+        check()
+        made = self.create_all([New(record, placing or {}, claim)], deletions, push_token)[0]
+        if isinstance(made, JobsError):
+            raise made
         return made
 
     def retry(
@@ -182,14 +232,14 @@ class Store(Backlog, Streams):
         with reaching_redis(), self.client.pipeline() as pipe:
             pipe.watch(deleting)  # type: ignore[no-untyped-call]
             if pipe.exists(deleting):
-                raise Conflict(f"data set {dataset!r} is being deleted")
+                raise being_deleted(dataset)
             check()
             push_token(pipe)
             self.run(script, ask, pipe)
             try:
                 flat = pipe.execute()[-1]
             except WatchError:
-                raise Conflict(f"data set {dataset!r} is being deleted") from None
+                raise being_deleted(dataset) from None
         return Record.from_hash(pairs(flat)) if flat else None
 
     @contextmanager
@@ -203,6 +253,8 @@ class Store(Backlog, Streams):
                 raise self._in_use(dataset_id, jobs)
             pipe.multi()
             pipe.set(deleting, 1, ex=_DELETION_SECONDS)
+            pipe.incr(f"cj:dataset:{dataset_id}:deletions")
+            pipe.expire(f"cj:dataset:{dataset_id}:deletions", _COUNTED_SECONDS)
             try:
                 pipe.execute()
             except WatchError:
@@ -348,12 +400,14 @@ class Store(Backlog, Streams):
             raise NotFound(f"there is no job {job_id!r}")
         return Record.from_hash(pairs(flat))
 
-    def request_cancel(self, job_id: str, *, save: bool = False) -> Record:
+    def request_cancel(self, job_id: str, *, save: bool = False, reason: Reason | None = None) -> Record:
         """Ask for a job's end, at once or (``save``) after a last checkpoint.
 
         Asking again changes nothing, but that "at once" wins; Conflict once it ended otherwise.
+        ``reason``: why, where it is not that somebody asked.
         """
-        return self._steer("cancel", job_id, TERMINAL - {State.CANCELLED}, save=save)
+        why = {"reason": reason.value} if reason else {}
+        return self._steer("cancel", job_id, TERMINAL - {State.CANCELLED}, save=save, **why)
 
     def request_pause(self, job_id: str) -> Record:
         """Ask for a pause. Asking again changes nothing; Conflict once the job has ended."""
@@ -382,6 +436,11 @@ def reported_names(fields: Mapping[str, Any]) -> dict[str, list[str]]:
         for group in ("losses", "metrics")
     }
     return {group: names for group, names in found.items() if names}
+
+
+def being_deleted(dataset_id: str) -> Conflict:
+    """Why no job can be made that needs a data set."""
+    return Conflict(f"data set {dataset_id!r} is being deleted")
 
 
 _ENDED = {State.SUCCEEDED: "succeeded", State.FAILED: "failed", State.CANCELLED: "was cancelled"}

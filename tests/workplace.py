@@ -20,7 +20,7 @@ from jobs.settings import Settings
 from jobs.spec import NormalisedSpec
 from jobs.states import State
 from jobs.store import Store
-from jobs.submit import enqueue
+from jobs.submit import Submission, enqueue
 from jobs.volume import make_volume
 from trainer.layout import RunDirectory, read_json, write_json
 
@@ -98,7 +98,8 @@ class Workplace:
         }
         if start is not None:
             document["start_from"] = {"job": start.manifest["job"], "checkpoint": "latest", "mode": "exact"}
-        return enqueue(NormalisedSpec(document, {}), start, self.store, self.queue, self.volume, claim=claim)
+        submission = Submission(NormalisedSpec(document), start, claim=claim)
+        return enqueue(submission, self.store, self.queue, self.volume).record
 
     def start_worker(
         self, environment: dict[str, str] | None = None, **labels: str

@@ -25,6 +25,7 @@ from trainer.heads import heads
 from trainer.keeping import keep
 from trainer.layout import Volume, is_volume_fault, read_json, write_json
 from trainer.loop import Diverged, train
+from trainer.machine import settle
 from trainer.minibatches import Order
 from trainer.model import Model
 from trainer.rerun import attempt_evaluation
@@ -36,9 +37,10 @@ VOLUME_UNUSABLE = 74
 """Exit status (EX_IOERR) of an attempt whose volume is full, read-only or out of reach."""
 
 
-def runtime(spec):
-    """What the numbers depend on beside the spec; kept with each checkpoint."""
+def runtime(folder, spec):
+    """What the numbers depend on beside the spec; kept with each checkpoint. To be called first of all."""
     return {
+        **settle(folder, spec, C.__version__),
         "python": platform.python_version(),
         "cntk": C.__version__,
         "numpy": np.__version__,
@@ -68,7 +70,7 @@ def run_on(folder, attempt, dataset_folder):
     """``run`` on a volume that can be used; its faults are raised."""
     spec = read_json(folder.spec)
     facts = Facts(folder.attempt(attempt).facts)
-    found = runtime(spec)
+    found = runtime(folder, spec)
     facts("started", pid=os.getpid(), runtime=found)
     stop = threading.Event()
     # CNTK returns to the interpreter between minibatches; that is where the handler runs.
@@ -215,6 +217,12 @@ def conclude(folder, spec, dataset, model, state, found, stop):
     }
 
 
+def changed(before, now):
+    """{name: [before, now]} of what the bits depend on and is not as it was when a checkpoint was written."""
+    names = sorted(set(before) & set(now) - {"kernels"})
+    return {name: [before[name], now[name]] for name in names if before[name] != now[name]}
+
+
 def restore(folder, spec, model, state, checkpoints, facts):
     """Continue this job's newest whole checkpoint, else begin as ``start_from`` says, else afresh."""
     newest = checkpoints.newest_whole()
@@ -239,6 +247,7 @@ def restore(folder, spec, model, state, checkpoints, facts):
                 ("from", origin),
                 ("job", manifest["job"]),
                 ("checkpoint", manifest["samples"]),
+                ("runtime_changed", changed(manifest["runtime"], checkpoints.runtime)),
             ]
         ),
     )

@@ -20,7 +20,7 @@ from jobs.connection import connect
 from jobs.log import bind, set_up
 from jobs.settings import Settings
 from jobs.workers import WorkerEntry
-from worker import attempt, fork_servers, importing
+from worker import attempt, canary, fork_servers, importing
 from worker.fork_servers import ForkServers
 from worker.launch import program, trainer_environment
 from worker.tokens import ANSWER_SECONDS, TokenWorker
@@ -60,10 +60,14 @@ def main() -> int:
         fork_servers.of_this_worker = ForkServers(settings.volume.path)
         fork_servers.of_this_worker.ready(program(trainer, settings.threads))
     upkeep.start()
+    sent = canary.send(program(trainer, settings.threads), settings.threads)
     try:
         _work(settings, entry.name, upkeep, fork_servers.of_this_worker)
     finally:
         upkeep.stop()
+        if sent:
+            sent.kill()
+            sent.wait()
         if fork_servers.of_this_worker:
             fork_servers.of_this_worker.close()
     return 0

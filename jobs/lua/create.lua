@@ -1,5 +1,11 @@
--- A new queued job. {id, fields, claim, after, class, requires}
+-- A new queued job. {id, fields, deletions, claim, after, class, requires}
+-- Not where its data set was deleted since its deletions were counted, or is being deleted.
 -- With `claim`, only where the request still has its key, which then stands for this job.
+local dataset = 'cj:dataset:' .. ask.fields.dataset
+if (redis.call('GET', dataset .. ':deletions') or '') ~= ask.deletions
+    or redis.call('EXISTS', dataset .. ':deleting') == 1 then
+  return { 'deleting' }
+end
 if ask.claim then
   if not holds(ask.claim.key, ask.claim.holder) then
     return {}

@@ -5,7 +5,7 @@ end
 if get('reason') == 'dependency_failed' then
   hold(ask.after)
 end
-redis.call('HDEL', job, 'cancel_requested', 'cancel_saves', 'result')
+redis.call('HDEL', job, 'cancel_requested', 'cancel_reason', 'cancel_saves', 'result')
 set(ask.fields)
 move('queued', 'retried', ask.detail)
 return record()

@@ -122,6 +122,29 @@ def test_a_file_that_cannot_be_uploaded(
     assert "absent.csv: No such file or directory" in capsys.readouterr().err
 
 
+def test_a_folder_that_cannot_be_written_to(
+    server: ScriptedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    listed = {"path": "a.json", "size": 1, "sha256": None, "href": "/x"}
+    server.will(Answer.json({"items": [listed]}))
+    to = str(tmp_path / "file" / "below")
+    assert main(["--url", server.url, "download", "job_1", "--to", to]) == USAGE
+    assert re.fullmatch(r"cntk-jobs: .*/file.*: Not a directory\n", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("url", ["localhost:8765", "127.0.0.1", "ftp://localhost"])
+def test_an_address_without_its_protocol(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--url", url, "list"]) in (USAGE, REFUSED)
+    assert re.match(rf"cntk-jobs: {url}: .*\n", capsys.readouterr().err)
+
+
+def test_something_else_that_answers(server: ScriptedServer, capsys: pytest.CaptureFixture[str]) -> None:
+    server.will(Answer(200, b"<html>", {"Content-Type": "text/html"}))
+    assert main(["--url", server.url, "list"]) == REFUSED
+    assert "answers with text/html instead of JSON: is that the service?" in capsys.readouterr().err
+
+
 def test_an_address_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--url", "http://127.0.0.1:port", "list"]) == USAGE
     assert "http://127.0.0.1:port" in capsys.readouterr().err
@@ -177,7 +200,8 @@ def test_filters_become_a_query(server: ScriptedServer) -> None:
 
 
 def matched(count: int, *, preview: bool) -> Answer:
-    return Answer.json({"matched": count, "jobs": [f"job_{n}" for n in range(count)], "preview": preview})
+    jobs = [f"job_{number}" for number in range(count)]
+    return Answer.json({"matched": count, "jobs": jobs, "preview": preview, "more": not preview})
 
 
 def test_cancelling_many_asks_first(
@@ -187,10 +211,11 @@ def test_cancelling_many_asks_first(
     server.will(matched(2, preview=True))
     assert main(["--url", server.url, "cancel", "--tag", "old"]) == INTERRUPTED
     assert [json.loads(request.body) for request in server.asked] == [{"preview": True, "tag": ["old"]}]
-    server.will(matched(2, preview=True), matched(2, preview=False))
+    # Of very many the service cancels some at a time, until nothing new comes.
+    server.will(matched(2, preview=True), *[matched(count, preview=False) for count in (2, 3, 3)])
     assert main(["--url", server.url, "cancel", "--tag", "old", "--yes", "--json"]) == OK
     assert json.loads(server.asked[-1].body) == {"preview": False, "tag": ["old"]}
-    assert json.loads(capsys.readouterr().out)["matched"] == 2
+    assert json.loads(capsys.readouterr().out)["matched"] == 3
 
 
 @pytest.mark.parametrize(

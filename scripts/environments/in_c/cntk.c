@@ -19,36 +19,37 @@ void *original(const char *name) {
     return in_library("libCntk.Math-2.7.so", name);
 }
 
+void *of_openmp(const char *name) {
+    return in_library("libiomp5.so", name);
+}
+
 typedef struct {
     size_t count;
     void (*work)(void *about, size_t first, size_t last);
     void *about;
 } Parts;
 
-static int (*omp_get_max_threads)(void);
-static int (*omp_get_num_threads)(void);
-static int (*omp_get_thread_num)(void);
-static void (*GOMP_parallel)(void (*)(void *), void *, unsigned, unsigned);
+static int (*most_threads)(void), (*threads_now)(void), (*this_thread)(void);
+static void (*in_a_team)(void (*)(void *), void *, unsigned, unsigned);
 
 static void own_part(void *parts_) {
     const Parts *parts = parts_;
-    size_t number = omp_get_thread_num(), threads = omp_get_num_threads();
+    size_t number = this_thread(), threads = threads_now();
     size_t first = parts->count * number / threads, last = parts->count * (number + 1) / threads;
     if (first < last)
         parts->work(parts->about, first, last);
 }
 
 void in_parts(size_t count, size_t grain, void (*work)(void *about, size_t first, size_t last), void *about) {
-    if (!GOMP_parallel) {
-        const char *openmp = "libiomp5.so";
-        omp_get_max_threads = (int (*)(void))in_library(openmp, "omp_get_max_threads");
-        omp_get_num_threads = (int (*)(void))in_library(openmp, "omp_get_num_threads");
-        omp_get_thread_num = (int (*)(void))in_library(openmp, "omp_get_thread_num");
-        GOMP_parallel = (void (*)(void (*)(void *), void *, unsigned, unsigned))in_library(openmp, "GOMP_parallel");
+    if (!in_a_team) {
+        *(void **)&most_threads = of_openmp("omp_get_max_threads");
+        *(void **)&threads_now = of_openmp("omp_get_num_threads");
+        *(void **)&this_thread = of_openmp("omp_get_thread_num");
+        *(void **)&in_a_team = of_openmp("GOMP_parallel");
     }
     Parts parts = {count, work, about};
-    if (count < 2 * grain || omp_get_max_threads() < 2)
+    if (count < 2 * grain || most_threads() < 2)
         work(about, 0, count);
     else
-        GOMP_parallel(own_part, &parts, 0, 0);
+        in_a_team(own_part, &parts, 0, 0);
 }

@@ -33,6 +33,9 @@ static inline const int *integers(const Matrix *matrix) {
 /* CNTK's own function of this name, which the one here stands before. */
 void *original(const char *name);
 
+/* A function of the OpenMP that CNTK runs with. */
+void *of_openmp(const char *name);
+
 /* Has CNTK's threads do work(about, first, last) for parts of 0 to count, at least `grain` each. */
 void in_parts(size_t count, size_t grain, void (*work)(void *about, size_t first, size_t last), void *about);
 

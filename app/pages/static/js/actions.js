@@ -9,9 +9,11 @@ import { ended } from "./job_parts.js";
 export function actionsOf(changed) {
   const element = h("div", { class: "row", role: "group", "aria-label": "What may be done" });
   let shown = "";
+  let now = null;
   return {
     element,
     update(job) {
+      now = job;
       const offered = offers(job);
       const key = offered.map(([name]) => name).join();
       if (key === shown) return;
@@ -21,7 +23,7 @@ export function actionsOf(changed) {
         element,
         offered.map(([name, run, properties]) => {
           if (typeof run === "string") return h("a", { class: "button", href: run, ...properties }, name);
-          const control = button(name, () => run(job, control, changed), properties);
+          const control = button(name, () => run(now, control, changed), properties);
           return control;
         }),
       );
@@ -40,6 +42,7 @@ function offers(job) {
   if (saved) found.push(["Train on", `#/submit?from=${job.id}&mode=exact`]);
   if (job.kind === "training") found.push(["Fork", `#/submit?from=${job.id}`]);
   if (saved) found.push(["Evaluate", evaluate]);
+  found.push(["Edit", edit]);
   if (!ended(job) && !job.cancel_requested) found.push(["Cancel", cancel, { class: "button danger" }]);
   return found;
 }
@@ -85,6 +88,22 @@ async function retry(job, control, changed) {
   const given = sure.get("rate").trim();
   const body = { checkpoint: sure.get("checkpoint"), ...(given ? { learning_rate: number(given) } : {}) };
   await act(job, control, changed, "retry", { body, done: `${job.name} is queued again` });
+}
+
+async function edit(job, control, changed) {
+  const name = h("input", { name: "name", value: job.name, autocomplete: "off", required: true });
+  const tags = h("input", { name: "tags", value: (job.tags ?? []).join(" "), autocomplete: "off", spellcheck: "false" });
+  const priority = h("input", { name: "priority", value: job.priority ?? 0, type: "number", min: 0, max: 9, step: 1 });
+  const sure = await confirm({
+    title: "Edit this job",
+    action: "Save",
+    content: [field("Name", name), field("Tags", tags, "With spaces between"), field("Priority", priority, "0 to 9; 9 goes first while it waits.")],
+  });
+  if (!sure) return;
+  const wanted = { name: sure.get("name"), tags: sure.get("tags").split(/\s+/).filter(Boolean), priority: Number(sure.get("priority")) };
+  const patch = Object.fromEntries(Object.entries(wanted).filter(([key, value]) => JSON.stringify(value) !== JSON.stringify(job[key])));
+  const answer = await perform(control, () => send_json("PATCH", `/v1/jobs/${job.id}`, patch), "Saved");
+  if (answer) await changed(answer);
 }
 
 /** What the service shall judge, number or not. */

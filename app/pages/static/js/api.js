@@ -96,11 +96,11 @@ export async function send_json(method, url, document, { headers = {}, signal } 
 }
 
 /** Every item of a list, page after page, up to `most`. */
-export async function all(url, query = {}, { most = 500, signal } = {}) {
+export async function all(url, query = {}, { most = 500, size = 500, signal } = {}) {
   const items = [];
   let page_token;
   do {
-    const page = await get(path(url, { ...query, page_size: Math.min(most, 500), page_token }), { signal });
+    const page = await get(path(url, { ...query, page_size: Math.min(most, size), page_token }), { signal });
     items.push(...page.items);
     page_token = page.next_page_token;
   } while (page_token && items.length < most);

@@ -30,9 +30,9 @@ function token(name) {
 /**
  * A chart with a heading and a legend whose entries switch series off and on.
  *
- * `draw({series, log, x})` shows [{name, x, y, colour, dashed, faint, markers, low, high}]: `colour` is a
- * number of the palette, `low` and `high` make a band. `zoomed(range)` is told when somebody zooms along x, and
- * `zoom(range)` does the same from outside, null for all.
+ * `draw({series, log, floor, logX, x})` shows [{name, x, y, colour, faint, markers, points, texts, low, high}]: `colour` is a
+ * number of the palette, `low` and `high` make a band; with `floor` the axis begins at nought. `zoomed(range)` is
+ * told when somebody zooms along x, and `zoom(range)` does the same from outside, null for all.
  */
 export function chart({ title, large = false, zoomed = () => {}, signal }) {
   const plot = h("div", { class: "plot", role: "img", "aria-label": title });
@@ -46,8 +46,8 @@ export function chart({ title, large = false, zoomed = () => {}, signal }) {
   signal.addEventListener("abort", () => ready && globalThis.Plotly.purge(plot));
 
   function switcher(one) {
-    const swatch = h("span", { class: `swatch${one.dashed ? " dashed" : ""}`, style: { "--colour": colour(one.colour) } });
-    const button = h("button", { type: "button", class: "button plain slim", "aria-pressed": String(!off.has(one.name)) }, swatch, one.name);
+    const swatch = h("span", { class: `swatch`, style: { "--colour": colour(one.colour) } });
+    const button = h("button", { type: "button", "aria-pressed": String(!off.has(one.name)) }, swatch, one.name);
     button.addEventListener("click", () => {
       if (!off.delete(one.name)) off.add(one.name);
       draw(last);
@@ -99,11 +99,12 @@ function lines(one) {
     y: one.y,
     name: one.name,
     type: "scatter",
-    mode: one.markers && one.x.length <= 60 ? "lines+markers" : "lines",
-    line: { color: stroke, width: one.faint ? 1 : 2, dash: one.dashed ? "dash" : "solid" },
-    marker: { size: 4 },
+    mode: one.points ? "markers" : one.markers && one.x.length <= 60 ? "lines+markers" : "lines",
+    text: one.texts,
+    line: { color: stroke, width: one.faint ? 1 : 2 },
+    marker: { size: one.points ? 8 : 4, color: stroke },
     opacity: one.faint ? 0.6 : 1,
-    hovertemplate: "%{y:.5g}",
+    hovertemplate: one.texts ? "%{text}: %{y:.5g} at %{x:.5g}<extra></extra>" : "%{y:.5g}",
   };
   if (!one.low) return [line];
   const band = { x: one.x, type: "scatter", mode: "lines", line: { width: 0 }, hoverinfo: "skip", connectgaps: false };
@@ -115,7 +116,7 @@ function translucent(hex) {
   return `${hex}24`;
 }
 
-function layout({ log, x }, range) {
+function layout({ series, log, floor, logX, x }, range) {
   const axis = {
     gridcolor: token("--grid"),
     linecolor: token("--line"),
@@ -130,11 +131,11 @@ function layout({ log, x }, range) {
     paper_bgcolor: "rgba(0,0,0,0)",
     plot_bgcolor: "rgba(0,0,0,0)",
     font: { family: getComputedStyle(document.body).fontFamily, color: token("--quiet"), size: 12 },
-    hovermode: "x unified",
+    hovermode: series.some((one) => one.points) ? "closest" : "x unified",
     hoverlabel: { bgcolor: token("--surface"), bordercolor: token("--line"), font: { color: token("--ink") } },
     dragmode: "zoom",
-    xaxis: { ...axis, title: { text: x, font: { size: 11 }, standoff: 6 }, rangemode: "tozero", ...(range ? { range: [...range], autorange: false } : { autorange: true }) },
-    yaxis: { ...axis, type: log ? "log" : "linear", fixedrange: true, exponentformat: "power", ...(log ? { dtick: undefined, nticks: 6 } : {}) },
+    xaxis: { ...axis, type: logX ? "log" : "linear", title: { text: x, font: { size: 11 }, standoff: 6 }, rangemode: "tozero", ...(range ? { range: [...range], autorange: false } : { autorange: true }) },
+    yaxis: { ...axis, type: log ? "log" : "linear", fixedrange: true, exponentformat: "power", rangemode: floor ? "tozero" : "normal", ...(log ? { nticks: 6 } : {}) },
   };
 }
 

@@ -4,7 +4,7 @@ import { all, get, path } from "./api.js";
 import { chart, colour, smoothed } from "./chart.js";
 import { fill, h, keyed, select } from "./dom.js";
 import { empty, problem } from "./feedback.js";
-import { brief, duration, figure, words } from "./format.js";
+import { brief, capital, duration, figure, words } from "./format.js";
 import { ended, SPLIT_NAMES } from "./job_parts.js";
 import { keepLooking } from "./live.js";
 import { flat } from "./json_text.js";
@@ -86,8 +86,9 @@ function groupsOf(jobs, view) {
     const names = [...new Set(jobs.flatMap((job) => job.course.epochs.flatMap((point) => Object.keys(point[kind][view.split] ?? {}))))];
     return names
       .filter((name) => kind === "metrics" || name === "total" || names.length > 2)
+      .sort((one, other) => (other === "total") - (one === "total"))
       .map((name) => ({
-        title: name === "total" ? prefix : prefix ? `${prefix}: ${words(name)}` : words(name),
+        title: name === "total" ? prefix : prefix ? `${prefix}: ${words(name)}` : capital(words(name)),
         series: jobs.map((job, index) => ({
           name: label(job, jobs),
           colour: index,
@@ -140,7 +141,7 @@ function figures(jobs) {
 
 function differences(jobs) {
   const specs = jobs.map((job) => new Map(flat(job.spec ?? {})));
-  const pointers = [...new Set(specs.flatMap((spec) => [...spec.keys()]))].filter((pointer) => pointer !== "/fingerprint" && new Set(specs.map((spec) => JSON.stringify(spec.get(pointer)))).size > 1);
+  const pointers = [...new Set(specs.flatMap((spec) => [...spec.keys()]))].filter((pointer) => !["/fingerprint", "/name"].includes(pointer) && new Set(specs.map((spec) => JSON.stringify(spec.get(pointer)))).size > 1);
   return h(
     "section",
     { class: "card" },

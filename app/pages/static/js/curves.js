@@ -4,7 +4,7 @@ import { get, path } from "./api.js";
 import { chart, smoothed } from "./chart.js";
 import { button, fill, h, keyed, select } from "./dom.js";
 import { empty, guarded } from "./feedback.js";
-import { count, figure, words } from "./format.js";
+import { capital, count, figure, words } from "./format.js";
 import { SPLIT_NAMES } from "./job_parts.js";
 
 const POINTS = 600;
@@ -15,8 +15,10 @@ export default function curves({ job, signal }) {
   const charts = new Map();
   const place = h("div", { class: "charts" });
   const numbers = h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Numbers by epoch" });
+  const details = h("details", { class: "card", on: { toggle: () => draw() } }, h("summary", {}, "The numbers, epoch by epoch"), numbers);
   const note = h("div");
-  const element = h("div", { class: "stack" }, note, controls(), place, h("details", { class: "card" }, h("summary", {}, "The numbers, epoch by epoch"), numbers));
+  const shown = controls();
+  const element = h("div", { class: "stack" }, note, shown, place, details);
   let found = null;
 
   function controls() {
@@ -64,20 +66,21 @@ export default function curves({ job, signal }) {
     const groups = groupsOf(found, view);
     if (!groups.length) {
       fill(note, h("div", { class: "card" }, empty("No curves yet.", h("p", {}, "They begin with the first minibatch."))));
-      element.children[1].hidden = element.children[3].hidden = true;
+      shown.hidden = details.hidden = true;
       return;
     }
-    element.children[1].hidden = element.children[3].hidden = false;
+    shown.hidden = details.hidden = false;
     keyed(place, groups, (group) => group.title, (group) => {
       const one = chart({ title: group.title, zoomed: zoom, signal });
       charts.set(group.title, one);
-      return { element: one.element, update: (now) => one.draw({ series: now.series, log: view.log, x: axisName(view.x) }) };
+      return { element: one.element, update: (now) => one.draw({ series: now.series, log: view.log, floor: now.floor, x: axisName(view.x) }) };
     });
-    fill(numbers, table(found));
+    if (details.open) fill(numbers, table(found));
   }
 
   look();
-  return { element, look };
+  // Its own minibatches tell of a long epoch before the epoch does.
+  return { element, look, lively: true };
 }
 
 function axisName(x) {
@@ -106,7 +109,7 @@ function groupsOf({ epochs, minibatches }, view) {
   if (terms.length > 1) for (const name of terms) groups.push({ title: `Loss: ${words(name)}`, series: series("losses", name) });
   for (const name of named("metrics")) groups.push({ title: capital(words(name)), series: series("metrics", name) });
   const rates = epochs.map((point) => point.learning_rate);
-  if (rates.some((rate) => rate !== null)) groups.push({ title: "Learning rate", series: [{ name: "learning rate", colour: 3, x: along(epochs), y: rates, markers: true }] });
+  if (rates.some((rate) => rate !== null)) groups.push({ title: "Learning rate", floor: true, series: [{ name: "learning rate", colour: 3, x: along(epochs), y: rates, markers: true }] });
   return groups;
 }
 
@@ -124,10 +127,6 @@ function place(step, epochs, axis) {
   const to = epochs[after];
   const from = after > 0 ? epochs[after - 1] : { step: 0, epoch: to.epoch - 1, samples: 0 };
   return from[axis] + ((step - from.step) / (to.step - from.step)) * (to[axis] - from[axis]);
-}
-
-function capital(text) {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function table({ epochs }) {

@@ -1,6 +1,7 @@
 // What the page says by itself: short notices, questions, errors, empty places.
 
 import { button, fill, freshId, h } from "./dom.js";
+import { mayAsk } from "./session.js";
 
 const SHOWN_MS = 6_000;
 
@@ -57,7 +58,7 @@ export function problem(error, { title = "That did not work", again } = {}) {
         { class: "faults" },
         error.differences.map((one) => h("li", {}, h("code", {}, one.pointer), ` here ${JSON.stringify(one.here)}, there ${JSON.stringify(one.there)}`)),
       ),
-    again && button("Try again", again),
+    again && button("Try again", () => (mayAsk(), again())),
   );
 }
 
@@ -79,6 +80,7 @@ export async function guarded(place, work, options) {
 /** Run what a button asks for, the button being off meanwhile; say what came of it. */
 export async function perform(control, work, done) {
   control.disabled = true;
+  mayAsk();
   try {
     const found = await work();
     if (done) notify(done);

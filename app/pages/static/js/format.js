@@ -14,8 +14,8 @@ export function figure(value) {
   if (value === 0) return "0";
   const size = Math.abs(value);
   if (size >= 1e6 || size < 1e-4) return value.toExponential(3);
-  if (Number.isInteger(value)) return integer.format(value);
-  return String(Number(value.toPrecision(4)));
+  const rounded = Number(value.toPrecision(4));
+  return size >= 1000 ? integer.format(rounded) : String(rounded);
 }
 
 export function bytes(value) {
@@ -62,9 +62,21 @@ export function moment(time) {
   return time ? new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" }) : "–";
 }
 
+/** The time of day, with the date where it is another day. */
+export function clock(time) {
+  const then = new Date(time);
+  const options = { hour: "2-digit", minute: "2-digit", second: "2-digit" };
+  if (then.toDateString() !== new Date().toDateString()) Object.assign(options, { month: "short", day: "numeric" });
+  return then.toLocaleString(undefined, options);
+}
+
 /** workers_busy as words. */
 export function words(name) {
   return String(name ?? "").replaceAll("_", " ");
+}
+
+export function capital(text) {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 /** Any JSON value on one line. */

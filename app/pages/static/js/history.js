@@ -4,11 +4,11 @@ import { get, path } from "./api.js";
 import { colour } from "./chart.js";
 import { fill, h } from "./dom.js";
 import { guarded } from "./feedback.js";
-import { brief, bytes, duration, moment, words } from "./format.js";
+import { brief, bytes, clock, duration, moment, words } from "./format.js";
 import { facts, table } from "./table.js";
 
 const PHASES = [["queued_s", "queued", 7], ["starting_s", "starting", 4], ["training_s", "training", 0]];
-const KNOWN = new Set(["seq", "time", "attempt", "type"]);
+const TOLD_ELSEWHERE = new Set(["seq", "time", "attempt", "type", "job", "sha256", "size"]);
 const SHOWN = 1_000;
 
 export default function history({ job, signal }) {
@@ -32,11 +32,10 @@ export default function history({ job, signal }) {
   function update(now) {
     job = now;
     fill(phases, h("section", { class: "card stack" }, h("h2", {}, "Where the time went"), bars(now.timings), facts([
-      ...PHASES.map(([key, name]) => [name, h("span", { class: "row" }, duration(now.timings[key]))]),
-      ["first minibatch", now.first_minibatch_at && moment(now.first_minibatch_at)],
-      ["ended", now.finished_at && moment(now.finished_at)],
-      ["worker", now.worker],
-    ])));
+      ...PHASES.map(([key, name, number]) => [name, h("span", { class: "choice" }, h("span", { class: "swatch", style: { "--colour": colour(number) } }), duration(now.timings[key]))]),
+      ["first minibatch", now.first_minibatch_at && clock(now.first_minibatch_at)],
+      ["ended", now.finished_at && clock(now.finished_at)],
+    ]), now.worker && h("p", { class: "small quiet" }, `On ${now.worker}`)));
   }
 
   update(job);
@@ -71,7 +70,7 @@ function attemptTable(items, job) {
     [
       ["Attempt", (one) => String(one.attempt)],
       ["Outcome", (one) => [one.outcome ?? "running", one.reason && ` · ${words(one.reason)}`, one.detail && h("p", { class: "small quiet" }, one.detail)]],
-      ["Began", (one) => moment(one.started_at)],
+      ["Began", (one) => h("time", { datetime: one.started_at, title: moment(one.started_at) }, clock(one.started_at))],
       ["Took", (one) => (one.ended_at ? duration((Date.parse(one.ended_at) - Date.parse(one.started_at)) / 1000) : "–")],
       ["Log", (one) => h("a", { href: `#/jobs/${job.id}/logs?attempt=${one.attempt}`, "aria-label": `Log of attempt ${one.attempt}` }, bytes(one.stderr_bytes + one.stdout_bytes))],
     ],
@@ -83,7 +82,7 @@ function eventTable(items) {
   return table(
     "Events, newest first",
     [
-      ["Time", (one) => h("time", { datetime: one.time, class: "small" }, moment(one.time))],
+      ["Time", (one) => h("time", { datetime: one.time, title: moment(one.time), class: "small" }, clock(one.time))],
       ["Event", (one) => words(one.type)],
       ["What", (one) => h("span", { class: "small quiet" }, said(one))],
     ],
@@ -94,7 +93,7 @@ function eventTable(items) {
 function said(event) {
   if (event.detail) return [event.reason && `${words(event.reason)}: `, event.detail];
   return Object.entries(event)
-    .filter(([name, value]) => !KNOWN.has(name) && value !== null && value !== "" && typeof value !== "object")
+    .filter(([name, value]) => !TOLD_ELSEWHERE.has(name) && value !== null && value !== "" && typeof value !== "object")
     .map(([name, value]) => `${words(name)} ${typeof value === "number" ? Number(value.toPrecision(6)) : brief(value, 60)}`)
     .join(", ");
 }

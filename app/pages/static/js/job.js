@@ -19,6 +19,7 @@ import spec from "./spec.js";
 const PARTS = { curves, checkpoints, results, spec, lineage, logs, history };
 const TITLES = { curves: "Curves", checkpoints: "Checkpoints", results: "Results", spec: "Spec", lineage: "Lineage", logs: "Logs", history: "History" };
 const SETTLE_MS = 700;
+const NORMAL = 5;
 
 export default async function job({ main, words: [id, first], query, signal }) {
   let found = await get(`/v1/jobs/${id}`, { signal });
@@ -124,12 +125,13 @@ function header(changed) {
       say(when, `submitted ${ago(job.created_at)}`);
       when.dateTime = job.created_at;
       when.title = moment(job.created_at);
-      const labels = [job.kind === "evaluation" && "evaluation", job.owner && `by ${job.owner}`, job.priority ? `priority ${job.priority}` : "", ...(job.tags ?? [])].filter(Boolean);
+      const labels = [job.kind === "evaluation" && "evaluation", job.owner && `by ${job.owner}`, job.priority !== undefined && job.priority !== NORMAL && `priority ${job.priority}`, ...(job.tags ?? [])].filter(Boolean);
       if (facts.dataset.shown !== labels.join()) {
         facts.dataset.shown = labels.join();
         fill(facts, labels.map((label) => h("span", { class: "tag" }, label)));
       }
       const parent = job.resumed_from ?? (job.forked_from ? { job: job.forked_from.job, mode: "fork" } : null);
+      if (job.sweep && !origin.hasChildNodes()) fill(origin, "a trial of ", h("a", { href: `#/sweeps/${job.sweep}` }, job.sweep));
       if (parent && !origin.hasChildNodes()) fill(origin, `${words(parent.mode)} of `, h("a", { href: `#/jobs/${parent.job}` }, parent.job));
       bar.update(job);
       const said = job.status === "queued" && job.waiting_for ? "" : job.detail;

@@ -1,9 +1,9 @@
 // The list of jobs: filtered, live, and from where several are compared.
 
-import { all, get, path } from "./api.js";
+import { all, get, path, send_json } from "./api.js";
 import { ago, moment } from "./format.js";
 import { button, fill, h, keyed, say } from "./dom.js";
-import { empty, problem } from "./feedback.js";
+import { confirm, empty, notify, problem } from "./feedback.js";
 import { ended, figureList, progressBar, reasonOf, stateBadge } from "./job_parts.js";
 import { filterForm } from "./jobs_filter.js";
 import { keepLooking } from "./live.js";
@@ -40,6 +40,8 @@ export default async function jobs({ main, query, signal }) {
     return look();
   });
 
+  const cancel = button("Cancel these…", () => cancelAll(filters.query()).then(look, (error) => fill(trouble, problem(error))), { class: "button danger slim", hidden: true });
+
   async function look() {
     try {
       const found = await page(filters.query(), wanted, signal);
@@ -48,6 +50,7 @@ export default async function jobs({ main, query, signal }) {
       keyed(body, shown, (job) => job.id, (job) => row(job, chosen, choose));
       fill(place, shown.length ? table : nothing(filters.active()));
       more.hidden = !found.next_page_token;
+      cancel.hidden = !filters.active() || !shown.some((job) => !ended(job));
       say(total, shown.length ? `${shown.length}${found.next_page_token ? " newest" : ""} ${shown.length === 1 ? "job" : "jobs"}` : "");
     } catch (error) {
       if (error.name !== "AbortError") fill(trouble, problem(error, { title: "The list could not be read", again: look }));
@@ -62,9 +65,22 @@ export default async function jobs({ main, query, signal }) {
     filters.element,
     trouble,
     place,
-    h("div", { class: "row apart" }, total, more),
+    h("div", { class: "row apart" }, total, h("div", { class: "row" }, cancel, more)),
   );
   keepLooking({ look, moving: () => (shown ?? []).some((job) => !ended(job)), signal });
+}
+
+/** Cancel every job that the filters find, once somebody has seen how many they are. */
+async function cancelAll({ order_by, ...filters }) {
+  const live = { ...filters, status: filters.status.filter((state) => !ended({ status: state })) };
+  const wanted = Object.fromEntries(Object.entries(live).filter(([, value]) => value.length));
+  const { matched } = await send_json("POST", "/v1/jobs/cancel", { ...wanted, preview: true });
+  if (!matched) return notify("None of them can be cancelled any more", "bad");
+  const text = "All of the filters' jobs that have not ended, also those that the list does not show yet.";
+  const sure = await confirm({ title: `Cancel ${matched} ${matched === 1 ? "job" : "jobs"}?`, text, action: `Cancel ${matched}`, danger: true });
+  if (!sure) return undefined;
+  const done = await send_json("POST", "/v1/jobs/cancel", { ...wanted, preview: false });
+  return notify(`${done.matched} ${done.matched === 1 ? "job is" : "jobs are"} being cancelled`);
 }
 
 /** The first `wanted` jobs; a page of the API has at most 500. */

@@ -11,7 +11,7 @@ const ORDERS = [
   ["-finished_at", "finished last"],
   ["-priority", "highest priority"],
   ["name", "name"],
-  ["losses.loss", "lowest loss"],
+  ["losses.total", "lowest loss"],
 ];
 
 /** {element, query(), active()}; `changed()` is called once the reader has paused. */

@@ -6,6 +6,7 @@ import { follow, pause } from "./stream.js";
 const MOVING_MS = 2_000;
 const RESTING_MS = 15_000;
 const SETTLE_MS = 300;
+const BETWEEN_MS = 700;
 
 /**
  * Call `look()` whenever jobs may have changed, one call at a time: soon after an event of any job, every two
@@ -37,10 +38,15 @@ export async function keepLooking({ look, moving, signal }) {
     }
     news = false;
     await look();
+    // A training that reports ten epochs a second is still read once.
+    await pause(BETWEEN_MS, signal);
   }
 }
 
-/** `run` at most once in `milliseconds`, and once more after the last call: returns the function to call. */
+/**
+ * `run` at most once in `milliseconds`, and once more after the last call: returns the function to call. What takes
+ * long is run more seldom.
+ */
 export function throttled(run, milliseconds, signal) {
   let running = false;
   let again = false;
@@ -52,8 +58,9 @@ export function throttled(run, milliseconds, signal) {
     running = true;
     do {
       again = false;
+      const begun = performance.now();
       await run();
-      await pause(milliseconds, signal);
+      await pause(Math.max(milliseconds, 4 * (performance.now() - begun)), signal);
     } while (again && !signal.aborted);
     running = false;
   };

@@ -2,19 +2,21 @@
 
 import { button, fill, h } from "./dom.js";
 import { guarded } from "./feedback.js";
-import { forget, token } from "./session.js";
+import { forget, mayAsk, token } from "./session.js";
 import compare from "./compare.js";
 import datasets from "./datasets.js";
 import job from "./job.js";
 import jobs from "./jobs.js";
 import models from "./models.js";
 import submit from "./submit.js";
+import sweeps from "./sweeps.js";
 import workers from "./workers.js";
 
 const PLACES = [
   ["jobs", "Jobs", jobs],
   ["submit", "Submit", submit],
   ["compare", "Compare", compare],
+  ["sweeps", "Sweeps", sweeps],
   ["datasets", "Data sets", datasets],
   ["models", "Models", models],
   ["workers", "Workers", workers],
@@ -37,6 +39,7 @@ async function show() {
   const here = [place, rest[0] ?? ""].join("/");
   // A job's own parts change without the page around them being made anew.
   if (before === here && change) return void change(rest, query);
+  mayAsk();
   leave.abort();
   leave = new AbortController();
   const [name, title, view] = PLACES.find(([known]) => known === place) ?? PLACES[0];
@@ -73,8 +76,9 @@ function frame() {
   document.addEventListener("themechange", label);
   label();
   const out = button("Forget token", () => (forget(), location.reload()), { class: "button plain" });
-  const tools = document.querySelector(".top-tools");
-  fill(tools, theme, h("a", { href: "/docs", class: "button plain" }, "API"), token() && out);
+  const tools = () => fill(document.querySelector(".top-tools"), theme, h("a", { href: "/docs", class: "button plain" }, "API"), token() && out);
+  document.addEventListener("tokenchange", tools);
+  tools();
 }
 
 frame();

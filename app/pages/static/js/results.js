@@ -5,7 +5,7 @@ import { button, fill, h } from "./dom.js";
 import { empty, guarded, perform } from "./feedback.js";
 import { bytes, figure, words } from "./format.js";
 import { SPLIT_NAMES } from "./job_parts.js";
-import { facts, table } from "./table.js";
+import { table } from "./table.js";
 
 const CAPTIONS = {
   "curves.png": "Losses, metrics and learning rate by epoch",
@@ -30,6 +30,8 @@ export default function results({ job, signal }) {
       if (key === shown) return;
       shown = key;
       const pictures = items.filter((file) => /\.(png|jpe?g|svg)$/i.test(file.path));
+      // The curves stand under Curves too, and can be zoomed there.
+      pictures.sort((one, other) => (one.path === "curves.png") - (other.path === "curves.png"));
       fill(
         place,
         pictures.length > 0 && h("div", { class: "pictures" }, pictures.map((file) => framed(file, signal))),
@@ -52,10 +54,8 @@ export default function results({ job, signal }) {
           { class: "card stack" },
           h("h2", {}, "Figures"),
           figures(now, splits),
-          facts([
-            ["Best", best && best.value !== undefined ? `${words(best.metric)} ${figure(best.value)}, epoch ${best.epoch}` : null],
-            ["Digest of the parameters", now.result?.parameters_sha256 && h("code", {}, now.result.parameters_sha256)],
-          ]),
+          best?.value !== undefined && h("p", {}, `Best ${words(best.metric)}: ${figure(best.value)}, after epoch ${best.epoch}`),
+          now.result?.parameters_sha256 && h("p", { class: "small quiet" }, "Digest of the parameters ", h("code", {}, now.result.parameters_sha256)),
         ),
     );
   }

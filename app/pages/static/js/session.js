@@ -4,6 +4,7 @@ import { button, field, h } from "./dom.js";
 
 const KEY = "cntk-jobs.token";
 let asking = null;
+let declined = false;
 
 export function token() {
   return sessionStorage.getItem(KEY);
@@ -11,14 +12,23 @@ export function token() {
 
 export function forget() {
   sessionStorage.removeItem(KEY);
+  document.dispatchEvent(new Event("tokenchange"));
+}
+
+/** Who said “not now” is asked again only after doing something that needs a token. */
+export function mayAsk() {
+  declined = false;
 }
 
 /** Ask for a token; resolves to whether one was given. Callers that ask meanwhile share the question. */
-export function askToken(why) {
+export async function askToken(why) {
+  if (declined) return false;
   asking ??= show(why).finally(() => {
     asking = null;
   });
-  return asking;
+  const given = await asking;
+  declined = !given;
+  return given;
 }
 
 function show(why) {
@@ -43,7 +53,10 @@ function show(why) {
     );
     dialog.addEventListener("close", () => {
       const given = dialog.returnValue === "given" && input.value.trim() !== "";
-      if (given) sessionStorage.setItem(KEY, input.value.trim());
+      if (given) {
+        sessionStorage.setItem(KEY, input.value.trim());
+        document.dispatchEvent(new Event("tokenchange"));
+      }
       dialog.remove();
       resolve(given);
     });

@@ -11,7 +11,7 @@ export default function spec({ job, signal }) {
 
   async function look() {
     await guarded(changed, async () => {
-      const found = job.forked_from ? job.forked_from.diff.map(({ pointer, from, to }) => ({ pointer, here: to, there: from })) : null;
+      const found = job.forked_from?.diff ? job.forked_from.diff.map(({ pointer, from, to }) => ({ pointer, here: to, there: from })) : null;
       const [own, parent] = (await get(`/v1/jobs/${job.id}/lineage`, { signal })).items;
       const changes = found ?? own?.changed;
       const origin = job.forked_from?.job ?? parent?.job;
@@ -44,6 +44,6 @@ export function changesTable(changes, before = "Parent", after = "Here") {
     "table",
     { class: "stacked changes" },
     h("thead", {}, h("tr", {}, ["Where", before, after].map((name) => h("th", { scope: "col" }, name)))),
-    h("tbody", {}, changes.map((one) => h("tr", {}, h("td", { data: { title: "Where" } }, h("code", {}, one.pointer)), h("td", { data: { title: before } }, h("del", {}, brief(one.there))), h("td", { data: { title: after } }, h("ins", {}, brief(one.here)))))),
+    h("tbody", {}, changes.map((one) => h("tr", {}, h("td", { data: { title: "Where" } }, h("div", {}, h("code", {}, one.pointer))), h("td", { data: { title: before } }, h("div", {}, h("del", {}, brief(one.there)))), h("td", { data: { title: after } }, h("div", {}, h("ins", {}, brief(one.here))))))),
   );
 }

@@ -94,8 +94,7 @@ export default async function submit({ main, query, signal }) {
     try {
       const spec = JSON.parse(text.value);
       const headers = { "Idempotency-Key": crypto.randomUUID() };
-      const fork = origin && !spec.start_from ? mergePatch(origin.spec, spec) : null;
-      const made = fork ? await forked(origin.id, fork, spec, headers) : await send_json("POST", "/v1/jobs", spec, { headers });
+      const made = origin && !query.get("mode") ? await send_json("POST", `/v1/jobs/${origin.id}/fork`, mergePatch(bare(origin.spec), spec) ?? {}, { headers }) : await send_json("POST", "/v1/jobs", spec, { headers });
       notify(`${made.name} is queued`);
       location.hash = `#/jobs/${made.id}`;
     } catch (error) {
@@ -129,9 +128,9 @@ function title(origin, query) {
 
 /** The spec to begin with: the parent's, and where it starts from. */
 function childOf(origin, query) {
-  const { fingerprint, ...spec } = origin.spec ?? {};
+  const spec = bare(origin.spec ?? {});
   const mode = query.get("mode");
-  if (!mode) return { ...spec, start_from: spec.start_from ?? null };
+  if (!mode) return spec;
   const samples = query.get("checkpoint");
   const checkpoint = samples ? Number(samples) : "latest";
   const start_from = { job: origin.id, checkpoint, mode };
@@ -148,13 +147,9 @@ function fitting(spec, datasets) {
   return datasets.find((one) => wanted.length && wanted.every((name) => name in one.fields || outputs.has(name)));
 }
 
-async function forked(id, patch, spec, headers) {
-  try {
-    return await send_json("POST", `/v1/jobs/${id}/fork`, patch, { headers });
-  } catch (error) {
-    if (!(error instanceof Problem) || ![404, 405].includes(error.status)) throw error;
-    return send_json("POST", "/v1/jobs", spec, { headers });
-  }
+/** A spec without what follows from it. */
+function bare({ fingerprint, ...spec }) {
+  return spec;
 }
 
 function valid(answer, spec) {

@@ -9,7 +9,7 @@ export function table(caption, columns, items) {
     { class: "stacked" },
     h("caption", { class: "hidden-text" }, caption),
     h("thead", {}, h("tr", {}, columns.map(([title, , kind]) => h("th", { scope: "col", class: kind }, title)))),
-    h("tbody", {}, items.map((item) => h("tr", {}, columns.map(([title, content, kind]) => h("td", { class: kind, data: { title } }, content(item)))))),
+    h("tbody", {}, items.map((item) => h("tr", {}, columns.map(([title, content, kind]) => h("td", { class: kind, data: { title } }, h("div", {}, content(item))))))),
   );
 }
 

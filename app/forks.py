@@ -1,0 +1,56 @@
+"""``POST /v1/jobs/{id}/fork``: another job like this one, but for what a patch says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Response, status
+from pydantic import RootModel
+from starlette.concurrency import run_in_threadpool
+
+from app import examples
+from app.access import CallerDep
+from app.body import OptionalDocument, patch_body
+from app.idempotency import Keyed
+from app.jobs import ACCEPTED, submitted_job, to_poll
+from app.resources.jobs import Job
+from app.state import QueueDep, SettingsDep, StoreDep
+from jobs.fork import fork
+from jobs.idempotency import Made
+
+router = APIRouter(tags=["jobs"])
+
+
+class MergePatch(RootModel[dict[str, Any]]):
+    """A JSON merge patch: what it names is replaced, what it makes null is taken away."""
+
+
+@router.post(
+    "/jobs/{job_id}/fork",
+    summary="Submit a job with this one's spec, patched",
+    status_code=status.HTTP_202_ACCEPTED,
+    responses={202: ACCEPTED},
+    openapi_extra=patch_body("MergePatch", examples.FORK_PATCH, required=False),
+)
+async def fork_job(
+    job_id: str,
+    document: OptionalDocument,
+    response: Response,
+    store: StoreDep,
+    queue: QueueDep,
+    settings: SettingsDep,
+    keyed: Keyed,
+    caller: CallerDep,
+) -> Job:
+    asked = keyed.asked(document)
+    async with keyed.once() as found:
+        if isinstance(found, Made):
+            found.require(asked)
+            record = await run_in_threadpool(store.get, found.id)
+        else:
+            claim = found and found.of(asked, status.HTTP_202_ACCEPTED)
+            record = await run_in_threadpool(
+                fork, job_id, document, store, queue, settings, claim, caller.name
+            )
+    response.headers.update(to_poll(record.id))
+    return await run_in_threadpool(submitted_job, record, settings.volume)
