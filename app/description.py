@@ -54,6 +54,7 @@ ERRORS = {
     "415": "The body is of a kind that is not read here",
     "416": "The file has nothing where Range asks",
     "422": "Every fault of the input",
+    "429": "Too many requests, or over a quota; Retry-After says when to ask again",
     "503": "Redis or the volume cannot be used now; Retry-After says when to ask again",
 }
 TAG = {"schema": {"type": "string"}, "description": "for If-None-Match"}
@@ -107,7 +108,7 @@ def _errors_of(path: str, method: str, operation: dict[str, Any]) -> Iterator[st
     yield from (status for status in operation["responses"] if status in ERRORS)
     yield "422"
     if path.startswith("/v1"):
-        yield from ("401", "403", "406", "503")
+        yield from ("401", "403", "406", "429", "503")
     if "{" in path or "requestBody" in operation:
         yield "404"
     if method in ("post", "delete"):
