@@ -17,7 +17,6 @@ from app.live import live_events, live_everything
 from app.resources.events import EventPage, FeedPage
 from app.sse import EventStream
 from app.state import HubDep, StoreDep, VolumeDep
-from jobs.errors import Unavailable
 from jobs.events import EventType
 from jobs.feed import place_of
 from jobs.store import Store
@@ -103,9 +102,7 @@ async def read_feed(
     choice = Choice(frozenset(job), frozenset(kind), progress)
     if asks_for_stream(request):
         known = last_event_id or after
-        place = place_of(known) if known else hub.everything.newest
-        if place is None:
-            raise Unavailable("the job store cannot be used now: it has not been reached yet")
+        place = place_of(known) if known else await hub.now()
         return EventStream(live_everything(hub, place, choice))
     return JSONResponse(await feed_page(hub, page_token or after or "0-0", choice, limit))
 

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from app.channel import Channel
 from app.everything import Everything
 from jobs.errors import Unavailable
-from jobs.feed import Feed, Figures, Happened
+from jobs.feed import Feed, Figures, Happened, Place
 from jobs.settings import Settings
 from jobs.store import Store
 
@@ -79,12 +79,20 @@ class Hub:
                 watched.task.cancel()
                 del self._channels[job_id]
 
+    async def now(self) -> Place:
+        """The place behind which everything is news. Unavailable while Redis has not been reached yet."""
+        return self.everything.newest or await self._begin()
+
+    async def _begin(self) -> Place:
+        begun = await self.feed.begin()
+        if self.everything.floor is None:
+            self.everything.floor = begun
+        return begun
+
     async def _hear(self) -> None:
         while True:
             try:
-                begun = await self.feed.begin()
-                if self.everything.floor is None:
-                    self.everything.floor = begun
+                await self._begin()
                 self._wake_all()
                 look_again = time.monotonic() + LOOK_AGAIN_SECONDS
                 while time.monotonic() < look_again:
