@@ -78,7 +78,7 @@ def test_ended_jobs_are_as_they_were(place: Workplace, valkey: ValkeyServer) -> 
         # Figures that were reported between two events are gone.
         figures = {"losses": {}, "metrics": {}} if job_id == cancelled else {}
         assert essence(again) == essence(record) | figures
-        assert abs(again.training_ms - record.training_ms) < 100
+        assert abs(again.training_ms - record.training_ms) < 2000
         assert again.seq == record.seq
     assert place.store.counts()[State.SUCCEEDED] == 1
     assert [record.id for record in place.store.page().records] == sorted(before, reverse=True)
