@@ -73,7 +73,8 @@ def create_app(settings: Settings) -> FastAPI:
         except Unavailable as error:
             log.warning("%s", error.detail)
         sweep_incoming(volume)
-        reconciler = asyncio.create_task(reconcile_forever(store, queue, settings))
+        guard = Guard(settings, Tokens(volume))
+        reconciler = asyncio.create_task(reconcile_forever(store, queue, settings, guard))
         hub = Hub(store, settings, app.state.stopping)
         try:
             async with hub.open():
@@ -82,7 +83,7 @@ def create_app(settings: Settings) -> FastAPI:
                     "store": store,
                     "queue": queue,
                     "hub": hub,
-                    "guard": Guard(settings, Tokens(volume)),
+                    "guard": guard,
                 }
         finally:
             reconciler.cancel()
@@ -117,7 +118,7 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-async def reconcile_forever(store: Store, queue: TokenQueue, settings: Settings) -> None:
+async def reconcile_forever(store: Store, queue: TokenQueue, settings: Settings, guard: Guard) -> None:
     """Put lost jobs back in the queue, once a second, through every outage of Redis."""
     away = False
     look: Callable[[Store, TokenQueue, Settings], Rescan | None] = rescan
@@ -125,6 +126,8 @@ async def reconcile_forever(store: Store, queue: TokenQueue, settings: Settings)
         try:
             # Once at the beginning for whatever one record is missing, then where all of them are.
             await asyncio.to_thread(make_volume, settings.volume, store)
+            # Quotas first: what a rescan queues must not run beyond them.
+            await asyncio.to_thread(guard.tell, store)
             await asyncio.to_thread(look, store, queue, settings)
             look = rescan_if_lost
             await asyncio.to_thread(reconcile, store, queue, settings)

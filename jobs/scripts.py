@@ -12,7 +12,14 @@ from redis import Redis
 from jobs.connection import reaching_redis
 from jobs.record import Record
 
+_PRELUDE = ("owners", "common")
+"""What every script begins with."""
 _LUA = Path(__file__).parent / "lua"
+
+
+def text_of(script: str) -> str:
+    """A script as the server is given it."""
+    return "".join((_LUA / f"{name}.lua").read_text(encoding="utf-8") for name in (*_PRELUDE, script))
 
 
 class Scripts:
@@ -20,11 +27,10 @@ class Scripts:
 
     def __init__(self, client: Redis) -> None:
         self.client = client
-        common = (_LUA / "common.lua").read_text(encoding="utf-8")
         self._scripts = {
-            path.stem: client.register_script(common + path.read_text(encoding="utf-8"))
+            path.stem: client.register_script(text_of(path.stem))
             for path in _LUA.glob("*.lua")
-            if path.stem != "common"
+            if path.stem not in _PRELUDE
         }
 
     def ping(self) -> None:

@@ -12,6 +12,9 @@ end of their lease; ``cj:events:<id>`` stream of durable events, until the volum
 ``cj:feed`` and ``cj:progress`` the newest events and figures of all jobs (jobs/feed.py);
 ``cj:unjournaled`` ended jobs whose stream must still be copied; ``cj:dataset:<id>:live``
 jobs that need a data set; ``cj:dataset:<id>:deleting`` while it is being deleted;
+``cj:owner:<name>:<queued|paused|running>`` an owner's jobs in these states, and of the queued ones by
+their turn ``:ready`` those that workers look at, ``:held`` those that its quota keeps from them, the last two
+with ``:<class>`` as above; ``cj:quotas`` the quotas (jobs/quotas.py);
 ``cj:imports`` models that are to be imported (jobs/imports.py);
 ``cj:by:<dataset|owner|recipe|tag>:<value>`` sorted sets by id like ``cj:jobs``;
 ``cj:names:<losses|metrics>`` every name that was reported (jobs/search.py);
@@ -34,6 +37,7 @@ from redis.client import Pipeline
 from jobs.backlog import Backlog
 from jobs.connection import connect, reaching_redis
 from jobs.errors import Conflict, JobsError, NotFound, PreconditionFailed
+from jobs.quotas import queue_is_full
 from jobs.record import Kind, Record, hash_fields
 from jobs.scripts import pairs
 from jobs.settings import Settings
@@ -188,6 +192,8 @@ class Store(Backlog, Streams):
                 flat = pipe.execute()[-1]
             except WatchError:
                 raise Conflict(f"data set {dataset!r} is being deleted") from None
+        if flat and flat[0] == "over":
+            raise queue_is_full(int(flat[1]), int(flat[2]))
         return Record.from_hash(pairs(flat)) if flat else None
 
     @contextmanager

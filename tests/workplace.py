@@ -82,6 +82,7 @@ class Workplace:
         limits: dict[str, Any] | None = None,
         claim: Claim | None = None,
         spec: dict[str, Any] | None = None,
+        owner: str | None = None,
         **practice: Any,
     ) -> Record:
         """Queue a job; keywords as tests/practice_trainer.py explains them."""
@@ -98,7 +99,9 @@ class Workplace:
         }
         if start is not None:
             document["start_from"] = {"job": start.manifest["job"], "checkpoint": "latest", "mode": "exact"}
-        return enqueue(NormalisedSpec(document, {}), start, self.store, self.queue, self.volume, claim=claim)
+        return enqueue(
+            NormalisedSpec(document, {}), start, self.store, self.queue, self.volume, claim=claim, owner=owner
+        )
 
     def start_worker(self, **labels: str) -> subprocess.Popen[bytes]:
         worker = worker_process(self.settings, **labels)

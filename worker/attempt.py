@@ -16,7 +16,7 @@ from enum import Enum
 from jobs.errors import Unavailable
 from jobs.journal import last_event
 from jobs.queue import TokenQueue
-from jobs.reconcile import close_journal
+from jobs.reconcile import close_journal, give_tokens
 from jobs.record import Record
 from jobs.settings import Settings
 from jobs.states import TERMINAL, Reason, State
@@ -270,6 +270,8 @@ class Attempt:
             # Those that waited for it need not wait for the reconciler as well.
             for job_id in self._store.settle_dependencies():
                 TokenQueue(self._store.client).push(job_id, self._store.get(job_id).worker_class)
+            if moved.owner is not None:
+                give_tokens(self._store, TokenQueue(self._store.client))
             return
         if moved.claimable:
             TokenQueue(self._store.client).push(self._job_id, moved.worker_class)

@@ -1,5 +1,9 @@
 -- A new queued job. {id, fields, claim, after, class, requires}
--- With `claim`, only where the request still has its key, which then stands for this job.
+-- Not where too many of its owner's wait. With `claim`, only where the request still has its key, which then stands for this job.
+local over = too_many_wait(ask.fields.owner)
+if over then
+  return over
+end
 if ask.claim then
   if not holds(ask.claim.key, ask.claim.holder) then
     return {}

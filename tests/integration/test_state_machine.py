@@ -7,7 +7,6 @@ any order that it can think of. A model in plain Python says what each step must
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,11 +27,11 @@ from jobs.connection import connect
 from jobs.errors import Conflict
 from jobs.queue import TokenQueue
 from jobs.record import Record
+from jobs.scripts import text_of
 from jobs.states import TERMINAL, Reason, State
 from jobs.store import Hold, Refused, Store
 from tests.valkey_server import ValkeyServer
 
-LUA = Path(__file__).parents[2] / "jobs" / "lua"
 DATASET = "ds_1"
 ENDS = {
     State.SUCCEEDED: Reason.COMPLETED,
@@ -97,7 +96,7 @@ class Jobs(RuleBasedStateMachine):
         self.store.client.flushall()
         if self.fault is not None:
             script, text, instead = self.fault
-            whole = (LUA / "common.lua").read_text() + (LUA / f"{script}.lua").read_text()
+            whole = text_of(script)
             assert text in whole
             self.store._scripts[script] = self.store.client.register_script(whole.replace(text, instead))
         self.queue = TokenQueue(self.store.client)
