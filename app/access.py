@@ -12,6 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from app.rates import Rates, headers
 from jobs.errors import Unavailable
 from jobs.exposure import is_loopback
 from jobs.quotas import publish
@@ -116,9 +117,19 @@ async def authorised(
         refuse_foreign_pages(request)
         caller = HERE
     request.state.caller = caller
+    if caller.token is not None and caller.token.requests_per_minute is not None:
+        await keep_rate(request, caller.token, caller.token.requests_per_minute)
     needed = Scope.READ if request.method in READING else Scope.SUBMIT
     require(caller, needed)
     return caller
+
+
+async def keep_rate(request: Request, token: Token, limit: int) -> None:
+    """429 where the token asks too often; how much is left becomes a header of the answer."""
+    rates: Rates = request.state.rates
+    request.state.answer_headers = headers(limit, 0)
+    left = await rates.spend(token)
+    request.state.answer_headers = [] if left is None else headers(limit, left)
 
 
 def known(guard: Guard, credentials: HTTPAuthorizationCredentials | None) -> Caller:

@@ -37,6 +37,7 @@ from app.hub import Hub
 from app.negotiation import acceptable
 from app.ownership import owners_only
 from app.query import known_parameters_only
+from app.rates import Rates
 from app.request_ids import RequestIds
 from app.resources.problem import Problem
 from app.state import AppState
@@ -84,6 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
                     "queue": queue,
                     "hub": hub,
                     "guard": guard,
+                    "rates": Rates(store),
                 }
         finally:
             reconciler.cancel()

@@ -8,6 +8,7 @@ from fastapi import Depends, Request
 
 from app.access import Guard
 from app.hub import Hub
+from app.rates import Rates
 from jobs.queue import TokenQueue
 from jobs.settings import Settings
 from jobs.store import Store
@@ -22,6 +23,7 @@ class AppState(TypedDict):
     queue: TokenQueue
     hub: Hub
     guard: Guard
+    rates: Rates
 
 
 # Coroutines, because FastAPI sends a plain function on a trip to a thread.

@@ -94,11 +94,11 @@ class Forbidden(JobsError):
 
 
 class TooMany(JobsError):
-    """``retry_after``: whole seconds after which it may be tried again."""
+    """``retry_after``: whole seconds after which it may be tried again; ``extra`` names the quota."""
 
     type = "too-many-requests"
 
-    def __init__(self, detail: str, *, retry_after: int, extra: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, detail: str, *, retry_after: int, extra: Mapping[str, Any]) -> None:
         super().__init__(detail, extra=extra)
         self.retry_after = retry_after
 
