@@ -40,6 +40,7 @@ from app.query import known_parameters_only
 from app.rates import Rates
 from app.request_ids import RequestIds
 from app.resources.problem import Problem
+from app.room import room_on_the_volume
 from app.state import AppState
 from ingest.store import sweep_incoming
 from jobs.errors import Unavailable
@@ -49,6 +50,7 @@ from jobs.rescan import Rescan, rescan, rescan_if_lost
 from jobs.settings import Settings
 from jobs.store import Store
 from jobs.tokens import Tokens
+from jobs.usage import Usage
 from jobs.volume import make_volume
 
 log = logging.getLogger("uvicorn.error")
@@ -86,6 +88,7 @@ def create_app(settings: Settings) -> FastAPI:
                     "hub": hub,
                     "guard": guard,
                     "rates": Rates(store),
+                    "usage": Usage(store, volume),
                 }
         finally:
             reconciler.cancel()
@@ -110,7 +113,7 @@ def create_app(settings: Settings) -> FastAPI:
     for layer in (audit.Audit, SecurityHeaders, RequestIds):
         app.add_middleware(layer)
     describe(app)
-    checks = (authorised, known_parameters_only, acceptable, owners_only)
+    checks = (authorised, known_parameters_only, acceptable, owners_only, room_on_the_volume)
     v1 = APIRouter(prefix="/v1", dependencies=[Depends(check) for check in checks])
     rooms = (jobs, steering, evaluations, lineage, events, metrics, checkpoints, logs, artifacts, datasets)
     for room in (*rooms, models, parts, workers, rescans, tokens, audit):

@@ -12,6 +12,7 @@ from app.rates import Rates
 from jobs.queue import TokenQueue
 from jobs.settings import Settings
 from jobs.store import Store
+from jobs.usage import Usage
 from trainer.layout import Volume
 
 
@@ -24,6 +25,7 @@ class AppState(TypedDict):
     hub: Hub
     guard: Guard
     rates: Rates
+    usage: Usage
 
 
 # Coroutines, because FastAPI sends a plain function on a trip to a thread.

@@ -9,6 +9,7 @@ JobsError
  |    +-- InFlight    the same request is under way: ask again when it has ended
  +-- PreconditionFailed   not any more as the caller said that it must be
  +-- Forbidden        right in itself, but not for this caller
+ |    +-- QuotaExceeded   he has as much as he may
  +-- TooMany          right in itself, but too many of it now: a rate, a quota of what waits
  +-- Unavailable      Redis or the volume cannot be reached now
 """
@@ -91,6 +92,12 @@ class InFlight(Conflict):
 
 class Forbidden(JobsError):
     type = "forbidden"
+
+
+class QuotaExceeded(Forbidden):
+    """``extra`` names the quota, its value and its limit."""
+
+    type = "quota-exceeded"
 
 
 class TooMany(JobsError):

@@ -14,7 +14,8 @@ end of their lease; ``cj:events:<id>`` stream of durable events, until the volum
 jobs that need a data set; ``cj:dataset:<id>:deleting`` while it is being deleted;
 ``cj:owner:<name>:<queued|paused|running>`` an owner's jobs in these states, and of the queued ones by
 their turn ``:ready`` those that workers look at, ``:held`` those that its quota keeps from them, the last two
-with ``:<class>`` as above; ``cj:quotas`` the quotas (jobs/quotas.py);
+with ``:<class>`` as above; ``cj:quotas`` the quotas (jobs/quotas.py); ``cj:bytes`` what
+ended jobs take on the volume (jobs/usage.py);
 ``cj:imports`` models that are to be imported (jobs/imports.py);
 ``cj:by:<dataset|owner|recipe|tag>:<value>`` sorted sets by id like ``cj:jobs``;
 ``cj:names:<losses|metrics>`` every name that was reported (jobs/search.py);

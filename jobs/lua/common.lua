@@ -120,6 +120,9 @@ local function enter(state)
   redis.call('ZADD', 'cj:jobs:' .. state, 0, ask.id)
   redis.call('ZADD', 'cj:jobs:' .. kind() .. ':' .. state, 0, ask.id)
   local owner = get('owner')
+  if owner and state == 'queued' then
+    redis.call('HDEL', 'cj:bytes', ask.id)
+  end
   if owner and (state == 'queued' or state == 'paused' or state == 'running') then
     redis.call('SADD', of_owner(owner, state), ask.id)
   end
