@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from pydantic import BaseModel
 
 from app.problems import MEDIA_TYPE
+from app.resources.problem import Problem
 from ingest.options import Options
 from jobs.edit import JobEdit
 from jobs.evaluate import EvaluationRequest
@@ -19,6 +20,29 @@ from jobs.tokens import NewToken
 BODIES = (JobSpec, JobEdit, Options, EvaluationRequest, RetryRequest, ModelOptions, ModelOfJob, NewToken)
 """What endpoints parse by themselves."""
 SCHEMAS = "#/components/schemas/"
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    401: {
+        "model": Problem,
+        "description": "No token, or one that is unknown, expired or revoked",
+        "headers": {"WWW-Authenticate": {"schema": {"type": "string"}}},
+    },
+    403: {
+        "model": Problem,
+        "description": "The token does not cover it, it is another's, or the quota of bytes is used up",
+    },
+    429: {
+        "model": Problem,
+        "description": "The token asks too often, or too many of the owner's jobs wait",
+        "headers": {
+            "Retry-After": {"schema": {"type": "integer"}, "description": "seconds"},
+            "RateLimit": {"schema": {"type": "string"}},
+            "RateLimit-Policy": {"schema": {"type": "string"}},
+        },
+    },
+}
+"""What every endpoint may say to a caller of whatever it asks."""
 
 
 def describe(app: FastAPI) -> None:

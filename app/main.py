@@ -31,9 +31,10 @@ from app import (
 )
 from app.access import Guard, authorised
 from app.conditional import ConditionalReads
-from app.description import describe
+from app.description import REFUSALS, describe
 from app.headers import SecurityHeaders
 from app.hub import Hub
+from app.limits import BodyLimits
 from app.negotiation import acceptable
 from app.ownership import owners_only
 from app.query import known_parameters_only
@@ -110,11 +111,11 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(ConditionalReads)
     problems.register(app)
     # From the inside out.
-    for layer in (audit.Audit, SecurityHeaders, RequestIds):
+    for layer in (BodyLimits, audit.Audit, SecurityHeaders, RequestIds):
         app.add_middleware(layer)
     describe(app)
     checks = (authorised, known_parameters_only, acceptable, owners_only, room_on_the_volume)
-    v1 = APIRouter(prefix="/v1", dependencies=[Depends(check) for check in checks])
+    v1 = APIRouter(prefix="/v1", dependencies=[Depends(check) for check in checks], responses=REFUSALS)
     rooms = (jobs, steering, evaluations, lineage, events, metrics, checkpoints, logs, artifacts, datasets)
     for room in (*rooms, models, parts, workers, rescans, tokens, audit):
         v1.include_router(room.router)
