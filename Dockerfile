@@ -25,6 +25,9 @@ COPY requirements requirements
 COPY scripts scripts
 # The interpreter lies outside of any home, so that the worker's user can run it.
 ENV UV_PYTHON_INSTALL_DIR=/opt/python
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends gcc libc6-dev \
+    && rm -rf /var/lib/apt/lists/*
 RUN python3 -m venv /opt/setup \
     && /opt/setup/bin/pip install --no-deps --require-hashes --requirement requirements/setup.txt \
     && mkdir -p /opt/python \
@@ -41,6 +44,7 @@ VOLUME /var/lib/cntk-jobs
 
 FROM service AS api
 COPY app app
+COPY examples examples
 USER cntk-jobs
 # Inside its own network namespace; what the outside reaches is up to who publishes the port.
 ENV CNTK_JOBS_HOST=0.0.0.0 CNTK_JOBS_PORT=8765

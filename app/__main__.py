@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import signal
 import socket
 import sys
@@ -10,9 +11,16 @@ import uvicorn
 from pydantic import ValidationError
 
 from app.main import create_app
+from app.protocol import BoundedHeads
+from app.request_ids import request_id
+from app.request_log import not_logged
 from jobs.exposure import refusal_to_bind
+from jobs.log import set_up
 from jobs.settings import Settings
 
+log = logging.getLogger("cntk-jobs")
+
+PLAIN = "%(name)s: %(message)s"
 STOP_SECONDS = 5
 """How long answers under way may take once the server was asked to stop."""
 
@@ -22,12 +30,15 @@ def main() -> int:
     # uvicorn sends itself the signal again once it has stopped.
     for stop in (signal.SIGINT, signal.SIGTERM):
         signal.signal(stop, lambda *_: sys.exit(0))
+    set_up("api", "text", plain=PLAIN)
     try:
         settings = Settings()
     except ValidationError as error:
         return refuse(
             *(f"CNTK_JOBS_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
         )
+    set_up("api", settings.log, plain=PLAIN, provided={"request_id": request_id.get})
+    logging.getLogger("uvicorn.error").addFilter(not_logged)
     refusal = refusal_to_bind(settings)
     if refusal:
         return refuse(refusal)
@@ -36,17 +47,25 @@ def main() -> int:
     except OSError as error:
         return refuse(f"cannot listen on {settings.host} port {settings.port}: {error.strerror}")
     app = create_app(settings)
-    server = uvicorn.Server(uvicorn.Config(app, access_log=False, timeout_graceful_shutdown=STOP_SECONDS))
+    server = uvicorn.Server(
+        uvicorn.Config(
+            app,
+            http=BoundedHeads,
+            access_log=False,
+            log_config=None,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+    )
     app.state.stopping = lambda: server.should_exit
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
-    print(f"cntk-jobs: listening on http://{host}:{listener.getsockname()[1]}", file=sys.stderr)
+    log.info("listening on http://%s:%d", host, listener.getsockname()[1])
     server.run(sockets=[listener])
     return 0
 
 
 def refuse(*lines: str) -> int:
     for line in lines:
-        print(f"cntk-jobs: {line}", file=sys.stderr)
+        log.error("%s", line)
     return 2
 
 

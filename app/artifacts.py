@@ -3,27 +3,36 @@
 from __future__ import annotations
 
 from fastapi import APIRouter
-from fastapi.responses import FileResponse
 
-from app.files import download, files_below
+from app.files import DOWNLOAD, download, files_below
+from app.ranges import FileContent, RangeDep
 from app.resources.files import FileList
 from app.state import StoreDep, VolumeDep
+from jobs.drawings import draw
 
 router = APIRouter(prefix="/jobs/{job_id}/artifacts", tags=["artifacts"])
 
 
 @router.get("", summary="Files that the job left as its results")
 def list_artifacts(job_id: str, store: StoreDep, volume: VolumeDep) -> FileList:
-    folder = volume.job(store.get(job_id).id).artifacts
-    return FileList(items=list(files_below(folder, f"/v1/jobs/{job_id}/artifacts")))
+    record = store.get(job_id)
+    run = volume.job(record.id)
+    draw(run, record)
+    return FileList(items=list(files_below(run.artifacts, f"/v1/jobs/{job_id}/artifacts")))
 
 
 @router.get(
     "/{path:path}",
     summary="Download one artifact",
-    response_class=FileResponse,
-    responses={200: {"content": {"application/octet-stream": {"example": "the file's bytes"}}}},
+    status_code=200,
+    response_class=FileContent,
+    responses=DOWNLOAD,
 )
-def download_artifact(job_id: str, path: str, store: StoreDep, volume: VolumeDep) -> FileResponse:
-    folder = volume.job(store.get(job_id).id).artifacts
-    return download(folder, path, files_below(folder, ""))
+def download_artifact(
+    job_id: str, path: str, store: StoreDep, volume: VolumeDep, asked: RangeDep
+) -> FileContent:
+    record = store.get(job_id)
+    run = volume.job(record.id)
+    if path.endswith(".png"):
+        draw(run, record)
+    return download(run.artifacts, path, files_below(run.artifacts, ""), asked)

@@ -91,5 +91,17 @@ async def optional_document(request: Request) -> dict[str, Any]:
     return json_object(await _whole(request) or b"{}")
 
 
+def patch_body(model: str, example: dict[str, Any], *, required: bool = True) -> dict[str, Any]:
+    """A JSON merge patch as the OpenAPI description shows it."""
+    content = {"schema": {"$ref": f"#/components/schemas/{model}"}, "example": example}
+    return {
+        "requestBody": {
+            "required": required,
+            "description": "A JSON merge patch (RFC 7396).",
+            "content": {"application/merge-patch+json": content, "application/json": content},
+        }
+    }
+
+
 Document = Annotated[dict[str, Any], Depends(spec_document)]
 OptionalDocument = Annotated[dict[str, Any], Depends(optional_document)]

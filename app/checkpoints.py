@@ -2,19 +2,35 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter
-from fastapi.responses import FileResponse
+from typing import Any
 
-from app.files import download
+from fastapi import APIRouter, Response
+from starlette.concurrency import run_in_threadpool
+
+from app.body import Document, patch_body
+from app.conditional import IfMatch, model_tag, require_match
+from app.files import DOWNLOAD, download
+from app.ranges import FileContent, RangeDep
 from app.resources.checkpoints import Checkpoint, CheckpointList
 from app.resources.files import File
 from app.state import StoreDep, VolumeDep
 from jobs import checkpoints
 from jobs.errors import NotFound
+from jobs.part_models import Strict
+from jobs.spec_models import parse_as
 from jobs.store import Store
 from trainer.layout import RunDirectory, Volume, read_json
 
 router = APIRouter(tags=["checkpoints"])
+
+
+class CheckpointEdit(Strict):
+    """A JSON merge patch (RFC 7396)."""
+
+    pinned: bool | None = None
+
+
+PATCH_BODY = patch_body("CheckpointEdit", {"pinned": True})
 
 
 @router.get("/jobs/{job_id}/checkpoints", summary="The checkpoints of a job, oldest first")
@@ -24,9 +40,44 @@ def list_checkpoints(job_id: str, store: StoreDep, volume: VolumeDep) -> Checkpo
 
 
 @router.get("/checkpoints/{checkpoint_id}", summary="One checkpoint, by <job>@<samples>")
-def read_checkpoint(checkpoint_id: str, store: StoreDep, volume: VolumeDep) -> Checkpoint:
+def read_checkpoint(checkpoint_id: str, response: Response, store: StoreDep, volume: VolumeDep) -> Checkpoint:
     run, samples = place_of(checkpoint_id, store, volume)
-    return resource(run, checkpoints.get_checkpoint(run, samples))
+    return tagged(resource(run, checkpoints.get_checkpoint(run, samples)), response)
+
+
+@router.patch(
+    "/checkpoints/{checkpoint_id}",
+    summary="Keep a checkpoint, whatever retention says, or leave it to retention again",
+    openapi_extra=PATCH_BODY,
+)
+async def edit_checkpoint(
+    checkpoint_id: str,
+    document: Document,
+    response: Response,
+    store: StoreDep,
+    volume: VolumeDep,
+    if_match: IfMatch = None,
+) -> Checkpoint:
+    found = await run_in_threadpool(edit, checkpoint_id, document, store, volume, if_match)
+    return tagged(found, response)
+
+
+def edit(
+    checkpoint_id: str, document: dict[str, Any], store: Store, volume: Volume, if_match: str | None
+) -> Checkpoint:
+    """InvalidInput with every fault, NotFound, PreconditionFailed where it is not as ``if_match`` says."""
+    asked = parse_as(CheckpointEdit, document)
+    run, samples = place_of(checkpoint_id, store, volume)
+    found = resource(run, checkpoints.get_checkpoint(run, samples))
+    require_match(if_match, model_tag(found))
+    if "pinned" not in asked.model_fields_set:
+        return found
+    return resource(run, (checkpoints.pin if asked.pinned else checkpoints.unpin)(run, samples))
+
+
+def tagged(found: Checkpoint, response: Response) -> Checkpoint:
+    response.headers["ETag"] = model_tag(found)
+    return found
 
 
 @router.put("/jobs/{job_id}/checkpoints/{samples}/pin", summary="Keep a checkpoint, whatever retention says")
@@ -44,13 +95,16 @@ def unpin_checkpoint(job_id: str, samples: int, store: StoreDep, volume: VolumeD
 @router.get(
     "/checkpoints/{checkpoint_id}/files/{name}",
     summary="Download one file of a checkpoint",
-    response_class=FileResponse,
-    responses={200: {"content": {"application/octet-stream": {"example": "the file's bytes"}}}},
+    status_code=200,
+    response_class=FileContent,
+    responses=DOWNLOAD,
 )
-def download_file(checkpoint_id: str, name: str, store: StoreDep, volume: VolumeDep) -> FileResponse:
+def download_file(
+    checkpoint_id: str, name: str, store: StoreDep, volume: VolumeDep, asked: RangeDep
+) -> FileContent:
     run, samples = place_of(checkpoint_id, store, volume)
     found = resource(run, checkpoints.get_checkpoint(run, samples))
-    return download(run.checkpoint(samples).path, name, found.files)
+    return download(run.checkpoint(samples).path, name, found.files, asked)
 
 
 def place_of(checkpoint_id: str, store: Store, volume: Volume) -> tuple[RunDirectory, int]:

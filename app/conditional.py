@@ -11,9 +11,11 @@ import re
 from typing import Annotated
 
 from fastapi import Header
+from pydantic import BaseModel
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from jobs.errors import PreconditionFailed
 from jobs.record import Record
 from jobs.store import Page
 from jobs.waiting import Wait
@@ -25,9 +27,7 @@ _KEPT = ("etag", "cache-control", "vary", "content-location", "date", "expires",
 
 IfMatch = Annotated[
     str | None,
-    Header(
-        description="the ETag of the job that the change is meant for; 412 where somebody has edited it since"
-    ),
+    Header(description="the ETag of what the change is meant for; 412 where somebody has changed it since"),
 ]
 
 
@@ -60,6 +60,17 @@ def believed_edits(if_match: str | None) -> list[int] | None:
     return [int(found[1]) for tag in _TAG.findall(if_match) if (found := _OURS.fullmatch(tag))]
 
 
+def model_tag(model: BaseModel) -> str:
+    """The tag of a resource that is shown whole."""
+    return tag_of(model.model_dump_json().encode())
+
+
+def require_match(if_match: str | None, tag: str) -> None:
+    """PreconditionFailed where ``If-Match`` names other tags than this one."""
+    if if_match is not None and if_match.strip() != "*" and tag not in _TAG.findall(if_match):
+        raise PreconditionFailed("it has changed since it was read; look at it and ask again")
+
+
 def matches(if_none_match: str, tag: str) -> bool:
     """Whether ``If-None-Match`` names the tag, weakly compared."""
     return if_none_match.strip() == "*" or tag.removeprefix("W/") in _TAG.findall(if_none_match)
@@ -90,7 +101,7 @@ class _Answer:
     async def send(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             headers = Headers(raw=message["headers"])
-            if message["status"] != 200:
+            if message["status"] not in (200, 206):
                 await self._send(message)
             elif "etag" in headers:
                 await self._begin(message, headers["etag"])

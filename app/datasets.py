@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app import examples
 from app.access import CallerDep
+from app.conditional import IfMatch, model_tag, require_match
 from app.idempotency import Keyed, KeyedRequest, upload_of
 from app.paging import page_of
 from app.resources.datasets import DatasetPage
@@ -97,8 +98,10 @@ def list_datasets(
 
 
 @router.get("/{dataset_id}", summary="The schema of one data set", responses={200: SCHEMA_EXAMPLE})
-def read_dataset(dataset_id: str, volume: VolumeDep) -> DatasetSchema:
-    return datasets.get(volume, dataset_id)
+def read_dataset(dataset_id: str, response: Response, volume: VolumeDep) -> DatasetSchema:
+    found = datasets.get(volume, dataset_id)
+    response.headers["ETag"] = model_tag(found)
+    return found
 
 
 @router.delete(
@@ -106,7 +109,8 @@ def read_dataset(dataset_id: str, volume: VolumeDep) -> DatasetSchema:
     summary="Delete a data set that no live job needs",
     status_code=status.HTTP_204_NO_CONTENT,
 )
-def delete_dataset(dataset_id: str, store: StoreDep, volume: VolumeDep) -> None:
+def delete_dataset(dataset_id: str, store: StoreDep, volume: VolumeDep, if_match: IfMatch = None) -> None:
+    require_match(if_match, model_tag(datasets.get(volume, dataset_id)))
     remove(dataset_id, store, volume)
 
 

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from app.bulk import CancelRequest
+from app.checkpoints import CheckpointEdit
+from app.links import add_links
 from app.problems import MEDIA_TYPE
-from app.resources.problem import Problem
 from ingest.options import Options
 from jobs.edit import JobEdit
 from jobs.evaluate import EvaluationRequest
@@ -16,59 +19,107 @@ from jobs.imports import ModelOfJob, ModelOptions
 from jobs.retry import RetryRequest
 from jobs.spec_models import JobSpec
 from jobs.tokens import NewToken
+from jobs.webhooks import WebhookChange, WebhookRequest
 
-BODIES = (JobSpec, JobEdit, Options, EvaluationRequest, RetryRequest, ModelOptions, ModelOfJob, NewToken)
+BODIES = (
+    JobSpec,
+    JobEdit,
+    CancelRequest,
+    RetryRequest,
+    EvaluationRequest,
+    CheckpointEdit,
+    Options,
+    ModelOptions,
+    ModelOfJob,
+    NewToken,
+    WebhookRequest,
+    WebhookChange,
+)
 """What endpoints parse by themselves."""
 SCHEMAS = "#/components/schemas/"
-
-
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    401: {
-        "model": Problem,
-        "description": "No token, or one that is unknown, expired or revoked",
-        "headers": {"WWW-Authenticate": {"schema": {"type": "string"}}},
-    },
-    403: {
-        "model": Problem,
-        "description": "The token does not cover it, it is another's, or the quota of bytes is used up",
-    },
-    429: {
-        "model": Problem,
-        "description": "The token asks too often, or too many of the owner's jobs wait",
-        "headers": {
-            "Retry-After": {"schema": {"type": "integer"}, "description": "seconds"},
-            "RateLimit": {"schema": {"type": "string"}},
-            "RateLimit-Policy": {"schema": {"type": "string"}},
-        },
-    },
+ERRORS = {
+    "401": "No token, or one that is unknown, expired or revoked",
+    "403": "The token does not cover it, it is another owner's, or the quota of bytes is used up",
+    "404": "There is no such thing",
+    "406": "Accept names nothing that this can be shown as",
+    "408": "The body stopped before its end",
+    "409": "Right in itself, but not now",
+    "412": "It is not any more as If-Match says",
+    "413": "The body is larger than it may be",
+    "415": "The body is of a kind that is not read here",
+    "416": "The file has nothing where Range asks",
+    "422": "Every fault of the input",
+    "429": "The token asks too often, or too many of its owner's jobs wait; Retry-After says until when",
+    "503": "Redis or the volume cannot be used now; Retry-After says when to ask again",
 }
-"""What every endpoint may say to a caller of whatever it asks."""
+_TEXT, _SECONDS = {"schema": {"type": "string"}}, {"schema": {"type": "integer"}, "description": "seconds"}
+TOLD_WITH: dict[str, dict[str, Any]] = {
+    "401": {"WWW-Authenticate": _TEXT},
+    "429": {"Retry-After": _SECONDS, "RateLimit": _TEXT, "RateLimit-Policy": _TEXT},
+    "503": {"Retry-After": _SECONDS},
+}
+TAG = {"schema": {"type": "string"}, "description": "for If-None-Match"}
+IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string"},
+    "description": "an ETag, or several: 304 while it still has one of them",
+}
 
 
 def describe(app: FastAPI) -> None:
-    """Make ``app.openapi()`` tell of problem documents, optional tokens, and the bodies we parse."""
+    """Make ``app.openapi()`` tell of problem documents, optional tokens, tags, and the bodies we parse."""
     derived = app.openapi
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
             document = derived()
-            for path in document["paths"].values():
-                for operation in path.values():
-                    _errors_are_problems(operation)
+            for path, operations in document["paths"].items():
+                for method, operation in operations.items():
+                    if method == "get":
+                        _reads_are_conditional(operation)
+                    _errors_are_problems(path, method, operation)
                     if "security" in operation:
                         operation["security"].append({})
             for model in BODIES:
                 _add_schema(document, model)
+            add_links(document)
         return app.openapi_schema or document
 
     app.openapi = openapi  # type: ignore[method-assign]
 
 
-def _errors_are_problems(operation: dict[str, Any]) -> None:
-    for answer in operation["responses"].values():
-        for found in answer.get("content", {}).get("application/json", {}).get("schema", {}).values():
-            if found == f"{SCHEMAS}Problem":
-                answer["content"] = {MEDIA_TYPE: answer["content"]["application/json"]}
+def _reads_are_conditional(operation: dict[str, Any]) -> None:
+    operation.setdefault("parameters", []).append(IF_NONE_MATCH)
+    operation["responses"]["200"].setdefault("headers", {}).setdefault("ETag", TAG)
+    operation["responses"]["304"] = {"description": "It has not changed"}
+
+
+def _errors_are_problems(path: str, method: str, operation: dict[str, Any]) -> None:
+    """Each status that the operation may answer with, instead of a word for all of them."""
+    responses = operation["responses"]
+    problem = responses.pop("default")["content"]["application/json"]
+    for status in _errors_of(path, method, operation):
+        found = responses.setdefault(status, {"description": ERRORS[status]})
+        if status in TOLD_WITH:
+            found["headers"] = TOLD_WITH[status]
+        found.setdefault("content", {MEDIA_TYPE: problem})
+
+
+def _errors_of(path: str, method: str, operation: dict[str, Any]) -> Iterator[str]:
+    yield from (status for status in operation["responses"] if status in ERRORS)
+    yield "422"
+    if path.startswith("/v1"):
+        yield from ("401", "403", "406", "429", "503")
+    if "{" in path:
+        yield "404"
+    if method in ("post", "delete"):
+        yield "409"
+    if "requestBody" in operation:
+        yield from ("408", "413", "415")
+    if any(parameter["name"] == "if-match" for parameter in operation.get("parameters", [])):
+        yield "412"
 
 
 def _add_schema(document: dict[str, Any], model: type[BaseModel]) -> None:

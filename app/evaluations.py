@@ -9,7 +9,7 @@ from app import examples
 from app.access import CallerDep
 from app.body import OptionalDocument
 from app.idempotency import Keyed
-from app.jobs import submitted_job
+from app.jobs import ACCEPTED, submitted_job, to_poll
 from app.resources.jobs import Job
 from app.state import QueueDep, SettingsDep, StoreDep
 from jobs.evaluate import submit_evaluation
@@ -35,7 +35,7 @@ BODY = {
     "/jobs/{job_id}/evaluate",
     summary="Run a checkpoint of a job on a data set, as a job of its own",
     status_code=status.HTTP_202_ACCEPTED,
-    responses={202: {"headers": {"Location": {"schema": {"type": "string"}}}}},
+    responses={202: ACCEPTED},
     openapi_extra=BODY,
 )
 async def evaluate_job(
@@ -58,5 +58,5 @@ async def evaluate_job(
             record = await run_in_threadpool(
                 submit_evaluation, job_id, document, store, queue, settings, claim, caller.name
             )
-    response.headers["Location"] = f"/v1/jobs/{record.id}"
+    response.headers.update(to_poll(record.id))
     return await run_in_threadpool(submitted_job, record, settings.volume)

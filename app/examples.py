@@ -57,6 +57,13 @@ EVALUATION_REQUEST: dict[str, Any] = {
 
 RESCAN: dict[str, Any] = {"known": 0, "restored": 12, "queued": 2, "interrupted": 0, "unreadable": []}
 
+FORK_PATCH: dict[str, Any] = {"learner": {"alpha": 0.0005}, "training": {"seed": 2}}
+CANCEL_REQUEST: dict[str, Any] = {
+    "tag": ["baseline"],
+    "created_before": "2026-01-31T09:30:00Z",
+    "preview": True,
+}
+CANCELLED: dict[str, Any] = {"matched": 1, "jobs": [JOB_ID], "preview": True, "more": False}
 JOB_EDIT: dict[str, Any] = {"tags": ["digits", "kept"], "priority": 7}
 
 RETRY_REQUEST: dict[str, Any] = {"checkpoint": "best", "learning_rate": 0.0001}
@@ -361,4 +368,36 @@ PART: dict[str, Any] = {
     "description": "",
     "parameters": [],
     "target": "values",
+}
+WEBHOOK: dict[str, Any] = {
+    "id": "wh_01K6Z4D5V1S3Q9ZC0R8N2T7XWA",
+    "url": "https://hooks.example.com/cntk-jobs",
+    "events": ["job.succeeded", "job.failed"],
+    "job": None,
+    "tag": None,
+    "description": "tells the channel",
+    "owner": None,
+    "enabled": True,
+    "disabled_because": None,
+    "created_at": "2026-01-31T09:30:00.250000Z",
+}
+WEBHOOK_REQUEST: dict[str, Any] = {
+    "url": "https://hooks.example.com/cntk-jobs",
+    "events": ["job.succeeded", "job.failed"],
+    "description": "tells the channel",
+}
+DELIVERY: dict[str, Any] = {
+    "id": "msg_01K6Z4D5V1S3Q9ZC0R8N2T7XWB_9",
+    "type": "job.succeeded",
+    "job": "job_01K6Z4D5V1S3Q9ZC0R8N2T7XWB",
+    "status": "delivered",
+    "attempts": 1,
+    "created_at": "2026-01-31T09:40:00.250Z",
+    "attempted_at": "2026-01-31T09:40:00.750Z",
+    "next_at": None,
+    "response_status": 204,
+    "error": None,
+    "payload": '{"type":"job.succeeded","timestamp":"2026-01-31T09:40:00.250Z","data":{"job":'
+    '"job_01K6Z4D5V1S3Q9ZC0R8N2T7XWB","name":"digits","kind":"training","owner":null,"tags":[],"status":"succeeded",'
+    '"reason":"completed","detail":"","attempt":1,"seq":9}}',
 }

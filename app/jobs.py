@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import asyncio
 from typing import Annotated, Any
 
+import orjson
 from fastapi import APIRouter, Query, Request, Response, status
 from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from app import examples
 from app.access import CallerDep
-from app.body import Document
+from app.body import Document, patch_body
 from app.conditional import IfMatch, believed_edits, job_tag, list_tag
 from app.idempotency import Keyed
 from app.longpoll import news_of
 from app.resources.jobs import Job, JobPage, Progress, Validation
 from app.search import FilterQuery, filters_of, order_of
-from app.state import HubDep, QueueDep, SettingsDep, StoreDep, VolumeDep
+from app.state import HubDep, SettingsDep, StoreDep, SubmissionsDep, VolumeDep
 from jobs.edit import edit
 from jobs.idempotency import Made
 from jobs.journal import journal
@@ -29,8 +30,10 @@ from jobs.spec import normalise
 from jobs.start import resolve_start
 from jobs.states import State
 from jobs.store import Store
-from jobs.submit import submit
+from jobs.submissions import Request as Submitting
+from jobs.submit import prepare
 from jobs.waiting import Wait, why
+from jobs.writing import document_bytes
 from trainer.layout import Volume, read_json
 from trainer.parts.learners import call_of
 
@@ -53,19 +56,16 @@ BODY = {
     }
 }
 
-PATCH_BODY = {
-    "requestBody": {
-        "required": True,
-        "description": "A JSON merge patch (RFC 7396) of what may be changed.",
-        "content": {
-            media: {"schema": {"$ref": "#/components/schemas/JobEdit"}, "example": examples.JOB_EDIT}
-            for media in ("application/merge-patch+json", "application/json")
-        },
-    }
-}
-
+PATCH_BODY = patch_body("JobEdit", examples.JOB_EDIT)
 POLL_SECONDS = 1
 """How long somebody who asks again and again does well to wait; ``wait`` is better."""
+ACCEPTED = {
+    "headers": {
+        "Location": {"schema": {"type": "string"}, "description": "the new job"},
+        "Retry-After": {"schema": {"type": "integer"}, "description": "seconds"},
+    }
+}
+SMALL_BYTES = 16 * 1024
 NO_PROGRESS = dict.fromkeys(Progress.model_fields)
 NOT_IN_LISTS = dict.fromkeys(("queue_position", "waiting_for", "spec"))
 
@@ -76,34 +76,49 @@ NOT_IN_LISTS = dict.fromkeys(("queue_position", "waiting_for", "spec"))
     status_code=status.HTTP_202_ACCEPTED,
     response_model=None,
     responses={
-        202: {"model": Job, "headers": {"Location": {"schema": {"type": "string"}}}},
+        202: {"model": Job, **ACCEPTED},
         200: {"model": Validation, "description": "With validate_only: what the spec would become"},
     },
     openapi_extra=BODY,
 )
 async def create_job(
+    request: Request,
     document: Document,
-    response: Response,
     store: StoreDep,
-    queue: QueueDep,
+    submissions: SubmissionsDep,
     settings: SettingsDep,
     keyed: Keyed,
     caller: CallerDep,
     validate_only: Annotated[bool, Query(description="check and estimate; create nothing")] = False,
-) -> Job | Validation:
+) -> Response:
     if validate_only:
-        response.status_code = status.HTTP_200_OK
-        return await run_in_threadpool(validate, document, settings)
+        validation = await run_in_threadpool(validate, document, settings)
+        return Response(validation.model_dump_json(), media_type="application/json")
     asked = keyed.asked(document)
     async with keyed.once() as found:
         if isinstance(found, Made):
             found.require(asked)
             record = await run_in_threadpool(store.get, found.id)
-        else:
-            claim = found and found.of(asked, status.HTTP_202_ACCEPTED)
-            record = await run_in_threadpool(submit, document, store, queue, settings, claim, caller.name)
-    response.headers["Location"] = f"/v1/jobs/{record.id}"
-    return await run_in_threadpool(submitted_job, record, settings.volume)
+            job = await run_in_threadpool(as_submitted, record, settings.volume)
+            return accepted(with_spec(job, document_bytes(job["spec"])), record.id)
+        claim = found and found.of(asked, status.HTTP_202_ACCEPTED)
+        prepared = None
+        if takes_long(request, document):
+            prepared = await run_in_threadpool(prepare, document, store, settings, claim, caller.name)
+        answer = submissions.add(Submitting(document, claim, caller.name, prepared))
+        made = await asyncio.shield(asyncio.wrap_future(answer))
+    return accepted(with_spec(shown(made.record, made.record.created_at), made.spec), made.record.id)
+
+
+def takes_long(request: Request, document: dict[str, Any]) -> bool:
+    """Whether a spec is not checked in a millisecond, and those behind it should not wait for it."""
+    length = request.headers.get("content-length", "")
+    small = length.isdigit() and int(length) <= SMALL_BYTES
+    return not small or any(key in document for key in ("start_from", "after", "recipe"))
+
+
+def accepted(body: bytes, job_id: str) -> Response:
+    return Response(body, status.HTTP_202_ACCEPTED, to_poll(job_id), media_type="application/json")
 
 
 @router.get("", summary="List jobs, newest first unless order_by says otherwise", response_model=JobPage)
@@ -192,9 +207,17 @@ def job_response(record: Record, store: Store, volume: Volume) -> Response:
         spec = volume.job(record.id).spec.read_bytes()
     except FileNotFoundError:
         spec = b"null"
-    # The spec is JSON already, and may be the larger part.
-    told = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
-    return Response(told[:-1] + b',"spec":' + spec + b"}", headers=headers, media_type="application/json")
+    return Response(with_spec(document, spec), headers=headers, media_type="application/json")
+
+
+def with_spec(document: dict[str, Any], spec: bytes) -> bytes:
+    """A job and its spec, which is JSON already and may be the larger part."""
+    return orjson.dumps(document | {"spec": orjson.Fragment(spec)})
+
+
+def to_poll(job_id: str) -> dict[str, str]:
+    """The headers of a 202: where the job is, and when to look at it."""
+    return {"Location": f"/v1/jobs/{job_id}", "Retry-After": str(POLL_SECONDS)}
 
 
 def validate(document: dict[str, Any], settings: Settings) -> Validation:
@@ -224,7 +247,13 @@ def seen(record: Record, wait: Wait | None, store: Store, volume: Volume) -> dic
     if wait is not None:
         found["queue_position"] = wait.position
         found["waiting_for"] = {"reason": wait.reason, "detail": wait.detail}
-    return found
+    return found | origin(record, volume)
+
+
+def origin(record: Record, volume: Volume) -> dict[str, Any]:
+    """Of a fork its parent, patch and diff; the volume has them."""
+    fork = volume.job(record.id).fork
+    return {"forked_from": read_json(fork)} if record.forked_from and fork.is_file() else {}
 
 
 def shown(record: Record, now_ms: int) -> dict[str, Any]:
@@ -238,8 +267,13 @@ def shown(record: Record, now_ms: int) -> dict[str, Any]:
 
 def submitted_job(record: Record, volume: Volume) -> Job:
     """The job as it was when it was submitted, however far it has come since."""
+    return Job.model_validate(as_submitted(record, volume))
+
+
+def as_submitted(record: Record, volume: Volume) -> dict[str, Any]:
+    """The same, as ``Job`` has it."""
     spec = submitted_spec(volume.job(record.id))
-    found = shown(record.as_submitted(), record.created_at) | {"spec": spec}
+    found = shown(record.as_submitted(), record.created_at) | origin(record, volume) | {"spec": spec}
     if spec:
         found |= {key: spec[key] for key in ("fingerprint", "name", "tags", "priority") if key in spec}
-    return Job.model_validate(found)
+    return found

@@ -8,14 +8,17 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
 from fastapi import APIRouter, Depends, FastAPI
+from prometheus_client import CollectorRegistry
 
 from app import (
     artifacts,
     audit,
+    bulk,
     checkpoints,
     datasets,
     evaluations,
     events,
+    forks,
     health,
     jobs,
     lineage,
@@ -24,24 +27,32 @@ from app import (
     models,
     parts,
     problems,
+    rawlogs,
     rescans,
+    scrape,
     steering,
     tokens,
+    webhooks,
     workers,
 )
 from app.access import Guard, authorised
 from app.conditional import ConditionalReads
-from app.description import REFUSALS, describe
+from app.description import describe
 from app.headers import SecurityHeaders
 from app.hub import Hub
 from app.limits import BodyLimits
 from app.negotiation import acceptable
 from app.ownership import owners_only
+from app.pages import routes as pages
+from app.prometheus import JobsCollector
+from app.prometheus_http import V1, CountRequests, HttpFigures
 from app.query import known_parameters_only
 from app.rates import Rates
 from app.request_ids import RequestIds
+from app.request_log import RequestLog
 from app.resources.problem import Problem
 from app.room import room_on_the_volume
+from app.sending import Sender
 from app.state import AppState
 from ingest.store import sweep_incoming
 from jobs.errors import Unavailable
@@ -50,6 +61,7 @@ from jobs.reconcile import reconcile
 from jobs.rescan import Rescan, rescan, rescan_if_lost
 from jobs.settings import Settings
 from jobs.store import Store
+from jobs.submissions import Submissions
 from jobs.tokens import Tokens
 from jobs.usage import Usage
 from jobs.volume import make_volume
@@ -66,6 +78,7 @@ Every error is `application/problem+json` (RFC 9457) and lists all faults at onc
 
 def create_app(settings: Settings) -> FastAPI:
     """The application of these settings. It connects and writes only once it is started."""
+    registry = CollectorRegistry()
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[AppState]:
@@ -78,8 +91,13 @@ def create_app(settings: Settings) -> FastAPI:
             log.warning("%s", error.detail)
         sweep_incoming(volume)
         guard = Guard(settings, Tokens(volume))
+        of_jobs = JobsCollector(store, volume)
+        registry.register(of_jobs)
         reconciler = asyncio.create_task(reconcile_forever(store, queue, settings, guard))
+        sender = asyncio.create_task(Sender(store, settings).run())
         hub = Hub(store, settings, app.state.stopping)
+        submissions = Submissions(store, queue, settings)
+        submissions.start()
         try:
             async with hub.open():
                 yield {
@@ -87,14 +105,19 @@ def create_app(settings: Settings) -> FastAPI:
                     "store": store,
                     "queue": queue,
                     "hub": hub,
+                    "submissions": submissions,
                     "guard": guard,
+                    "registry": registry,
                     "rates": Rates(store),
                     "usage": Usage(store, volume),
                 }
         finally:
-            reconciler.cancel()
-            with suppress(asyncio.CancelledError):
-                await reconciler
+            await asyncio.to_thread(submissions.close)
+            registry.unregister(of_jobs)
+            for task in (reconciler, sender):
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
             store.client.close()
 
     app = FastAPI(
@@ -109,18 +132,23 @@ def create_app(settings: Settings) -> FastAPI:
     # A server that is shutting down says so here, for streams that would otherwise go on.
     app.state.stopping = lambda: False
     app.add_middleware(ConditionalReads)
+    app.add_middleware(CountRequests, figures=HttpFigures(registry))
     problems.register(app)
     # From the inside out.
-    for layer in (BodyLimits, audit.Audit, SecurityHeaders, RequestIds):
+    log_requests = (RequestLog,) if settings.log == "json" else ()
+    for layer in (BodyLimits, audit.Audit, *log_requests, SecurityHeaders, RequestIds):
         app.add_middleware(layer)
     describe(app)
     checks = (authorised, known_parameters_only, acceptable, owners_only, room_on_the_volume)
-    v1 = APIRouter(prefix="/v1", dependencies=[Depends(check) for check in checks], responses=REFUSALS)
-    rooms = (jobs, steering, evaluations, lineage, events, metrics, checkpoints, logs, artifacts, datasets)
-    for room in (*rooms, models, parts, workers, rescans, tokens, audit):
+    v1 = APIRouter(prefix=V1, dependencies=[Depends(check) for check in checks])
+    of_jobs = (jobs, bulk, forks, steering, evaluations, lineage, events, metrics, logs, rawlogs)
+    of_files = (checkpoints, artifacts, datasets, models)
+    for room in (*of_jobs, *of_files, parts, workers, webhooks, rescans, tokens, audit):
         v1.include_router(room.router)
     app.include_router(v1)
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])
+    app.include_router(scrape.router, dependencies=[Depends(authorised), Depends(known_parameters_only)])
+    app.include_router(pages.router)
     return app
 
 

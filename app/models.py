@@ -11,7 +11,9 @@ from starlette.concurrency import run_in_threadpool
 from app import examples
 from app.access import CallerDep
 from app.body import spec_document
+from app.conditional import IfMatch, model_tag, require_match
 from app.idempotency import Keyed, KeyedRequest, upload_of
+from app.jobs import ACCEPTED, POLL_SECONDS
 from app.paging import page_of
 from app.resources.models import ModelPage
 from app.state import QueueDep, SettingsDep, StoreDep, VolumeDep
@@ -51,7 +53,7 @@ BODY = {
     status_code=status.HTTP_202_ACCEPTED,
     responses={
         202: {
-            "headers": {"Location": {"schema": {"type": "string"}}},
+            **ACCEPTED,
             "description": "A worker will open it, or is at it",
             **MODEL_EXAMPLE,
         },
@@ -88,6 +90,8 @@ async def create_model(
                     keep, made, folder, asked, found, store, queue, settings
                 )
     response.headers["Location"] = f"/v1/models/{record.id}"
+    if response.status_code == status.HTTP_202_ACCEPTED:
+        response.headers["Retry-After"] = str(POLL_SECONDS)
     return record
 
 
@@ -154,8 +158,10 @@ def list_models(
 @router.get(
     "/{model_id}", summary="One base model: its nodes, shapes, parameters", responses={200: MODEL_EXAMPLE}
 )
-def read_model(model_id: str, volume: VolumeDep) -> ModelRecord:
-    return load_record(volume, model_id)
+def read_model(model_id: str, response: Response, volume: VolumeDep) -> ModelRecord:
+    found = load_record(volume, model_id)
+    response.headers["ETag"] = model_tag(found)
+    return found
 
 
 @router.delete(
@@ -163,6 +169,7 @@ def read_model(model_id: str, volume: VolumeDep) -> ModelRecord:
     summary="Delete a base model; jobs that were submitted with it keep what they need",
     status_code=status.HTTP_204_NO_CONTENT,
 )
-def delete_model(model_id: str, volume: VolumeDep) -> None:
+def delete_model(model_id: str, volume: VolumeDep, if_match: IfMatch = None) -> None:
+    require_match(if_match, model_tag(load_record(volume, model_id)))
     with incoming_folder(volume, "remove-") as folder:
         imports.remove(volume, model_id, folder)

@@ -28,11 +28,16 @@ def page_of(found: Sequence[Item], size: int, token: str | None) -> tuple[Sequen
     The token is the place of the last one, which may be deleted since. InvalidInput where it is none.
     """
     if token is not None:
-        if "/" not in token:
-            detail = f"{token!r} is no next_page_token of an earlier answer"
-            raise InvalidInput.of([Fault("/query/page_token", "page_token", detail)])
+        require_place(token)
         found = [item for item in found if _place(item) < token]
     return found[:size], _place(found[size - 1]) if len(found) > size else None
+
+
+def require_place(token: str) -> None:
+    """InvalidInput where a token is no place that an earlier answer told."""
+    if "/" not in token:
+        detail = f"{token!r} is no next_page_token of an earlier answer"
+        raise InvalidInput.of([Fault("/query/page_token", "page_token", detail)])
 
 
 def _place(item: Kept) -> str:

@@ -49,6 +49,8 @@ STATUS: dict[type[JobsError], tuple[int, str]] = {
 }
 """The most particular class first: the first that the error is an instance of counts."""
 
+PHRASES = {413: "Content Too Large", 416: "Range Not Satisfiable", 422: "Unprocessable Content"}
+"""RFC 9110's words where those of the standard library depend on its version."""
 RETRY_AFTER_SECONDS: dict[type[JobsError], int] = {Unavailable: 2, InFlight: 1}
 """When asking again may help, whatever kind of error says that it may."""
 
@@ -90,7 +92,7 @@ def of_domain(error: JobsError) -> JSONResponse:
 
 def of_http(error: HTTPException) -> JSONResponse:
     """404 of no route, 405, 401 and whatever else Starlette raises by status."""
-    title = HTTPStatus(error.status_code).phrase
+    title = PHRASES.get(error.status_code) or HTTPStatus(error.status_code).phrase
     return problem(
         error.status_code,
         title.lower().replace(" ", "-"),

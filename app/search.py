@@ -6,11 +6,10 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Depends, Query
-from pydantic import AwareDatetime, BeforeValidator, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from jobs.errors import Fault, InvalidInput
 from jobs.measures import COLUMNS, Comparison, comparison_of, known_names, measure_of
-from jobs.part_models import Strict
 from jobs.record import Kind
 from jobs.search import NEWEST_FIRST, Filters, Order
 from jobs.spec_models import nearest
@@ -27,8 +26,10 @@ def _one_or_more(value: Any) -> Any:
     return value if isinstance(value, list) else [value]
 
 
-class JobFilter(Strict):
+class JobFilter(BaseModel):
     """Which jobs; what is left out is any. Several statuses: one of them; several tags, comparisons: all."""
+
+    model_config = ConfigDict(extra="forbid")
 
     status: Annotated[list[State], Field(max_length=MOST), BeforeValidator(_one_or_more)] = Field(default=[])
     kind: Kind | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, TypedDict
 
 from fastapi import Depends, Request
+from prometheus_client import CollectorRegistry
 
 from app.access import Guard
 from app.hub import Hub
@@ -12,6 +13,7 @@ from app.rates import Rates
 from jobs.queue import TokenQueue
 from jobs.settings import Settings
 from jobs.store import Store
+from jobs.submissions import Submissions
 from jobs.usage import Usage
 from trainer.layout import Volume
 
@@ -23,9 +25,11 @@ class AppState(TypedDict):
     store: Store
     queue: TokenQueue
     hub: Hub
+    submissions: Submissions
     guard: Guard
     rates: Rates
     usage: Usage
+    registry: CollectorRegistry
 
 
 # Coroutines, because FastAPI sends a plain function on a trip to a thread.
@@ -49,6 +53,11 @@ async def _volume(request: Request) -> Volume:
     return settings.volume
 
 
+async def _submissions(request: Request) -> Submissions:
+    submissions: Submissions = request.state.submissions
+    return submissions
+
+
 async def _hub(request: Request) -> Hub:
     hub: Hub = request.state.hub
     return hub
@@ -64,4 +73,5 @@ StoreDep = Annotated[Store, Depends(_store)]
 QueueDep = Annotated[TokenQueue, Depends(_queue)]
 GuardDep = Annotated[Guard, Depends(_guard)]
 VolumeDep = Annotated[Volume, Depends(_volume)]
+SubmissionsDep = Annotated[Submissions, Depends(_submissions)]
 HubDep = Annotated[Hub, Depends(_hub)]

@@ -41,7 +41,12 @@ def form_body(options: str, example: dict[str, Any], files: str) -> dict[str, An
             "properties": {
                 "file": {
                     "type": "array",
-                    "items": {"type": "string", "contentMediaType": "application/octet-stream"},
+                    # "format" says to generators of clients what "contentMediaType" says in JSON Schema.
+                    "items": {
+                        "type": "string",
+                        "format": "binary",
+                        "contentMediaType": "application/octet-stream",
+                    },
                     "description": files,
                 },
                 "options": {

@@ -10,6 +10,9 @@ from client.documents import Job
 ABSENT = None
 """What a spec that lacks a place shows there."""
 
+PLAIN = frozenset({"/name", "/fingerprint"})
+"""Places that differ anyhow, or because others do."""
+
 
 class Comparison(TypedDict):
     """``differences``, ``losses`` and ``metrics``: {place: one value a job}, in the order of ``jobs``."""
@@ -28,11 +31,10 @@ def compare(jobs: Sequence[Job]) -> Comparison:
     specs = [dict(leaves(job["spec"] or {})) for job in jobs]
     places = dict.fromkeys(place for spec in specs for place in spec)
     rows = {place: [spec.get(place, ABSENT) for spec in specs] for place in places}
-    # Every job has a name of its own: that one differs says nothing.
     differences = {
         place: row
         for place, row in rows.items()
-        if place != "/name" and any(value != row[0] for value in row)
+        if place not in PLAIN and any(value != row[0] for value in row)
     }
     return {
         "jobs": [job["id"] for job in jobs],

@@ -25,6 +25,7 @@ class Progress(TypedDict, total=False):
     samples: int | None
     samples_per_second: float | None
     eta_s: float | None
+    features: dict[str, int] | None
 
 
 class Result(TypedDict, total=False):
@@ -53,27 +54,56 @@ class ResumedFrom(TypedDict):
     epoch: int | None
 
 
+class ForkedFrom(TypedDict):
+    """The job that this one's spec was made of, by which merge patch. In a list only the job is there."""
+
+    job: str
+    patch: dict[str, Any] | None
+    diff: list[dict[str, Any]] | None
+
+
+class WaitingFor(TypedDict):
+    """Why a job is queued and not running."""
+
+    reason: str
+    detail: str
+
+
 class Job(TypedDict):
-    """``spec`` is None in a list. Times are RFC 3339, in UTC."""
+    """In a list, ``spec``, ``queue_position`` and ``waiting_for`` are None. Times are RFC 3339, in UTC."""
 
     id: str
     kind: str
     name: str
+    tags: list[str]
+    priority: int
+    owner: str | None
     status: str
     reason: str
     detail: str
     attempt: int
+    cancel_requested: bool
+    pause_requested: bool
     progress: Progress
     losses: Values
     metrics: Values
     checkpoints: int
     timings: dict[str, float]
     resumed_from: ResumedFrom | None
+    forked_from: ForkedFrom | None
     dataset: str
+    recipe: str | None
+    fingerprint: str
+    worker: str | None
     result: Result | None
     created_at: str
+    updated_at: str
+    started_at: str | None
     first_minibatch_at: str | None
     finished_at: str | None
+    queue_position: int | None
+    waiting_for: WaitingFor | None
+    not_before: str | None
     spec: dict[str, Any] | None
 
 
@@ -171,3 +201,40 @@ class Model(TypedDict):
     outputs: list[str]
     nodes: list[ModelNode]
     parameters: int
+
+
+class Webhook(TypedDict):
+    """An address that is told of changes of state. ``disabled_because``: why the service switched it off."""
+
+    id: str
+    url: str
+    events: list[str]
+    job: str | None
+    tag: str | None
+    description: str
+    owner: str | None
+    enabled: bool
+    disabled_because: str | None
+    created_at: str
+
+
+class NewWebhook(Webhook):
+    """A webhook that was just made: ``secret`` signs its messages, and is told this once."""
+
+    secret: str
+
+
+class Delivery(TypedDict):
+    """One message to a webhook, and how it went."""
+
+    id: str
+    type: str
+    job: str | None
+    status: str
+    attempts: int
+    created_at: str
+    attempted_at: str | None
+    next_at: str | None
+    response_status: int | None
+    error: str | None
+    payload: str

@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
+from client.documents import Delivery, Webhook
 from client.tables import moment, row, table_of
 
 
@@ -35,19 +36,21 @@ def tokens(found: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
-def webhooks(found: Sequence[Mapping[str, Any]]) -> Table:
-    table = table_of("id", "url", "events", "of", "description")
+def webhooks(found: Sequence[Webhook]) -> Table:
+    table = table_of("id", "url", "events", "of", "state", "description")
     for one in found:
-        of = one.get("jobs") or one.get("tag") or "all jobs"
-        row(table, one["id"], one["url"], ", ".join(one["events"]), str(of), one.get("description") or "")
+        of = one["job"] or (f"tag {one['tag']}" if one["tag"] else "all jobs")
+        state = "on" if one["enabled"] else f"off: {one['disabled_because'] or 'switched off'}"
+        row(table, one["id"], one["url"], ", ".join(one["events"]), of, state, one["description"])
     return table
 
 
-def deliveries(found: Sequence[Mapping[str, Any]]) -> Table:
-    table = table_of("id", "event", "state", "attempts", "status", "at")
+def deliveries(found: Sequence[Delivery]) -> Table:
+    table = table_of("id", "event", "job", "status", "attempts", "answer", "last attempt")
     for one in found:
-        cells = [str(one.get(key) or "") for key in ("id", "type", "state", "attempts", "status")]
-        row(table, *cells, moment(one.get("created_at") or ""))
+        answer = one["error"] or str(one["response_status"] or "")
+        at = moment(one["attempted_at"] or "")
+        row(table, one["id"], one["type"], one["job"] or "", one["status"], str(one["attempts"]), answer, at)
     return table
 
 

@@ -25,10 +25,11 @@ def wide_console(*, stderr: bool = False) -> Console:
 
 
 def jobs(found: Sequence[Job]) -> Table:
-    table = table_of("id", "name", "status", "progress", "created")
+    table = table_of("id", "name", "status", "progress", "tags", "created")
     for job in found:
         progress = f"{share_done(job):.0%}" if job["progress"].get("samples") else ""
-        row(table, job["id"], job["name"], job["status"], progress, moment(job["created_at"]))
+        tags = ", ".join(job["tags"])
+        row(table, job["id"], job["name"], job["status"], progress, tags, moment(job["created_at"]))
     return table
 
 
@@ -40,9 +41,20 @@ def job(one: Job) -> Table:
     row(table, "state", state_line(one) or "training")
     if one["detail"]:
         row(table, "detail", one["detail"])
+    if waits := one["waiting_for"]:
+        place = f", place {one['queue_position']}" if one["queue_position"] else ""
+        row(table, "waits for", f"{waits['detail']}{place}")
+    if one["tags"]:
+        row(table, "tags", ", ".join(one["tags"]))
+    if one["owner"]:
+        row(table, "owner", one["owner"])
     if one["resumed_from"]:
         start = one["resumed_from"]
         row(table, "started from", f"{start['checkpoint']} ({start['mode']}), step {start['step']}")
+    if forked := one["forked_from"]:
+        row(table, "forked from", forked["job"])
+        for change in forked["diff"] or ():
+            row(table, "", f"{change['pointer']}: {change['from']!r} -> {change['to']!r}")
     for name, value in one["timings"].items():
         row(table, name.removesuffix("_s"), duration(value) if value >= 10 else f"{value:.3g} s")
     for kind in (one["losses"], one["metrics"]):
@@ -216,8 +228,10 @@ def problem(error: JobsApiError, console: Console) -> None:
     """The problem on ``console``: its detail, then every fault with its place."""
     console.print(f"cntk-jobs: {error.detail}", markup=False, highlight=False, soft_wrap=True)
     for fault in error.errors:
-        line = f"  {fault.get('pointer', '')}: {fault.get('detail', '')}"
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        line = f"{fault.get('pointer', '')}: {fault.get('detail', '')}"
+        # The detail of a problem with one fault is that fault.
+        if line != error.detail:
+            console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
     for difference in error.extra.get("differences", ()):
         line = f"  {difference['pointer']}: {difference['here']!r} here, {difference['there']!r} there"
         console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -19,7 +19,7 @@ class Backlog(Scripts):
     def ready(self, worker_class: str | None, limit: int = 20) -> list[str]:
         """The jobs of a class that wait for a worker, in the order of their turns."""
         with reaching_redis():
-            return cast(list[str], self.client.zrange(_of_class("cj:ready", worker_class), 0, limit - 1))
+            return cast(list[str], self.client.zrange(of_class("cj:ready", worker_class), 0, limit - 1))
 
     def worker_classes(self) -> dict[str, dict[str, list[str]]]:
         """What each class of jobs requires of a worker."""
@@ -38,14 +38,14 @@ class Backlog(Scripts):
 
         A lease that is still renewed loses nothing, one that is not runs out within its time.
         """
-        waiting = [_of_class("cj:waiting", worker_class) for worker_class in (None, *self.worker_classes())]
+        waiting = [of_class("cj:waiting", worker_class) for worker_class in (None, *self.worker_classes())]
         furthest = {"cj:leases": round(lease_seconds * 1000), "cj:delayed": round(delay_seconds * 1000)}
         with reaching_redis():
             self.run("clamp", {"furthest": furthest | dict.fromkeys([*waiting, IMPORTS], 0)})
 
     def waiting_since_before(self, moment_ms: int, worker_class: str | None = None) -> list[tuple[str, int]]:
         """Queued jobs of a class whose token was made before a moment, each with that time in ms."""
-        return self._since_before(_of_class("cj:waiting", worker_class), moment_ms)
+        return self._since_before(of_class("cj:waiting", worker_class), moment_ms)
 
     def imports_since_before(self, moment_ms: int) -> list[tuple[str, int]]:
         """Models to import whose token was made before a moment, each with that time in ms."""
@@ -92,5 +92,6 @@ class Backlog(Scripts):
             return bool(self.run("due", {"id": job_id}))
 
 
-def _of_class(name: str, worker_class: str | None) -> str:
+def of_class(name: str, worker_class: str | None) -> str:
+    """The index of that name for the jobs of one class."""
     return f"{name}:{worker_class}" if worker_class else name

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
+from functools import lru_cache
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -230,6 +232,14 @@ def load_schema(volume: Volume, dataset_id: str) -> DatasetSchema:
         # An id becomes part of a path, so only what looks like one is looked for.
         if not re.fullmatch(r"ds_\w+", dataset_id):
             raise FileNotFoundError
-        return DatasetSchema.model_validate(read_json(volume.dataset(dataset_id).schema))
+        path = volume.dataset(dataset_id).schema
+        about = path.stat()
+        return _parsed(path, (about.st_mtime_ns, about.st_size, about.st_ino))
     except FileNotFoundError:
         raise NotFound(f"there is no data set {dataset_id!r}") from None
+
+
+@lru_cache(maxsize=32)
+def _parsed(path: Path, version: tuple[int, int, int]) -> DatasetSchema:
+    """The schema at ``path``, which is replaced whole and never changed: read once a ``version``."""
+    return DatasetSchema.model_validate(read_json(path))

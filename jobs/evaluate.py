@@ -19,7 +19,7 @@ from jobs.settings import Settings
 from jobs.spec import NormalisedSpec
 from jobs.spec_models import Limits, parse_as
 from jobs.store import Store
-from jobs.submit import enqueue
+from jobs.submit import Submission, enqueue
 from trainer.layout import RunDirectory, read_json
 
 MODE = "evaluate"
@@ -90,17 +90,15 @@ def submit_evaluation(
         "evaluation": {"split": split, "thresholds": _thresholds(run)},
         "keep": _kept(spec, schema.id),
     }
-    return enqueue(
-        NormalisedSpec(contents, {}),
+    evaluation = Submission(
+        NormalisedSpec(contents),
         start,
-        store,
-        queue,
-        volume,
         kind=Kind.EVALUATION,
         fitted_schema=fitted_schema,
         claim=claim,
         owner=owner,
     )
+    return enqueue(evaluation, store, queue, volume).record
 
 
 def _kept(spec: Mapping[str, Any], dataset: str) -> dict[str, Any] | None:

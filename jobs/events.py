@@ -44,7 +44,7 @@ class EventType(StrEnum):
     EPOCH = "epoch"
     """An epoch ended: epoch, step, samples, learning_rate, losses, metrics, seconds."""
     CHECKPOINT = "checkpoint"
-    """A checkpoint was published: samples, step, epoch, size, sha256, cause, best, …"""
+    """A checkpoint was published: samples, step, epoch, size, sha256, cause, best, seconds, …"""
     CHECKPOINT_RETIRED = "checkpoint_retired"
     """Retention deleted a checkpoint: samples."""
     EARLY_STOPPED = "early_stopped"

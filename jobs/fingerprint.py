@@ -41,6 +41,12 @@ def changes(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[dict[str,
     return list(_differences("", *kept))
 
 
+def differences(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Every difference between two complete specs, names and starting points included."""
+    kept = [{key: value for key, value in spec.items() if key != "fingerprint"} for spec in (here, there)]
+    return list(_differences("", *kept))
+
+
 def _differences(at: str, here: Any, there: Any) -> list[dict[str, Any]]:
     if isinstance(here, dict) and isinstance(there, dict):
         return [

@@ -6,6 +6,7 @@ The only module outside ``worker`` that knows RQ. RQ's own states are never read
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from redis import Redis
 from redis.client import Pipeline
@@ -33,13 +34,23 @@ class TokenQueue:
 
     def __init__(self, client: Redis) -> None:
         self._client = client
+        self._queues: dict[str | None, Queue] = {}
 
     def _queue(self, worker_class: str | None) -> Queue:
-        return Queue(queue_name(worker_class), connection=self._client, serializer=JSONSerializer)
+        # Kept: a new one asks the server for its version before the first token.
+        if worker_class not in self._queues:
+            name = queue_name(worker_class)
+            self._queues[worker_class] = Queue(name, connection=self._client, serializer=JSONSerializer)
+        return self._queues[worker_class]
 
     def push(self, job_id: str, worker_class: str | None = None, pipe: Pipeline | None = None) -> None:
         """Add a token for a job: now, or as the first command of a transaction."""
         self._push(_ATTEMPT, (job_id, worker_class), worker_class, pipe)
+
+    def push_all(self, jobs: Sequence[tuple[str, str | None]], pipe: Pipeline) -> None:
+        """Tokens for jobs, each with its class, as the first commands of a transaction."""
+        for job_id, worker_class in jobs:
+            self.push(job_id, worker_class, pipe)
 
     def push_import(self, model_id: str, pipe: Pipeline | None = None) -> None:
         """Add a token for a model to import, as ``push`` does for a job."""

@@ -26,6 +26,7 @@ from jobs.schedule import placing, record_fields
 from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Store, reported_names
+from jobs.undelivered import Undelivered
 from jobs.volume import require_volume
 from trainer.layout import RunDirectory, read_json
 
@@ -87,6 +88,7 @@ def rescan(store: Store, queue: TokenQueue, settings: Settings) -> Rescan:
     require_volume(settings.volume)
     found = Rescan()
     now = store.now_ms()
+    undelivered = Undelivered(store, settings.volume)
     names = _job_ids(settings)
     while batch := list(islice(names, _BATCH)):
         with reaching_redis(), store.client.pipeline(transaction=False) as pipe:
@@ -97,7 +99,7 @@ def rescan(store: Store, queue: TokenQueue, settings: Settings) -> Rescan:
             if has_record:
                 found.known += 1
             else:
-                _look(settings.volume.job(job_id), store, queue, found, now)
+                _look(settings.volume.job(job_id), store, queue, found, now, undelivered)
     imports.requeue(store, queue, settings.volume)
     with reaching_redis():
         store.client.set(_DONE, 1)
@@ -112,7 +114,9 @@ def _job_ids(settings: Settings) -> Iterator[str]:
     return (name for name in names if is_job_id(name))
 
 
-def _look(run: RunDirectory, store: Store, queue: TokenQueue, found: Rescan, now: int) -> None:
+def _look(
+    run: RunDirectory, store: Store, queue: TokenQueue, found: Rescan, now: int, undelivered: Undelivered
+) -> None:
     """One run directory without a record."""
     if not (run.accepted.is_file() or run.events.is_file() or run.attempts.is_dir()):
         found.interrupted += 1
@@ -130,6 +134,7 @@ def _look(run: RunDirectory, store: Store, queue: TokenQueue, found: Rescan, now
         found.known += 1
         return
     found.restored += 1
+    undelivered.restore(record, events)
     if record.state is not State.QUEUED:
         return
     # What was asked for last, and had been answered, is honoured.
@@ -216,8 +221,9 @@ def _record(run: RunDirectory, history: History, facts: tuple[int, int]) -> Reco
 
 def _made_of(run: RunDirectory) -> dict[str, Any]:
     """The recipe and the job that its spec was made of, if it was."""
-    recipe = read_json(run.posted)["recipe"]["type"] if run.posted.is_file() else None
-    return {"recipe": recipe}
+    posted = read_json(run.posted) if run.posted.is_file() else {}
+    parent = read_json(run.fork)["job"] if run.fork.is_file() else None
+    return {"recipe": posted["recipe"]["type"] if posted else None, "forked_from": parent}
 
 
 def _resumed_from(run: RunDirectory, spec: Mapping[str, Any]) -> StartedFrom | None:

@@ -8,18 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from redis import Redis
+from redis.client import Pipeline
+from redis.exceptions import NoScriptError
 
 from jobs.connection import reaching_redis
 from jobs.record import Record
+from jobs.totals import LUA_BOUNDS
 
 _PRELUDE = ("owners", "common")
 """What every script begins with."""
 _LUA = Path(__file__).parent / "lua"
-
-
-def text_of(script: str) -> str:
-    """A script as the server is given it."""
-    return "".join((_LUA / f"{name}.lua").read_text(encoding="utf-8") for name in (*_PRELUDE, script))
 
 
 class Scripts:
@@ -27,11 +25,8 @@ class Scripts:
 
     def __init__(self, client: Redis) -> None:
         self.client = client
-        self._scripts = {
-            path.stem: client.register_script(text_of(path.stem))
-            for path in _LUA.glob("*.lua")
-            if path.stem not in _PRELUDE
-        }
+        names = {path.stem for path in _LUA.glob("*.lua")} - set(_PRELUDE)
+        self._scripts = {name: client.register_script(source(name)) for name in names}
 
     def ping(self) -> None:
         """Raise Unavailable unless Redis answers."""
@@ -65,6 +60,27 @@ class Scripts:
     def run(self, script: str, ask: Mapping[str, Any], client: Redis | None = None) -> Any:
         """The answer of one of the scripts in jobs/lua to ``ask``, or its place in a pipeline."""
         return self._scripts[script](args=[json.dumps(ask)], client=client)
+
+    def run_all(self, script: str, asks: Sequence[Mapping[str, Any]], pipe: Pipeline) -> list[Any]:
+        """The answers of a script to several questions, as the last commands of a pipeline, in one trip."""
+        sha = self._scripts[script].sha
+        texts = [json.dumps(ask) for ask in asks]
+        # A pipeline that runs a Script asks the server whether it knows it, on each execution.
+        for text in texts:
+            pipe.evalsha(sha, 0, text)
+        answers = pipe.execute(raise_on_error=False)[-len(texts) :]
+        if any(isinstance(answer, NoScriptError) for answer in answers):
+            answers = [self._scripts[script](args=[text]) for text in texts]
+        for answer in answers:
+            if isinstance(answer, Exception):
+                raise answer
+        return answers
+
+
+def source(name: str) -> str:
+    """A script as the server runs it, behind what all have in common."""
+    parts = [(_LUA / f"{part}.lua").read_text(encoding="utf-8") for part in (*_PRELUDE, name)]
+    return LUA_BOUNDS + "".join(parts)
 
 
 def pairs(flat: Sequence[str]) -> dict[str, str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import quote
 
 from pydantic import Field, SecretStr, field_validator
@@ -46,6 +46,10 @@ class Settings(BaseSettings):
     """How much memory it may map."""
     threads: int = Field(default=1, ge=1, le=256)
     """CPU threads of a trainer where the spec names none. Part of what makes bits equal."""
+    warm: bool = True
+    """Whether workers keep a process that has loaded CNTK, which trainers are forked from."""
+    kernels: bool = True
+    """Whether trainers compute with the kernels that set-up compiled beside CNTK's own."""
     lease_seconds: float = Field(default=6.0, gt=0)
     stop_grace_seconds: float = Field(default=20.0, ge=0)
     """How long a trainer may take to save and leave after SIGTERM before SIGKILL."""
@@ -55,6 +59,10 @@ class Settings(BaseSettings):
     """Attempts in a row that may crash without any progress before the job has failed."""
     lost_limit: int = Field(default=20, ge=1)
     """Workers in a row that may be lost with a job that makes no progress before it has failed."""
+    log: Literal["text", "json"] = "text"
+    """How the API, the workers and the service log: lines for people, or one JSON object a line."""
+    webhooks_private: bool = False
+    """Whether webhooks may be sent to private addresses, and without TLS."""
 
     @field_validator("api_tokens", mode="before")
     @classmethod

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,12 @@ class NormalisedSpec:
     """A spec with every default filled in and every name resolved, as spec.json holds it."""
 
     document: dict[str, Any]
-    estimate: dict[str, Any]
+    measure: Callable[[], dict[str, Any]] = dict
+
+    @property
+    def estimate(self) -> dict[str, Any]:
+        """What a job will take; worked out for whoever asks."""
+        return self.measure()
 
     @property
     def fingerprint(self) -> str:
@@ -57,7 +62,7 @@ def normalise(
     if spec["training"]["threads"] is None:
         spec["training"]["threads"] = settings.threads
     spec["fingerprint"] = fingerprint(spec)
-    return NormalisedSpec(spec, estimate(spec, planned, with_regions(spec, schema)))
+    return NormalisedSpec(spec, lambda: estimate(spec, planned, with_regions(spec, schema)))
 
 
 def expanded(document: Mapping[str, Any], volume: Volume, settings: Settings) -> NormalisedSpec:

@@ -110,6 +110,9 @@ class Training(Strict):
 
 
 class CheckpointRules(Strict):
+    # Hashable, so that pydantic need not copy it for each spec that leaves it out.
+    model_config = ConfigDict(frozen=True)
+
     every_epochs: int | None = Field(default=1, ge=1)
     every_minibatches: int | None = Field(default=None, ge=1)
     keep_last: int = Field(default=2, ge=1)
@@ -121,6 +124,9 @@ class CheckpointRules(Strict):
 
 class Limits(Strict):
     """What a job may take; what is left out has no limit. A trainer saves before it leaves, if it can."""
+
+    # Hashable, so that pydantic need not copy it for each spec that leaves it out.
+    model_config = ConfigDict(frozen=True)
 
     max_runtime_s: float | None = Field(default=None, gt=0, description="running, over all attempts")
     max_queue_s: float | None = Field(

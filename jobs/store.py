@@ -11,7 +11,8 @@ is over; ``cj:leases`` running jobs by the
 end of their lease; ``cj:events:<id>`` stream of durable events, until the volume has them;
 ``cj:feed`` and ``cj:progress`` the newest events and figures of all jobs (jobs/feed.py);
 ``cj:unjournaled`` ended jobs whose stream must still be copied; ``cj:dataset:<id>:live``
-jobs that need a data set; ``cj:dataset:<id>:deleting`` while it is being deleted;
+jobs that need a data set; ``cj:dataset:<id>:deleting`` while it is being deleted, ``:deletions`` how
+often it was;
 ``cj:owner:<name>:<queued|paused|running>`` an owner's jobs in these states, and of the queued ones by
 their turn ``:ready`` those that workers look at, ``:held`` those that its quota keeps from them, the last two
 with ``:<class>`` as above; ``cj:quotas`` the quotas (jobs/quotas.py); ``cj:bytes`` what
@@ -19,6 +20,7 @@ ended jobs take on the volume (jobs/usage.py);
 ``cj:imports`` models that are to be imported (jobs/imports.py);
 ``cj:by:<dataset|owner|recipe|tag>:<value>`` sorted sets by id like ``cj:jobs``;
 ``cj:names:<losses|metrics>`` every name that was reported (jobs/search.py);
+``cj:totals`` counts of what has happened to all jobs (jobs/totals.py);
 ``cj:wake:<id>`` channel that wakes whoever runs the job; ``cj:key:<digest>`` what a key of
 a request's stands for (jobs/idempotency.py).
 """
@@ -28,7 +30,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, cast
 
@@ -44,9 +46,13 @@ from jobs.scripts import pairs
 from jobs.settings import Settings
 from jobs.states import TERMINAL, Reason, State, allowed
 from jobs.streams import Streams
+from jobs.totals import Work
 
 _DELETION_SECONDS = 60
 """A deletion that died half-way stops blocking submissions after this long."""
+
+_COUNTED_SECONDS = 24 * 60 * 60
+"""No submission takes as long."""
 
 
 class Hold(StrEnum):
@@ -75,6 +81,17 @@ class Page:
 
     records: list[Record]
     next_after: str | None
+
+
+@dataclass(frozen=True)
+class New:
+    """A job to be queued."""
+
+    record: Record
+    placing: Mapping[str, Any]
+    """What jobs/schedule.py says of it."""
+    claim: Mapping[str, Any] | None = None
+    """The key (jobs/idempotency.py) that stands for the job from then on."""
 
 
 class Store(Backlog, Streams):
@@ -128,6 +145,47 @@ class Store(Backlog, Streams):
 
     # Submitting, and deleting a data set meanwhile
 
+    def deletions(self, datasets: Collection[str]) -> dict[str, str | None]:
+        """How often each data set was deleted, for ``create_all``; None while it is being deleted."""
+        keys = [f"cj:dataset:{name}:{key}" for name in datasets for key in ("deletions", "deleting")]
+        with reaching_redis():
+            found = cast(list[str | None], self.client.mget(keys))
+        counts = zip(datasets, found[::2], found[1::2], strict=True)
+        return {name: None if deleting else count or "" for name, count, deleting in counts}
+
+    def create_all(
+        self,
+        jobs: Sequence[New],
+        deletions: Mapping[str, str | None],
+        push_tokens: Callable[[Pipeline], None],
+    ) -> list[Record | JobsError]:
+        """Write new queued records, their first events and their tokens in one MULTI.
+
+        Of each the record, or why there is none: its data set was deleted since ``deletions`` were
+        read, so of a submission and a deletion at the same time only one wins; or the request has
+        lost its key.
+        """
+        asks = [
+            {"id": job.record.id, "fields": job.record.to_hash(), **job.placing}
+            | {"deletions": deletions[job.record.dataset]}
+            | ({"claim": job.claim} if job.claim else {})
+            for job in jobs
+        ]
+        with reaching_redis(), self.client.pipeline() as pipe:
+            push_tokens(pipe)
+            answers = self.run_all("create", asks, pipe)
+        return [self._made(job, flat) for job, flat in zip(jobs, answers, strict=True)]
+
+    @staticmethod
+    def _made(job: New, flat: Sequence[str]) -> Record | JobsError:
+        if not flat:
+            return Conflict("another request has taken this one's Idempotency-Key meanwhile")
+        if flat[0] == "deleting":
+            return being_deleted(job.record.dataset)
+        if flat[0] == "over":
+            return queue_is_full(int(flat[1]), int(flat[2]))
+        return Record.from_hash(pairs(flat))
+
     def create(
         self,
         record: Record,
@@ -137,18 +195,14 @@ class Store(Backlog, Streams):
         claim: Mapping[str, Any] | None = None,
         placing: Mapping[str, Any] | None = None,
     ) -> Record:
-        """Write a new queued record, its first event and its token in one MULTI.
-
-        ``check`` runs after the data set's deletion marker is watched and raises where the
-        data set is gone: so of a submission and a deletion at the same time only one wins.
-        With the ``claim`` of a key (jobs/idempotency.py), that stands for the job from then on;
-        Conflict where the request has lost it. ``placing`` is jobs/schedule.py's.
-        """
-        ask = {"id": record.id, "fields": record.to_hash(), **(placing or {})}
-        ask |= {"claim": claim} if claim else {}
-        made = self._queue("create", ask, record.dataset, check, push_token)
-        if made is None:
-            raise Conflict("another request has taken this one's Idempotency-Key meanwhile")
+        """``create_all`` of one; ``check`` raises where its data set is gone."""
+        deletions = self.deletions([record.dataset])
+        if deletions[record.dataset] is None:
+            raise being_deleted(record.dataset)
+        check()
+        made = self.create_all([New(record, placing or {}, claim)], deletions, push_token)[0]
+        if isinstance(made, JobsError):
+            raise made
         return made
 
     def retry(
@@ -185,14 +239,14 @@ class Store(Backlog, Streams):
         with reaching_redis(), self.client.pipeline() as pipe:
             pipe.watch(deleting)  # type: ignore[no-untyped-call]
             if pipe.exists(deleting):
-                raise Conflict(f"data set {dataset!r} is being deleted")
+                raise being_deleted(dataset)
             check()
             push_token(pipe)
             self.run(script, ask, pipe)
             try:
                 flat = pipe.execute()[-1]
             except WatchError:
-                raise Conflict(f"data set {dataset!r} is being deleted") from None
+                raise being_deleted(dataset) from None
         if flat and flat[0] == "over":
             raise queue_is_full(int(flat[1]), int(flat[2]))
         return Record.from_hash(pairs(flat)) if flat else None
@@ -208,6 +262,8 @@ class Store(Backlog, Streams):
                 raise self._in_use(dataset_id, jobs)
             pipe.multi()
             pipe.set(deleting, 1, ex=_DELETION_SECONDS)
+            pipe.incr(f"cj:dataset:{dataset_id}:deletions")
+            pipe.expire(f"cj:dataset:{dataset_id}:deletions", _COUNTED_SECONDS)
             try:
                 pipe.execute()
             except WatchError:
@@ -267,11 +323,12 @@ class Store(Backlog, Streams):
         fields: Mapping[str, Any] | None = None,
         training: bool = False,
         floor: int = 0,
+        work: Work | None = None,
     ) -> Record:
         """Add durable events (time in ms, attempt, data) and new values to one's own attempt.
 
-        ``training``: the first minibatch is among them. Raises Refused where the attempt
-        is not the caller's any more.
+        ``training``: the first minibatch is among them. ``work``: what is added to the totals of all
+        jobs. Raises Refused where the attempt is not the caller's any more.
         """
         changed = self.change(
             "report",
@@ -285,6 +342,7 @@ class Store(Backlog, Streams):
             names=reported_names(fields or {}),
             training=training,
             floor=floor,
+            **({"work": asdict(work)} if work else {}),
         )
         if changed is None:
             raise Refused(f"attempt {attempt} of {job_id} is not running any more")
@@ -385,6 +443,11 @@ def reported_names(fields: Mapping[str, Any]) -> dict[str, list[str]]:
         for group in ("losses", "metrics")
     }
     return {group: names for group, names in found.items() if names}
+
+
+def being_deleted(dataset_id: str) -> Conflict:
+    """Why no job can be made that needs a data set."""
+    return Conflict(f"data set {dataset_id!r} is being deleted")
 
 
 _ENDED = {State.SUCCEEDED: "succeeded", State.FAILED: "failed", State.CANCELLED: "was cancelled"}

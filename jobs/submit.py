@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from jobs import bases, checkpoints
 from jobs.checkpoints import Chosen
 from jobs.dataset import load_schema
-from jobs.errors import NotFound
+from jobs.errors import JobsError, NotFound
 from jobs.idempotency import Claim
 from jobs.ids import new_job_id
 from jobs.queue import TokenQueue
@@ -22,9 +24,44 @@ from jobs.settings import Settings
 from jobs.spec import NormalisedSpec, normalise
 from jobs.start import resolve_start
 from jobs.states import Reason, State
-from jobs.store import Store
+from jobs.store import New, Store, being_deleted
 from jobs.volume import require_volume
-from trainer.layout import RunDirectory, Volume, fsync_folder, write_json, write_whole
+from jobs.writing import document_bytes, sync_file_system
+from trainer.layout import RunDirectory, Volume
+
+
+@dataclass(frozen=True)
+class Parent:
+    """The job that another one is a fork of: the patch as posted, and what differs between their specs."""
+
+    job: str
+    patch: dict[str, Any]
+    diff: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Submission:
+    """A job that is to be queued: its complete spec, and the checkpoint that it starts from."""
+
+    spec: NormalisedSpec
+    start: Chosen | None = None
+    kind: Kind = Kind.TRAINING
+    fitted_schema: Path | None = None
+    """Schema of the data set that the network is trained on, where this is another."""
+    claim: Claim | None = None
+    """The key of a request that is done once however often it is sent."""
+    posted: Mapping[str, Any] | None = None
+    """The spec as it was posted, where that named a recipe."""
+    parent: Parent | None = None
+    owner: str | None = None
+
+
+@dataclass(frozen=True)
+class Submitted:
+    """A queued job, and its spec as spec.json has it."""
+
+    record: Record
+    spec: bytes
 
 
 def submit(
@@ -37,109 +74,155 @@ def submit(
 ) -> Record:
     """Check a spec, write its run directory and queue it; the new record.
 
-    ``claim`` is the key of a request that is done once however often it is sent.
-
     Raises InvalidInput with every fault, NotFound without the data set, Conflict where the
     checkpoint to start from does not fit or is broken, Unavailable while Redis is away.
     Whatever is raised, nothing is left behind.
     """
-    volume = settings.volume
-    require_volume(volume)
-    spec = normalise(document, volume, settings)
-    start = resolve_start(spec, volume)
+    return enqueue(prepare(document, store, settings, claim, owner), store, queue, settings.volume).record
+
+
+def prepare(
+    document: Mapping[str, Any], store: Store, settings: Settings, claim: Claim | None, owner: str | None
+) -> Submission:
+    """What ``submit`` checks before it writes anything."""
+    require_volume(settings.volume)
+    spec = normalise(document, settings.volume, settings)
+    start = resolve_start(spec, settings.volume)
     check_after(spec.document, store)
     posted = document if document.get("recipe") is not None else None
-    return enqueue(spec, start, store, queue, volume, claim=claim, posted=posted, owner=owner)
+    return Submission(spec, start, claim=claim, posted=posted, owner=owner)
 
 
-def enqueue(
-    spec: NormalisedSpec,
-    start: Chosen | None,
-    store: Store,
-    queue: TokenQueue,
-    volume: Volume,
-    *,
-    kind: Kind = Kind.TRAINING,
-    fitted_schema: Path | None = None,
-    claim: Claim | None = None,
-    posted: Mapping[str, Any] | None = None,
-    owner: str | None = None,
-) -> Record:
-    """Queue a job of a complete spec, from a checkpoint or afresh.
+def enqueue(submission: Submission, store: Store, queue: TokenQueue, volume: Volume) -> Submitted:
+    """Queue one job, and have it on the volume's disk; what is wrong with it is raised."""
+    (found,) = enqueue_all([submission], store, queue, volume)
+    if isinstance(found, Exception):
+        raise found
+    sync_file_system(volume.path)
+    return found
 
-    ``fitted_schema`` is that of the data set that the network is trained on, where this is another;
-    ``posted`` the spec as it was posted, where that named a recipe.
+
+def enqueue_all(
+    submissions: Sequence[Submission], store: Store, queue: TokenQueue, volume: Volume
+) -> list[Submitted | Exception]:
+    """Queue jobs together: of each the record, or why it was not queued and has left nothing behind.
+
+    Raises Unavailable where Redis cannot be reached: then none is.
     """
     # Most refusals for want of Redis cost no write to the volume then.
-    store.ping()
-    job_id = new_job_id()
+    deletions = store.deletions({submission.spec.dataset for submission in submissions})
+    found: dict[int, Submitted | Exception] = {}
+    written: dict[int, _Written] = {}
+    try:
+        for place, submission in enumerate(submissions):
+            try:
+                if deletions[submission.spec.dataset] is None:
+                    raise being_deleted(submission.spec.dataset)
+                written[place] = _write(submission, volume)
+            except Exception as error:
+                found[place] = error
+        if written:
+            jobs = [entry.new for entry in written.values()]
+            made = store.create_all(jobs, deletions, lambda pipe: queue.push_all(jobs_of(jobs), pipe))
+            for (place, entry), record in zip(written.items(), made, strict=True):
+                if isinstance(record, JobsError):
+                    found[place] = record
+                    continue
+                found[place] = Submitted(record, entry.spec)
+                # The job is queued, whatever becomes of this: only a loss of Redis would ask for it.
+                with suppress(OSError):
+                    note_accepted(entry.run, record, submissions[place].claim)
+    finally:
+        for place, entry in written.items():
+            if not isinstance(found.get(place), Submitted):
+                shutil.rmtree(entry.run.path, ignore_errors=True)
+    return [found[place] for place in range(len(submissions))]
+
+
+def jobs_of(new: Sequence[New]) -> list[tuple[str, str | None]]:
+    return [(job.record.id, job.record.worker_class) for job in new]
+
+
+@dataclass(frozen=True)
+class _Written:
+    run: RunDirectory
+    new: New
+    spec: bytes
+
+
+def _write(submission: Submission, volume: Volume) -> _Written:
+    """The run directory of a job, which is not queued yet. No worker looks at it before the record exists."""
+    record, contents = _described(submission)
+    run = volume.job(record.id)
+    spec = document_bytes(contents)
+    try:
+        run.path.mkdir()
+        _fill(run, submission, contents, spec, volume)
+        # The data set that it runs on may be another than the one that the schema is of.
+        load_schema(volume, record.dataset)
+    except BaseException:
+        shutil.rmtree(run.path, ignore_errors=True)
+        raise
+    claim = submission.claim.document() if submission.claim else None
+    return _Written(run, New(record, placing(contents), claim), spec)
+
+
+def _described(submission: Submission) -> tuple[Record, dict[str, Any]]:
+    """The record and the spec of a new job."""
+    contents, start, posted = dict(submission.spec.document), submission.start, submission.posted
     started_from = None
-    contents = dict(spec.document)
     if start is not None:
         started_from = StartedFrom(
             job=start.manifest["job"],
             checkpoint=start.id,
-            mode=spec.document["start_from"]["mode"],
+            mode=contents["start_from"]["mode"],
             step=start.manifest["step"],
             samples=start.manifest["samples"],
             epoch=start.manifest["epoch"],
         )
         # What "latest" meant is decided now.
-        contents["start_from"] = {**spec.document["start_from"], "checkpoint": start.id}
+        contents["start_from"] = {**contents["start_from"], "checkpoint": start.id}
     record = Record(
-        id=job_id,
-        kind=kind,
-        name=spec.document["name"],
-        owner=owner,
+        id=new_job_id(),
+        kind=submission.kind,
+        name=contents["name"],
+        owner=submission.owner,
         state=State.QUEUED,
         reason=Reason.SUBMITTED,
-        dataset=spec.dataset,
-        fingerprint=spec.fingerprint,
+        dataset=submission.spec.dataset,
+        fingerprint=submission.spec.fingerprint,
         resumed_from=started_from,
         recipe=posted["recipe"]["type"] if posted else None,
-        **record_fields(spec.document),
+        forked_from=submission.parent.job if submission.parent else None,
+        **record_fields(contents),
     )
-    run = volume.job(job_id)
-    try:
-        _write_run(run, contents, start, fitted_schema or volume.dataset(spec.dataset).schema, volume, posted)
-        made = store.create(
-            record,
-            check=lambda: _require_dataset(volume, spec.dataset),
-            push_token=lambda pipe: queue.push(job_id, record.worker_class, pipe),
-            claim=claim.document() if claim else None,
-            placing=placing(spec.document),
-        )
-    except BaseException:
-        shutil.rmtree(run.path, ignore_errors=True)
-        raise
-    # The job is queued, whatever becomes of this: only a loss of Redis would ask for it.
-    with suppress(OSError):
-        note_accepted(run, made, claim)
-    return made
+    return record, contents
 
 
-def _write_run(
-    run: RunDirectory,
-    contents: dict[str, Any],
-    start: Chosen | None,
-    fitted_schema: Path,
-    volume: Volume,
-    posted: Mapping[str, Any] | None,
+def _fill(
+    run: RunDirectory, submission: Submission, contents: Mapping[str, Any], spec: bytes, volume: Volume
 ) -> None:
-    """The run directory. No worker looks at it before the record exists."""
-    run.path.mkdir()
+    schema = submission.fitted_schema or volume.dataset(submission.spec.dataset).schema
     try:
-        write_whole(run.schema, fitted_schema.read_bytes())
+        _link(schema, run.schema)
     except FileNotFoundError:
         raise NotFound(f"there is no data set {contents['dataset']!r}") from None
-    if start is not None:
-        checkpoints.link(start.directory, run.start)
+    if submission.start is not None:
+        checkpoints.link(submission.start.directory, run.start)
     bases.link(run, contents, volume)
-    if posted is not None:
-        write_json(run.posted, posted)
-    write_json(run.spec, contents)
-    fsync_folder(run.path.parent)
+    if submission.posted is not None:
+        run.posted.write_bytes(document_bytes(submission.posted))
+    if submission.parent is not None:
+        run.fork.write_bytes(document_bytes(asdict(submission.parent)))
+    run.spec.write_bytes(spec)
 
 
-def _require_dataset(volume: Volume, dataset_id: str) -> None:
-    load_schema(volume, dataset_id)
+def _link(source: Path, target: Path) -> None:
+    """A file that never changes, in a second place."""
+    try:
+        os.link(source, target)
+    except FileNotFoundError:
+        raise
+    except OSError:
+        # A file system without hard links, or with too many of this file.
+        shutil.copyfile(source, target)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 
 from pydantic import ValidationError
 
+from jobs.log import set_up
 from jobs.settings import Settings
 from service.errors import StartError
 from service.processes import Stack, StopAsked
+
+log = logging.getLogger("service")
 
 
 def main() -> int:
@@ -21,23 +25,20 @@ def main() -> int:
             print(f"CNTK_JOBS_{name}: {fault['msg']}, not {fault['input']!r}", file=sys.stderr)
         return 2
 
-    with Stack(settings, _say) as stack:
+    set_up("service", settings.log, stream=sys.stdout, plain="%(message)s")
+    with Stack(settings, log.info) as stack:
         try:
             url = stack.start()
-            _say(f"ready     {url}")
+            log.info(f"ready     {url}")
             stack.watch()
         except StartError as error:
-            if error.log:
-                print(error.log, file=sys.stderr)
-            print(f"cannot start: {error.line}", file=sys.stderr)
+            set_up("service", settings.log, plain="%(message)s")
+            for line in filter(None, (error.log, f"cannot start: {error.line}")):
+                log.error(line)
             return 1
         except StopAsked:
-            _say("stopping")
+            log.info("stopping")
     return 0
-
-
-def _say(line: str) -> None:
-    print(line, flush=True)
 
 
 if __name__ == "__main__":

@@ -21,26 +21,34 @@ import time
 from pathlib import Path
 from typing import Any
 
+from trainer import fork_server
 from trainer.layout import CheckpointDirectory, RunDirectory, append_line, read_json, write_json
 
 SAMPLES_A_STEP = 10
 
 
 def main() -> int:
+    if sys.argv[1:3] == ["-m", "trainer.fork_server"]:
+        fork_server.main(lambda: practise, sys.argv[3:])
+        return 0
     parser = argparse.ArgumentParser()
     parser.add_argument("-m", dest="module")
-    parser.add_argument("run", type=Path)
-    parser.add_argument("--attempt", type=int)
-    parser.add_argument("--dataset", type=Path)
+    parser.add_argument("run")
+    parser.add_argument("--attempt")
+    parser.add_argument("--dataset")
     arguments = parser.parse_args()
-    run = RunDirectory(arguments.run)
+    return practise(arguments.run, arguments.attempt, arguments.dataset)
+
+
+def practise(folder: str, attempt: str, _dataset: str) -> int:
+    run, number = RunDirectory(Path(folder)), int(attempt)
     practice = read_json(run.spec)["practice"]
     alone = (run.path / "alone").open("w")
     try:
         fcntl.flock(alone, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         (run.path / "overlap").touch()
-    facts = run.attempt(arguments.attempt).facts
+    facts = run.attempt(number).facts
 
     def report(kind: str, **fields: Any) -> None:
         append_line(facts, {"time": time.time(), "type": kind, **fields})
@@ -50,7 +58,7 @@ def main() -> int:
         signal.SIGTERM, signal.SIG_IGN if practice.get("deaf") else lambda number, _frame: stop.append(number)
     )
     report("started", pid=os.getpid(), runtime={"python": sys.version.split()[0]})
-    if arguments.attempt < practice.get("volume_back", 1):
+    if number < practice.get("volume_back", 1):
         sys.stderr.write("[Errno 30] Read-only file system: 'model.dnn'\n")
         return 74
     held = b"x" * practice.get("memory", 0)
@@ -69,15 +77,16 @@ def main() -> int:
             number = step // practice["epoch_every"]
             where = {"epoch": number, "step": step, "samples": samples}
             report("epoch", **where, learning_rate=0.1, seconds=0.1, **figures)
-        if {"attempt": arguments.attempt, "step": step} == practice.get("quiet_at"):
+        if {"attempt": number, "step": step} == practice.get("quiet_at"):
             while not stop:
                 time.sleep(0.01)
         if step == practice.get("crash_at"):
             sys.stderr.write("an error of the driver [CALL STACK] > 0x7f not for users\n")
             os.kill(os.getpid(), signal.SIGKILL)
         if stop or step % practice["checkpoint_every"] == 0:
-            publish(run, step, chain)
-            report("checkpoint", samples=samples, step=step, epoch=0, cause="schedule", best=False, **figures)
+            size = publish(run, step, chain)
+            where = {"samples": samples, "step": step, "epoch": 0, "size": size, "seconds": 0.004}
+            report("checkpoint", **where, cause="schedule", best=False, **figures)
         if stop:
             return 75
     del held
@@ -97,7 +106,8 @@ def restore(run: RunDirectory, report: Any) -> tuple[int, str]:
     return 0, ""
 
 
-def publish(run: RunDirectory, step: int, chain: str, *, epoch: int = 0, stale: int = 0) -> None:
+def publish(run: RunDirectory, step: int, chain: str, *, epoch: int = 0, stale: int = 0) -> int:
+    """The size of the checkpoint's files."""
     samples = step * SAMPLES_A_STEP
     aside = CheckpointDirectory(run.checkpoints / f".writing-{samples}")
     write_json(aside.loop, {"step": step, "chain": chain, "stale": stale})
@@ -117,6 +127,7 @@ def publish(run: RunDirectory, step: int, chain: str, *, epoch: int = 0, stale: 
     canonical = json.dumps(manifest, sort_keys=True, separators=(",", ":")).encode()
     write_json(aside.manifest, {**manifest, "sha256": hashlib.sha256(canonical).hexdigest()})
     aside.path.rename(run.checkpoint(samples).path)
+    return len(content)
 
 
 def conclude(run: RunDirectory, practice: dict[str, Any], step: int, chain: str) -> int:

@@ -20,7 +20,7 @@ from jobs.settings import Settings
 from jobs.spec import NormalisedSpec
 from jobs.states import State
 from jobs.store import Store
-from jobs.submit import enqueue
+from jobs.submit import Submission, enqueue
 from jobs.volume import make_volume
 from trainer.layout import RunDirectory, read_json, write_json
 
@@ -99,9 +99,8 @@ class Workplace:
         }
         if start is not None:
             document["start_from"] = {"job": start.manifest["job"], "checkpoint": "latest", "mode": "exact"}
-        return enqueue(
-            NormalisedSpec(document, {}), start, self.store, self.queue, self.volume, claim=claim, owner=owner
-        )
+        submission = Submission(NormalisedSpec(document), start, claim=claim, owner=owner)
+        return enqueue(submission, self.store, self.queue, self.volume).record
 
     def start_worker(self, **labels: str) -> subprocess.Popen[bytes]:
         worker = worker_process(self.settings, **labels)
@@ -116,6 +115,11 @@ class Workplace:
         """Pids of the trainers that live now."""
         recorded = self.volume.jobs.glob("*/attempts/*/process.json")
         return [pid for pid in sorted(int(read_json(path)["pid"]) for path in recorded) if alive(pid)]
+
+    def supervisor_of(self, trainer: int) -> int:
+        """Pid of the process that supervises a trainer."""
+        recorded = (read_json(path) for path in self.volume.jobs.glob("*/attempts/*/process.json"))
+        return next(int(found["supervisor"]) for found in recorded if found["pid"] == trainer)
 
     def run(self, job_id: str) -> RunDirectory:
         return self.volume.job(job_id)
@@ -153,7 +157,9 @@ def worker_process(settings: Settings, **labels: str) -> subprocess.Popen[bytes]
         "CNTK_JOBS_LEASE_SECONDS": str(settings.lease_seconds),
         "CNTK_JOBS_WORKER_LABELS": ",".join(f"{name}={value}" for name, value in labels.items()),
         "CNTK_JOBS_STALL_SECONDS": str(settings.stall_seconds),
+        "CNTK_JOBS_LOG": settings.log,
         "CNTK_JOBS_STOP_GRACE_SECONDS": str(settings.stop_grace_seconds),
+        "CNTK_JOBS_WARM": str(settings.warm),
         "PYTHONPATH": str(ROOT),
         "PATH": os.environ["PATH"],
     }
@@ -171,10 +177,6 @@ def undisturbed(steps: int) -> str:
     for step in range(1, steps + 1):
         chain = hashlib.sha256(f"{chain}{step}".encode()).hexdigest()
     return chain
-
-
-def parent_of(pid: int) -> int:
-    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def alive(pid: int) -> bool:

@@ -9,19 +9,29 @@ from trainer.layout import DatasetDirectory, RunDirectory
 
 def main():
     parser = argparse.ArgumentParser(prog="trainer", description="Run one attempt of a training job.")
-    parser.add_argument("run", type=Path, help="run directory of the job")
-    parser.add_argument("--attempt", type=int, required=True)
-    parser.add_argument("--dataset", type=Path, required=True, help="folder of the data set")
+    parser.add_argument("run", help="run directory of the job")
+    parser.add_argument("--attempt", required=True)
+    parser.add_argument("--dataset", required=True, help="folder of the data set")
     arguments = parser.parse_args()
-    # Imported late, so that --help needs no CNTK.
+    return load()(arguments.run, arguments.attempt, arguments.dataset)
+
+
+def load():
+    """What runs an attempt: a function of run directory, number and folder of the data set, all as text.
+
+    Everything is imported here, so that --help needs no CNTK and a server of forks has it before it forks.
+    """
     from trainer.engine import C
 
     if C is None:
         sys.exit("this interpreter has no CNTK: " + sys.executable)
     from trainer.run import run
 
-    C.logging.set_trace_level(C.logging.TraceLevel.Error)
-    return run(RunDirectory(arguments.run), arguments.attempt, DatasetDirectory(arguments.dataset))
+    def train(folder, attempt, dataset):
+        C.logging.set_trace_level(C.logging.TraceLevel.Error)
+        return run(RunDirectory(Path(folder)), int(attempt), DatasetDirectory(Path(dataset)))
+
+    return train
 
 
 if __name__ == "__main__":

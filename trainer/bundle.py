@@ -3,8 +3,8 @@
 import os
 
 from trainer.engine import C
+from trainer.feeding import fed_to
 from trainer.layout import read_json, write_json
-from trainer.model import fed_to
 
 FORMAT = 1
 

@@ -75,6 +75,7 @@ class Checkpoints:
         FloatingPointError where the parameters are not finite: such a state is not worth keeping.
         OSError where the volume has no room for it.
         """
+        started = time.monotonic()
         self.require_room()
         parameters_sha256 = self.model.digest()
         aside = CheckpointDirectory(self.run.checkpoints / (".writing-%d" % state.samples))
@@ -121,6 +122,7 @@ class Checkpoints:
             losses=manifest["losses"],
             metrics=manifest["metrics"],
             best=state.best is not None and state.best["samples"] == state.samples,
+            seconds=time.monotonic() - started,
         )
         self.retire()
 

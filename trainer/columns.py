@@ -16,7 +16,8 @@ def stored(folder, schema, role="values"):
     with open(path, "rb") as stream:
         np.lib.format.read_magic(stream)
         shape, _, _ = np.lib.format.read_array_header_1_0(stream)
-    return np.load(path, mmap_mode="r" if 0 not in shape else None)
+    # As a plain array: numpy takes longer over rows of a memmap, which would be memmaps.
+    return np.asarray(np.load(path, mmap_mode="r" if 0 not in shape else None))
 
 
 class DenseColumn:

@@ -6,6 +6,11 @@ the parts' signatures and plans, which touch ``C`` only when a network is really
 
 import warnings
 
+from trainer import kernels
+
+KERNELS = kernels.load()
+"""Whether CNTK computes with the kernels of this project where it has any."""
+
 with warnings.catch_warnings():
     # CNTK warns about the distribution and about missing GPU libraries at every import.
     warnings.simplefilter("ignore")

@@ -8,11 +8,11 @@ import numpy as np
 from trainer import thresholds
 from trainer.engine import C, axis_of
 from trainer.facts import jsonable
+from trainer.feeding import Feed
 from trainer.figures.labels import sigmoid
 from trainer.image_reports import ImageReport, field_of_images
 from trainer.layout import write_json
 from trainer.minibatches import Order
-from trainer.model import fed_to
 from trainer.objective import target_node
 from trainer.predictions import Predictions, documents
 
@@ -48,12 +48,11 @@ def evaluated(model, nodes, order, stop):
     # What is an input's variable can only be evaluated by way of an alias.
     aliases = OrderedDict((key, C.alias(node)) for key, node in nodes.items())
     function = C.combine(list(aliases.values()))
-    variables = fed_to(model.network.columns, function)
+    feed = Feed(model.network.columns, function)
     for rows in order.minibatches():
         if stop.is_set():
             raise Stopped()
-        values, _borrowed = model.values(rows, variables)
-        found = function.eval(values, device=model.device)
+        found = function.eval(feed.values(feed.read(rows)), device=model.device)
         if len(aliases) == 1:
             found = {node.output: found for node in aliases.values()}
         yield rows, {key: found[node.output] for key, node in aliases.items()}

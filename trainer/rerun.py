@@ -8,9 +8,10 @@ from trainer.checkpoints import verify
 from trainer.detection.report import detect
 from trainer.engine import take_a_first_step, use_threads
 from trainer.evaluation import evaluate, held_out, settle_thresholds, write_report
+from trainer.feeding import fed_to
 from trainer.heads import heads
 from trainer.keeping import keep
-from trainer.model import Model, fed_to
+from trainer.model import Model
 from trainer.parts.regions import NAMES
 from trainer.state import State
 

@@ -17,7 +17,7 @@ from trainer.callbacks import BestAndPatience, Evaluation, LossSeries, Progress,
 from trainer.checkpoints import BrokenCheckpoint, Checkpoints, verify
 from trainer.detection.regions import opened
 from trainer.detection.report import detect
-from trainer.engine import C, take_a_first_step, use_threads
+from trainer.engine import KERNELS, C, take_a_first_step, use_threads
 from trainer.evaluation import Stopped, evaluate, held_out, settle_thresholds, write_report
 from trainer.facts import Facts, jsonable
 from trainer.features import features
@@ -25,6 +25,7 @@ from trainer.heads import heads
 from trainer.keeping import keep
 from trainer.layout import Volume, is_volume_fault, read_json, write_json
 from trainer.loop import Diverged, train
+from trainer.machine import settle
 from trainer.minibatches import Order
 from trainer.model import Model
 from trainer.rerun import attempt_evaluation
@@ -36,14 +37,16 @@ VOLUME_UNUSABLE = 74
 """Exit status (EX_IOERR) of an attempt whose volume is full, read-only or out of reach."""
 
 
-def runtime(spec):
-    """What the numbers depend on beside the spec; kept with each checkpoint."""
+def runtime(folder, spec):
+    """What the numbers depend on beside the spec; kept with each checkpoint. To be called first of all."""
     return {
+        **settle(folder, spec, C.__version__),
         "python": platform.python_version(),
         "cntk": C.__version__,
         "numpy": np.__version__,
         "threads": spec["training"]["threads"],
         "machine": platform.machine(),
+        "kernels": KERNELS,
     }
 
 
@@ -67,7 +70,7 @@ def run_on(folder, attempt, dataset_folder):
     """``run`` on a volume that can be used; its faults are raised."""
     spec = read_json(folder.spec)
     facts = Facts(folder.attempt(attempt).facts)
-    found = runtime(spec)
+    found = runtime(folder, spec)
     facts("started", pid=os.getpid(), runtime=found)
     stop = threading.Event()
     # CNTK returns to the interpreter between minibatches; that is where the handler runs.
@@ -214,6 +217,12 @@ def conclude(folder, spec, dataset, model, state, found, stop):
     }
 
 
+def changed(before, now):
+    """{name: [before, now]} of what the bits depend on and is not as it was when a checkpoint was written."""
+    names = sorted(set(before) & set(now) - {"kernels"})
+    return {name: [before[name], now[name]] for name in names if before[name] != now[name]}
+
+
 def restore(folder, spec, model, state, checkpoints, facts):
     """Continue this job's newest whole checkpoint, else begin as ``start_from`` says, else afresh."""
     newest = checkpoints.newest_whole()
@@ -238,6 +247,7 @@ def restore(folder, spec, model, state, checkpoints, facts):
                 ("from", origin),
                 ("job", manifest["job"]),
                 ("checkpoint", manifest["samples"]),
+                ("runtime_changed", changed(manifest["runtime"], checkpoints.runtime)),
             ]
         ),
     )

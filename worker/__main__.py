@@ -17,10 +17,12 @@ from rq.worker import DequeueStrategy
 
 from jobs import ids
 from jobs.connection import connect
+from jobs.log import bind, set_up
 from jobs.settings import Settings
 from jobs.workers import WorkerEntry
-from worker import attempt, importing
-from worker.launch import trainer_environment
+from worker import attempt, canary, fork_servers, importing
+from worker.fork_servers import ForkServers
+from worker.launch import program, trainer_environment
 from worker.tokens import ANSWER_SECONDS, TokenWorker
 from worker.upkeep import Upkeep
 
@@ -34,11 +36,12 @@ log = logging.getLogger("worker")
 
 def main() -> int:
     """Work until SIGTERM or SIGINT, then 0. 2, and a line that says why, where it cannot start."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    set_up("worker", "text")
     for name in ("rq.worker", "rq.job", "rq.registry"):
         logging.getLogger(name).setLevel(logging.ERROR)
     try:
         settings = Settings()
+        set_up("worker", settings.log)
         trainer = trainer_environment(settings)
     except ValueError as error:
         log.error("cannot start: %s", error)
@@ -49,17 +52,28 @@ def main() -> int:
         )
         return 2
     entry = _entry(trainer, settings.worker_labels)
+    bind(worker=entry.name)
     upkeep = Upkeep(settings, entry)
     log.info("%s: %s", entry.name, entry.summary)
+    # A process that has loaded the driver of a GPU cannot be forked.
+    if settings.warm and not trainer["gpu"]:
+        fork_servers.of_this_worker = ForkServers(settings.volume.path)
+        fork_servers.of_this_worker.ready(program(trainer, settings.threads))
     upkeep.start()
+    sent = canary.send(program(trainer, settings.threads), settings.threads)
     try:
-        _work(settings, entry.name, upkeep)
+        _work(settings, entry.name, upkeep, fork_servers.of_this_worker)
     finally:
         upkeep.stop()
+        if sent:
+            sent.kill()
+            sent.wait()
+        if fork_servers.of_this_worker:
+            fork_servers.of_this_worker.close()
     return 0
 
 
-def _work(settings: Settings, name: str, upkeep: Upkeep) -> None:
+def _work(settings: Settings, name: str, upkeep: Upkeep, servers: ForkServers | None) -> None:
     """Take tokens until told to stop; through every outage of Redis with a new RQ worker."""
     stop = threading.Event()
     while not stop.is_set():
@@ -72,6 +86,7 @@ def _work(settings: Settings, name: str, upkeep: Upkeep) -> None:
                 upkeep.between_passes,
                 lambda: upkeep.classes,
                 upkeep.supervisor_died,
+                servers,
             )
             # One class after the other, so that a long queue of one keeps none of the others waiting.
             worker.work(logging_level="ERROR", dequeue_strategy=DequeueStrategy.ROUND_ROBIN)

@@ -6,8 +6,6 @@ import fcntl
 import logging
 import os
 import signal
-import subprocess
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,20 +13,23 @@ from enum import Enum
 
 from jobs.errors import Unavailable
 from jobs.journal import last_event
+from jobs.log import bind
 from jobs.queue import TokenQueue
 from jobs.reconcile import close_journal, give_tokens
-from jobs.record import Record
+from jobs.record import Kind, Record
 from jobs.settings import Settings
-from jobs.states import TERMINAL, Reason, State
+from jobs.states import Reason, State
 from jobs.store import Hold, Refused, Store
-from trainer.layout import RunDirectory, read_json, write_whole
+from trainer.layout import RunDirectory, read_json
+from worker import fork_servers
 from worker.bell import Bell, ring_on_message
 from worker.finish import Ending, Outcome, decide, read_result
-from worker.gallery import GALLERY
-from worker.launch import launch, trainer_environment
+from worker.fork_servers import ForkedTrainer
+from worker.launch import TrainerProcess, launch, trainer_environment
 from worker.limits import Breach, Watchdog
 from worker.processes import kill_group, kill_recorded
 from worker.relay import Relay
+from worker.tensorboard import Board
 
 
 class _Way(Enum):
@@ -68,6 +69,8 @@ def run_attempt(token: str, worker_class: str | None = None) -> None:
         for job_id in store.ready(worker_class):
             record = _claim(job_id, token, store, settings)
             if record is not None:
+                bind(job=record.id, attempt=record.attempt)
+                log.info("attempt %d of %s begins", record.attempt, record.id)
                 Attempt(settings, store, record).supervise()
                 return
 
@@ -96,6 +99,8 @@ class Attempt:
         self._run = settings.volume.job(record.id)
         self._files = self._run.attempt(record.attempt)
         self._relay = Relay(store, self._run, record)
+        # What an evaluation has to show is no course.
+        self._board = Board(self._run, record.attempt) if record.kind is Kind.TRAINING else None
         self._bell = Bell()
         self._hold = Hold.HELD
         self._breach: Breach | None = None
@@ -127,7 +132,9 @@ class Attempt:
                 if lock is not None and read_result(self._run) is None and self._way() is _Way.STAY:
                     self._run.sweep()
                     trainer = trainer_environment(self._settings)
-                    process = launch(self._run, self._files, self._dataset, trainer, lock)
+                    process = launch(
+                        self._run, self._files, self._dataset, trainer, lock, fork_servers.of_this_worker
+                    )
         except OSError as error:
             trouble = error
         # Now the trainer alone holds the lock: were this process to hang, the next attempt
@@ -145,13 +152,15 @@ class Attempt:
             trouble=trouble,
         )
 
-    def _watch(self, process: subprocess.Popen[bytes]) -> bool:
+    def _watch(self, process: TrainerProcess) -> bool:
         """Relay, renew, and end the trainer when it must leave, until it is gone.
 
         Whether it was told to save and leave.
         """
         kill_at = None
         rung = True
+        # The end of one that was started afresh is a signal.
+        news = [process] if isinstance(process, ForkedTrainer) else []
         limits = read_json(self._run.spec).get("limits") or {}
         watchdog = Watchdog(limits, self._relay.record, self._files, self._settings.stall_seconds)
         while process.poll() is None:
@@ -166,10 +175,17 @@ class Attempt:
             elif kill_at is not None and time.monotonic() > kill_at:
                 kill_group(process.pid)
             self._forward()
-            rung = self._bell.wait(_GLANCE_SECONDS)
+            self._show()
+            rung = self._bell.wait(_GLANCE_SECONDS, *news)
         # Its group may hold more processes than the one that has ended.
         kill_group(process.pid)
+        self._show(last=True)
         return kill_at is not None
+
+    def _show(self, *, last: bool = False) -> None:
+        """Let those who watch from outside see how far it has come."""
+        if self._board is not None and self._hold is not Hold.LOST:
+            self._board.look(last=last)
 
     def _beat(self, *, now: bool = False) -> None:
         """Renew the lease when it is time. While Redis is away nobody else can claim: go on."""
@@ -221,39 +237,7 @@ class Attempt:
         """Pass on the last facts and move the job on, however long Redis is away."""
         if self._insist(self._relay.forward):
             outcome = decide(self._relay.record, self._run, ending, self._settings)
-            if outcome.target in TERMINAL:
-                self._leave_pictures()
             self._insist(lambda: self._move(outcome))
-
-    def _leave_pictures(self) -> None:
-        """Pictures among the artifacts, drawn while the lease is kept.
-
-        That one fails is not the job's failure, nor the other's; a worker that must leave does not wait.
-        """
-        record = self._relay.record
-        wanted = [drawing for drawing in GALLERY if record.kind in drawing.of]
-        drawn: dict[str, bytes] = {}
-
-        def draw() -> None:
-            for drawing in wanted:
-                try:
-                    found = drawing.draw(self._run, record.name or record.id)
-                    if found is not None:
-                        drawn[drawing.file] = found
-                except Exception as error:
-                    log.warning("the %s of %s could not be drawn: %s", drawing.what, record.id, error)
-
-        drawing_all = threading.Thread(target=draw, daemon=True)
-        drawing_all.start()
-        while drawing_all.is_alive() and not self._bell.stop_asked and self._hold is not Hold.LOST:
-            self._beat()
-            self._bell.wait(_GLANCE_SECONDS / 2)
-        for drawing in wanted:
-            if drawing.file in drawn:
-                try:
-                    write_whole(self._run.artifacts / drawing.file, drawn[drawing.file])
-                except OSError as error:
-                    log.warning("the %s of %s could not be written: %s", drawing.what, record.id, error)
 
     def _move(self, outcome: Outcome) -> None:
         moved = self._store.transition(
@@ -265,6 +249,7 @@ class Attempt:
             floor=self._relay.journaled,
             delay_s=outcome.delay_s,
         )
+        log.info("attempt %d of %s ended: %s (%s)", self._number, self._job_id, moved.state, moved.reason)
         if moved.ended:
             close_journal(self._store, self._settings, self._job_id)
             # Those that waited for it need not wait for the reconciler as well.

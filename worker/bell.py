@@ -9,10 +9,17 @@ import signal
 import threading
 import time
 from types import FrameType
+from typing import Protocol
 
 from redis.exceptions import RedisError
 
 from jobs.connection import connect
+
+
+class Readable(Protocol):
+    """What can be read when there is news."""
+
+    def fileno(self) -> int: ...
 
 
 class Bell:
@@ -38,12 +45,13 @@ class Bell:
         with contextlib.suppress(BlockingIOError):
             os.write(self._write, b"!")
 
-    def wait(self, seconds: float) -> bool:
-        """Sleep until rung, at most so long; whether it rang."""
-        if not select.select([self._read], [], [], seconds)[0]:
-            return False
-        os.read(self._read, 4096)
-        return True
+    def wait(self, seconds: float, *others: Readable) -> bool:
+        """Sleep until rung, or one of ``others`` can be read, at most so long; whether it was woken."""
+        mine: list[int | Readable] = [self._read]
+        woken = select.select([*mine, *others], [], [], seconds)[0]
+        if self._read in woken:
+            os.read(self._read, 4096)
+        return bool(woken)
 
 
 def ring_on_message(bell: Bell, url: str, channel: str) -> None:

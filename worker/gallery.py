@@ -1,20 +1,27 @@
-"""The pictures that a job has among its artifacts, and what each is drawn from."""
+"""The pictures that a job has among its artifacts, and what each is drawn from.
+
+``python -m worker.gallery RUN_DIRECTORY KIND TITLE`` draws those of a job of a kind.
+"""
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from jobs.journal import read_events
 from jobs.record import Kind
-from trainer.layout import RunDirectory, read_json
+from trainer.layout import RunDirectory, read_json, write_whole
 from worker.confusion import confusion
 from worker.curves import learning_curves
 from worker.detection_pictures import detections, precision_recall
 from worker.finish import read_result
 from worker.mistakes import mistakes
 from worker.pictures import load, pictures
+
+log = logging.getLogger("worker")
 
 
 @dataclass(frozen=True)
@@ -67,3 +74,26 @@ GALLERY = (
     Drawing("precision and recall", "precision_recall.png", _precision_recall),
     Drawing("learning curves", "curves.png", _curves, of=(Kind.TRAINING,)),
 )
+
+
+def draw_all(run: RunDirectory, kind: Kind, title: str) -> bool:
+    """Draw what a job of this kind left something for; whether the volume took all of it.
+
+    That one cannot be drawn is not the others' failure, and the next attempt would fare no better.
+    """
+    taken = True
+    for drawing in GALLERY:
+        if kind in drawing.of:
+            try:
+                found = drawing.draw(run, title)
+                if found is not None:
+                    write_whole(run.artifacts / drawing.file, found)
+            except Exception as error:
+                taken = taken and not isinstance(error, OSError)
+                log.warning("the %s of %s could not be drawn: %s", drawing.what, run.path.name, error)
+    return taken
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    sys.exit(0 if draw_all(RunDirectory(Path(sys.argv[1])), Kind(sys.argv[2]), sys.argv[3]) else 1)

@@ -9,10 +9,12 @@ from typing import Any
 
 from jobs.settings import Settings
 from trainer.layout import AttemptDirectory, DatasetDirectory, RunDirectory, read_json
+from worker.fork_servers import ForkedTrainer, ForkServers, Program, Request
 from worker.processes import die_with_parent, record_process
 
 ROOT = Path(__file__).resolve().parents[1]
-_INHERITED = ("PATH", "HOME", "TMPDIR", "CUDA_VISIBLE_DEVICES")
+TrainerProcess = subprocess.Popen[bytes] | ForkedTrainer
+_INHERITED = ("PATH", "HOME", "TMPDIR", "CUDA_VISIBLE_DEVICES", "CNTK_JOBS_KERNELS")
 
 
 def trainer_environment(settings: Settings) -> dict[str, Any]:
@@ -38,35 +40,51 @@ def thread_limits(threads: int) -> dict[str, str]:
     }
 
 
+def program(found: dict[str, Any], threads: int) -> Program:
+    """The trainer's interpreter, and the environment that a trainer with so many threads is started in."""
+    return Program(found["python"], {**_inherited(), **program_environment(found, threads)})
+
+
 def launch(
-    run: RunDirectory, attempt: AttemptDirectory, dataset: DatasetDirectory, found: dict[str, Any], lock: int
-) -> subprocess.Popen[bytes]:
+    run: RunDirectory,
+    attempt: AttemptDirectory,
+    dataset: DatasetDirectory,
+    found: dict[str, Any],
+    lock: int,
+    servers: ForkServers | None = None,
+) -> TrainerProcess:
     """Start the trainer of one attempt, in a process group of its own.
 
     ``found`` is trainer.json, ``lock`` the descriptor of the run's locked file: the trainer
     inherits it, so the lock is held until the last of its processes is gone. It dies with
-    this process. Raises OSError where the interpreter cannot be started.
+    this process. It is forked by one of the ``servers`` where one is ready, with the same
+    result. Raises OSError where the interpreter cannot be started.
     """
-    threads = read_json(run.spec)["training"]["threads"]
-    parent = os.getpid()
+    wanted = program(found, read_json(run.spec)["training"]["threads"])
     with attempt.stdout.open("ab") as stdout, attempt.stderr.open("ab") as stderr:
-        process = subprocess.Popen(
-            [
-                found["python"],
-                *("-m", "trainer", str(run.path), "--attempt", attempt.path.name),
-                *("--dataset", str(dataset.path)),
-            ],
-            cwd=run.path,
-            env={**_inherited(), **program_environment(found, threads)},
-            stdin=subprocess.DEVNULL,
-            stdout=stdout,
-            stderr=stderr,
-            pass_fds=(lock,),
-            process_group=0,
-            preexec_fn=lambda: die_with_parent(parent),
-        )
+        request = Request(run.path, attempt.path.name, dataset.path, lock, stdout, stderr)
+        process = (servers and servers.start(wanted, request)) or _start_afresh(wanted, request)
     record_process(attempt.process, process.pid)
     return process
+
+
+def _start_afresh(wanted: Program, request: Request) -> subprocess.Popen[bytes]:
+    parent = os.getpid()
+    return subprocess.Popen(
+        [
+            wanted.python,
+            *("-m", "trainer", str(request.run), "--attempt", request.attempt),
+            *("--dataset", str(request.dataset)),
+        ],
+        cwd=request.run,
+        env=wanted.environment,
+        stdin=subprocess.DEVNULL,
+        stdout=request.stdout,
+        stderr=request.stderr,
+        pass_fds=(request.lock,),
+        process_group=0,
+        preexec_fn=lambda: die_with_parent(parent),
+    )
 
 
 def _inherited() -> dict[str, str]:

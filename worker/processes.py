@@ -30,8 +30,9 @@ def kill_group(leader: int) -> None:
 
 
 def record_process(path: Path, pid: int) -> None:
-    """Write down which process leads an attempt's group, so that it is known for sure later."""
-    write_json(path, {"pid": pid, "identity": _identity(pid)})
+    """Write down which process leads an attempt's group, so that it is known for sure later, and that this
+    one supervises it."""
+    write_json(path, {"pid": pid, "identity": _identity(pid), "supervisor": os.getpid()})
 
 
 def kill_recorded(path: Path) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 
 from jobs.events import FROM_TRAINER, EventType
 from jobs.journal import journal_if_possible
-from jobs.record import Record
+from jobs.record import Kind, Record
 from jobs.store import Store
+from jobs.totals import Work
 from trainer.layout import Line, RunDirectory, complete_lines
+from worker.reached import Reached
 
 _BATCH = 500
 
@@ -29,6 +31,7 @@ class Relay:
         """As it was after the last change that went through here."""
         self.journaled = 0
         """Number of the last event on the volume."""
+        self._reached = Reached.of(record.progress)
 
     def forward(self) -> None:
         """Pass on what has been reported since the last time, by earlier attempts first.
@@ -49,10 +52,13 @@ class Relay:
         fields: dict[str, Any] = {"facts_attempt": attempt, "facts_offset": lines[-1].end}
         losses, metrics = dict(self.record.losses), dict(self.record.metrics)
         training = False
+        work = Work()
         for fact in filter(None, (line.value() for line in lines)):
             data = {name: value for name, value in fact.items() if name != "time"}
             if fact["type"] in FROM_TRAINER:
                 events.append((round(fact["time"] * 1000), attempt, data))
+            if self.record.kind is Kind.TRAINING:
+                self._reached = self._reached.after(fact, work)
             losses.update(fact.get("losses", {}))
             metrics.update(fact.get("metrics", {}))
             match fact["type"]:
@@ -71,6 +77,7 @@ class Relay:
             fields=fields,
             training=training,
             floor=self.journaled,
+            work=work,
         )
         if events:
             self.journal()

@@ -21,6 +21,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from jobs.queue import queue_name
+from worker.fork_servers import ForkServers
 from worker.processes import die_with_parent
 
 ANSWER_SECONDS = 20.0
@@ -45,9 +46,11 @@ class TokenWorker(Worker):
         between_passes: threading.Lock,
         classes: Callable[[], Sequence[str | None]] = lambda: [None],
         supervisor_died: Callable[[], None] = lambda: None,
+        servers: ForkServers | None = None,
     ) -> None:
         """``between_passes`` is held by the upkeep thread at work: no fork then. ``classes`` tells the
-        classes of jobs that this worker can take; ``supervisor_died`` is called when a horse was killed."""
+        classes of jobs that this worker can take; ``supervisor_died`` is called when a horse was killed;
+        ``servers`` are those of forks that its horses ask."""
         # A worker that lost Redis for a while comes back under its old name.
         client.delete(self.redis_worker_namespace_prefix + name)
         super().__init__(
@@ -62,6 +65,7 @@ class TokenWorker(Worker):
         self._between_passes = between_passes
         self._classes = classes
         self._supervisor_died = supervisor_died
+        self._servers = servers
 
     @property
     def stopping(self) -> bool:
@@ -93,6 +97,8 @@ class TokenWorker(Worker):
     def main_work_horse(self, job: Job, queue: Queue) -> None:
         assert self.pid is not None
         die_with_parent(self.pid)
+        # They are the worker's to tend.
+        self._servers = None
         super().main_work_horse(job, queue)
 
     def setup_work_horse_signals(self) -> None:
@@ -107,6 +113,7 @@ class TokenWorker(Worker):
         # Called every second while the horse runs.
         if self._stop_requested:
             self._pass_stop_on()
+        self._tend_servers()
         _quietly(lambda: super(TokenWorker, self).maintain_heartbeats(job, execution))
 
     # Bookkeeping of RQ's that Redis may be away for
@@ -114,7 +121,13 @@ class TokenWorker(Worker):
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         # Called before each look for a token, every few seconds where none comes.
         self._listen_to(self._classes())
+        self._tend_servers()
         _quietly(lambda: super(TokenWorker, self).heartbeat(timeout, pipeline))
+
+    def _tend_servers(self) -> None:
+        if self._servers is not None:
+            with self._between_passes:
+                self._servers.tend()
 
     def _listen_to(self, classes: Sequence[str | None]) -> None:
         names = [queue_name(found) for found in classes]

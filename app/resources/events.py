@@ -64,6 +64,10 @@ class Restored(_Event):
     )
     job: str
     checkpoint: int = Field(description="samples")
+    runtime_changed: dict[str, tuple[Any, Any]] = Field(
+        default={},
+        description="what the bits depend on and is not as when the checkpoint was written: before, now",
+    )
 
 
 class CheckpointSkipped(_Event):

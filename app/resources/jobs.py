@@ -49,7 +49,7 @@ class ResumedFrom(BaseModel):
 class ForkedFrom(BaseModel):
     """The job of whose spec this one's was made. Patch and diff are not in lists."""
 
-    class Change(BaseModel):
+    class ForkChange(BaseModel):
         """One place where the complete specs differ."""
 
         model_config = ConfigDict(populate_by_name=True)
@@ -62,7 +62,7 @@ class ForkedFrom(BaseModel):
     patch: dict[str, Any] | None = Field(
         default=None, description="the JSON merge patch (RFC 7396) that was posted"
     )
-    diff: list[Change] | None = None
+    diff: list[ForkChange] | None = None
 
 
 class WaitingFor(BaseModel):
@@ -127,6 +127,17 @@ class JobPage(BaseModel):
 
     items: list[Job]
     next_page_token: str | None
+
+
+class Cancelled(BaseModel):
+    """What a filter found, and which of it was cancelled (or, with ``preview``, would be)."""
+
+    model_config = ConfigDict(json_schema_extra={"example": examples.CANCELLED})
+
+    matched: int = Field(description="jobs that have not ended and match")
+    jobs: list[str] = Field(description="their ids, newest first; those that were asked to end")
+    preview: bool
+    more: bool = Field(description="more match than one request cancels: ask again")
 
 
 class Validation(BaseModel):

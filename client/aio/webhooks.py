@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from client.aio.connection import AsyncConnection
+from client.documents import Delivery, NewWebhook, Webhook
 
 
 class AsyncWebhooks:
@@ -15,36 +16,37 @@ class AsyncWebhooks:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def add(self, url: str, events: Sequence[str] = ("*",), **options: Any) -> dict[str, Any]:
+    async def add(self, url: str, events: Sequence[str] = ("*",), **options: Any) -> NewWebhook:
         """A new webhook, whose ``secret`` is told this once.
 
-        ``options`` as docs/api.md has them: jobs, tag, description.
+        ``options`` as docs/api.md has them: job, tag, description.
         """
         asked = {"url": url, "events": list(events), **options}
-        return cast(dict[str, Any], await self._connection.json("POST", "/v1/webhooks", json=asked))
+        return cast(NewWebhook, await self._connection.json("POST", "/v1/webhooks", json=asked))
 
-    async def get(self, webhook: str) -> dict[str, Any]:
-        return cast(dict[str, Any], await self._connection.json("GET", f"/v1/webhooks/{webhook}"))
+    async def get(self, webhook: str) -> Webhook:
+        return cast(Webhook, await self._connection.json("GET", f"/v1/webhooks/{webhook}"))
 
-    async def list(self) -> list[dict[str, Any]]:
+    async def list(self) -> list[Webhook]:
         return await self._connection.items("/v1/webhooks")
 
-    async def edit(self, webhook: str, **changes: Any) -> dict[str, Any]:
+    async def edit(self, webhook: str, **changes: Any) -> Webhook:
+        """Change ``url``, ``events``, ``job``, ``tag`` or ``description``; switch it with ``enabled``."""
         path = f"/v1/webhooks/{webhook}"
-        return cast(dict[str, Any], await self._connection.json("PATCH", path, json=changes))
+        return cast(Webhook, await self._connection.json("PATCH", path, json=changes))
 
     async def remove(self, webhook: str) -> None:
         await self._connection.request("DELETE", f"/v1/webhooks/{webhook}")
 
-    async def test(self, webhook: str) -> dict[str, Any]:
+    async def test(self, webhook: str) -> Delivery:
         """Have a message sent now, to see whether it arrives."""
-        return cast(dict[str, Any], await self._connection.json("POST", f"/v1/webhooks/{webhook}/test"))
+        return cast(Delivery, await self._connection.json("POST", f"/v1/webhooks/{webhook}/test"))
 
-    async def deliveries(self, webhook: str, limit: int | None = None) -> builtins.list[dict[str, Any]]:
+    async def deliveries(self, webhook: str, limit: int | None = None) -> builtins.list[Delivery]:
         """What was sent, newest first, and how it went."""
         return await self._connection.items(f"/v1/webhooks/{webhook}/deliveries", limit)
 
-    async def redeliver(self, webhook: str, delivery: str) -> dict[str, Any]:
+    async def redeliver(self, webhook: str, delivery: str) -> Delivery:
         """Send a message again."""
         path = f"/v1/webhooks/{webhook}/deliveries/{delivery}/redeliver"
-        return cast(dict[str, Any], await self._connection.json("POST", path))
+        return cast(Delivery, await self._connection.json("POST", path))

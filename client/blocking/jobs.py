@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
+import httpx
+
 from client.blocking.connection import Connection
 from client.blocking.handle import JobHandle
 from client.documents import TERMINAL, Checkpoint, Descent, File, Job, Log
@@ -17,6 +19,9 @@ from client.problems import JobsApiError
 
 PATIENCE_S = 60.0
 """How long following a job bears with a service that does not answer."""
+
+WAIT_S = 30.0
+"""How long one request waits for news; proxies break off what is silent for a minute."""
 
 
 class Jobs:
@@ -89,14 +94,24 @@ class Jobs:
         """End a job: at once, or with ``save`` after a last checkpoint."""
         return self._steer(job, "cancel", params={"checkpoint": "save"} if save else {})
 
-    def cancel_all(self, *, preview: bool = False, **filters: Any) -> dict[str, Any]:
+    def cancel_all(self, *, preview: bool = False, save: bool = False, **filters: Any) -> dict[str, Any]:
         """Cancel every job that ``filters`` match, as ``list`` has them: how many, and which.
 
-        With ``preview`` nothing is cancelled.
+        With ``save`` after a last checkpoint; with ``preview`` nothing is cancelled.
         """
         asked = {"preview": preview} | {name: value for name, value in filters.items() if value}
-        answer = self._connection.json("POST", "/v1/jobs/cancel", json=asked, repeatable=True)
-        return cast(dict[str, Any], answer)
+        if save:
+            asked["checkpoint"] = "save"
+        jobs: dict[str, None] = {}
+        while True:
+            found = self._connection.json("POST", "/v1/jobs/cancel", json=asked, repeatable=True)
+            if preview:
+                return cast(dict[str, Any], found)
+            news = dict.fromkeys(found["jobs"]).keys() - jobs
+            jobs |= dict.fromkeys(found["jobs"])
+            # Of very many the service cancels some at a time; one that is saving still matches.
+            if not (found["more"] and news):
+                return {**found, "matched": len(jobs), "jobs": list(jobs)}
 
     def pause(self, job: str) -> JobHandle:
         """Have a job save a checkpoint and free its worker until it is resumed."""
@@ -179,30 +194,49 @@ class Jobs:
             yield event
 
     def snapshots(self, job: str, *, every: float = 0.3) -> Iterator[Job]:
-        """The job again and again, ``every`` so many seconds, until it has ended (that one included).
+        """The job as it is and whenever it has changed, until it has ended (that one included).
 
-        A service that is away for a while, as when its API is restarted, is waited for.
+        ``every``: seconds at least between two of them. A service that is away for a while, as when its
+        API is restarted, is waited for.
         """
         answered = time.monotonic()
+        asked: dict[str, Any] = {}
         while True:
             try:
-                found = (self.get(job)).document
+                answer = self._connection.request("GET", f"/v1/jobs/{job}", once=True, **asked)
             except JobsApiError as error:
                 if not error.passing or time.monotonic() - answered > PATIENCE_S:
                     raise
+                asked = {}
             else:
                 answered = time.monotonic()
-                yield found
-                if found["status"] in TERMINAL:
-                    return
+                if answer.status_code != httpx.codes.NOT_MODIFIED:
+                    found = cast(Job, answer.json())
+                    yield found
+                    if found["status"] in TERMINAL:
+                        return
+                    # The next answer comes when there is news, or when the wait is over.
+                    tag = {"If-None-Match": answer.headers["ETag"]}
+                    asked = {"params": {"wait": WAIT_S}, "headers": tag, "timeout": WAIT_S + PATIENCE_S}
             time.sleep(every)
 
     def wait(self, job: str, *, timeout: float | None = None) -> JobHandle:
         """The job once it has ended; TimeoutError after ``timeout`` seconds."""
-        begun = time.monotonic()
-        for found in self.snapshots(job):
-            if found["status"] in TERMINAL:
-                return self._handle(found)
-            if timeout is not None and time.monotonic() - begun > timeout:
-                raise TimeoutError(f"{job} is {found['status']} after {timeout:g} s")
-        raise AssertionError("snapshots end with a job that has ended")
+        begun = answered = time.monotonic()
+        while True:
+            left = WAIT_S if timeout is None else timeout - (time.monotonic() - begun)
+            asked = {"wait": max(0.0, min(left, WAIT_S))}
+            try:
+                answer = self._connection.json(
+                    "GET", f"/v1/jobs/{job}", params=asked, timeout=WAIT_S + PATIENCE_S, once=True
+                )
+            except JobsApiError as error:
+                if not error.passing or time.monotonic() - answered > PATIENCE_S:
+                    raise
+                time.sleep(0.3)
+            else:
+                answered = time.monotonic()
+                if answer["status"] in TERMINAL:
+                    return self._handle(answer)
+            if left <= 0:
+                raise TimeoutError(f"{job} has not ended after {timeout:g} s")

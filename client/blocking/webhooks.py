@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any, cast
 
 from client.blocking.connection import Connection
+from client.documents import Delivery, NewWebhook, Webhook
 
 
 class Webhooks:
@@ -16,36 +17,37 @@ class Webhooks:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    def add(self, url: str, events: Sequence[str] = ("*",), **options: Any) -> dict[str, Any]:
+    def add(self, url: str, events: Sequence[str] = ("*",), **options: Any) -> NewWebhook:
         """A new webhook, whose ``secret`` is told this once.
 
-        ``options`` as docs/api.md has them: jobs, tag, description.
+        ``options`` as docs/api.md has them: job, tag, description.
         """
         asked = {"url": url, "events": list(events), **options}
-        return cast(dict[str, Any], self._connection.json("POST", "/v1/webhooks", json=asked))
+        return cast(NewWebhook, self._connection.json("POST", "/v1/webhooks", json=asked))
 
-    def get(self, webhook: str) -> dict[str, Any]:
-        return cast(dict[str, Any], self._connection.json("GET", f"/v1/webhooks/{webhook}"))
+    def get(self, webhook: str) -> Webhook:
+        return cast(Webhook, self._connection.json("GET", f"/v1/webhooks/{webhook}"))
 
-    def list(self) -> list[dict[str, Any]]:
+    def list(self) -> list[Webhook]:
         return self._connection.items("/v1/webhooks")
 
-    def edit(self, webhook: str, **changes: Any) -> dict[str, Any]:
+    def edit(self, webhook: str, **changes: Any) -> Webhook:
+        """Change ``url``, ``events``, ``job``, ``tag`` or ``description``; switch it with ``enabled``."""
         path = f"/v1/webhooks/{webhook}"
-        return cast(dict[str, Any], self._connection.json("PATCH", path, json=changes))
+        return cast(Webhook, self._connection.json("PATCH", path, json=changes))
 
     def remove(self, webhook: str) -> None:
         self._connection.request("DELETE", f"/v1/webhooks/{webhook}")
 
-    def test(self, webhook: str) -> dict[str, Any]:
+    def test(self, webhook: str) -> Delivery:
         """Have a message sent now, to see whether it arrives."""
-        return cast(dict[str, Any], self._connection.json("POST", f"/v1/webhooks/{webhook}/test"))
+        return cast(Delivery, self._connection.json("POST", f"/v1/webhooks/{webhook}/test"))
 
-    def deliveries(self, webhook: str, limit: int | None = None) -> builtins.list[dict[str, Any]]:
+    def deliveries(self, webhook: str, limit: int | None = None) -> builtins.list[Delivery]:
         """What was sent, newest first, and how it went."""
         return self._connection.items(f"/v1/webhooks/{webhook}/deliveries", limit)
 
-    def redeliver(self, webhook: str, delivery: str) -> dict[str, Any]:
+    def redeliver(self, webhook: str, delivery: str) -> Delivery:
         """Send a message again."""
         path = f"/v1/webhooks/{webhook}/deliveries/{delivery}/redeliver"
-        return cast(dict[str, Any], self._connection.json("POST", path))
+        return cast(Delivery, self._connection.json("POST", path))

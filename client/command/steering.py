@@ -38,13 +38,11 @@ def cancel(shell: Shell, /, job: str | None, save: bool, preview: bool, yes: boo
             raise misuse("--preview and --yes go with filters, not with a JOB")
         shell.show_job(shell.client.jobs.cancel(job, save=save))
         return
-    if save:
-        raise misuse("--save goes with a JOB, not with filters")
     found = shell.client.jobs.cancel_all(preview=True, **filters)
     if not preview and found["matched"]:
         if not yes:
             click.confirm(f"cancel {found['matched']} job(s)?", abort=True, err=True)
-        found = shell.client.jobs.cancel_all(**filters)
+        found = shell.client.jobs.cancel_all(save=save, **filters)
     shell.show(found, tables.matched)
 
 

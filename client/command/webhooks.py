@@ -8,12 +8,12 @@ import click
 
 from client import service_tables
 from client.command import completion
-from client.command.shell import Shell, as_json, pass_shell, print_json
+from client.command.shell import Shell, as_json, misuse, pass_shell, print_json
 
 
 @click.group()
 def webhooks() -> None:
-    """List, add, test and remove webhooks, and see what was delivered."""
+    """List, add, edit, test and remove webhooks, and see what was delivered."""
 
 
 @webhooks.command("list")
@@ -43,7 +43,7 @@ def add(
     description: str | None,
 ) -> None:
     """Have URL told of events; prints the webhook's id and its secret, which is told this once."""
-    options: dict[str, Any] = {"jobs": job, "tag": tag, "description": description}
+    options: dict[str, Any] = {"job": job, "tag": tag, "description": description}
     made = shell.client.webhooks.add(
         url, events, **{option: value for option, value in options.items() if value is not None}
     )
@@ -52,6 +52,30 @@ def add(
     else:
         print(made["id"])
         print(made["secret"])
+
+
+@webhooks.command()
+@click.argument("webhook", metavar="WEBHOOK")
+@click.option("--url", help="Where messages are posted to.")
+@click.option("--event", "events", multiple=True, metavar="TYPE", help="Which, all of them (repeatable).")
+@click.option("--description", help="What it is for.")
+@click.option("--on/--off", "enabled", default=None, help="Switch it on again, or off.")
+@as_json
+@pass_shell
+def edit(
+    shell: Shell,
+    webhook: str,
+    url: str | None,
+    events: tuple[str, ...],
+    description: str | None,
+    enabled: bool | None,
+) -> None:
+    """Change a webhook, switch it off or on again."""
+    given = {"url": url, "events": list(events) or None, "description": description, "enabled": enabled}
+    changes = {field: value for field, value in given.items() if value is not None}
+    if not changes:
+        raise misuse("nothing to change: --url, --event, --description, --on or --off is needed")
+    shell.show([shell.client.webhooks.edit(webhook, **changes)], service_tables.webhooks)
 
 
 @webhooks.command()

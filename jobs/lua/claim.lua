@@ -11,5 +11,6 @@ end
 redis.call('HSET', job, 'attempt', whole(math.max(tonumber(get('attempt') or '0'), ask.last_attempt) + 1),
   'worker', ask.worker)
 redis.call('HSETNX', job, 'started_at', whole(now))
+observe('wait_ms', wait_bounds, math.max(0, now - tonumber(get('phase_at') or now)))
 move('running', 'starting', '')
 return record()

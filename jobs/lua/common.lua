@@ -31,6 +31,24 @@ local function is(state, attempt)
   return get('state') == state and (get('attempt') or '0') == whole(attempt)
 end
 
+-- Counted for whoever watches the service from outside: jobs/totals.py reads it.
+local function count(name, by)
+  redis.call('HINCRBY', 'cj:totals', name, whole(by))
+end
+
+-- One more value of a histogram: the bucket that it falls into, and the sum of all.
+local function observe(name, bounds, value)
+  local bucket = 'inf'
+  for _, bound in ipairs(bounds) do
+    if value <= bound then
+      bucket = whole(bound)
+      break
+    end
+  end
+  count(name .. ':' .. bucket, 1)
+  count(name .. ':sum', value)
+end
+
 -- Append one durable event. Its sequence number is also its id in the stream. `floor` is
 -- the last number on the volume: a server that lost its last second must not reuse one.
 local function emit(time, attempt, data)
@@ -41,12 +59,27 @@ local function emit(time, attempt, data)
     'job', ask.id, 'seq', whole(seq), 'time', whole(time), 'attempt', attempt, 'data', data)
 end
 
+-- Tell of the state that the job has now: an event, a count, and, where anybody wants to be told by a webhook,
+-- an entry of the outbox (jobs/deliveries.py).
+local function announce()
+  local attempt = get('attempt') or '0'
+  local data = cjson.encode({ type = get('state'), reason = get('reason'), detail = get('detail') or '' })
+  emit(now, attempt, data)
+  count('entered:' .. get('state') .. ':' .. get('reason'), 1)
+  if redis.call('EXISTS', 'cj:webhooks') == 1 then
+    redis.call('XADD', 'cj:outbox', '*', 'job', ask.id, 'seq', get('seq'), 'time', whole(now), 'attempt', attempt,
+      'data', data)
+  end
+end
+
 -- Book the time since the present phase began: queued, starting or training.
 local function end_phase()
   local state = get('state')
   local phase = state == 'queued' and 'queued' or state == 'running' and get('reason')
   if phase then
-    redis.call('HINCRBY', job, phase .. '_ms', whole(math.max(0, now - tonumber(get('phase_at')))))
+    local spent = math.max(0, now - tonumber(get('phase_at')))
+    redis.call('HINCRBY', job, phase .. '_ms', whole(spent))
+    count('phase_ms:' .. phase, spent)
   end
   redis.call('HSET', job, 'phase_at', whole(now), 'updated_at', whole(now))
 end
@@ -183,7 +216,7 @@ local function move(state, reason, detail)
   redis.call('HSET', job, 'state', state, 'reason', reason, 'detail', detail)
   enter(state)
   keep_quota()
-  emit(now, get('attempt') or '0', cjson.encode({ type = state, reason = reason, detail = detail }))
+  announce()
 end
 
 local function record()

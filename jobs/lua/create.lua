@@ -1,5 +1,12 @@
--- A new queued job. {id, fields, claim, after, class, requires}
--- Not where too many of its owner's wait. With `claim`, only where the request still has its key, which then stands for this job.
+-- A new queued job. {id, fields, deletions, claim, after, class, requires}
+-- Not where its data set was deleted since its deletions were counted, or is being deleted.
+-- Not where too many of its owner's jobs wait.
+-- With `claim`, only where the request still has its key, which then stands for this job.
+local dataset = 'cj:dataset:' .. ask.fields.dataset
+if (redis.call('GET', dataset .. ':deletions') or '') ~= ask.deletions
+    or redis.call('EXISTS', dataset .. ':deleting') == 1 then
+  return { 'deleting' }
+end
 local over = too_many_wait(ask.fields.owner)
 if over then
   return over
@@ -18,5 +25,5 @@ if ask.class then
 end
 hold(ask.after or {})
 enter('queued')
-emit(now, '0', cjson.encode({ type = 'queued', reason = get('reason'), detail = '' }))
+announce()
 return record()

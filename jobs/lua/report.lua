@@ -1,5 +1,6 @@
 -- What the trainer reported, from whoever holds the attempt.
--- {id, attempt, events: [{time, attempt, data}], fields, training, floor}
+-- {id, attempt, events: [{time, attempt, data}], fields, training, floor, work}
+-- `work`, for the totals: {samples, minibatches, saved_bytes, save_ms: [one a checkpoint]}.
 if not is('running', ask.attempt) then
   return {}
 end
@@ -17,5 +18,13 @@ if ask.fields.progress then
   local shown = redis.call('HMGET', job, 'progress', 'losses', 'metrics')
   redis.call('XADD', 'cj:progress', 'MAXLEN', '~', '1000', '*',
     'job', ask.id, 'progress', shown[1], 'losses', shown[2] or '{}', 'metrics', shown[3] or '{}')
+end
+if ask.work then
+  count('samples', ask.work.samples)
+  count('minibatches', ask.work.minibatches)
+  count('saved_bytes', ask.work.saved_bytes)
+  for _, ms in ipairs(ask.work.save_ms) do
+    observe('save_ms', save_bounds, ms)
+  end
 end
 return record()

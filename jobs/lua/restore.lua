@@ -15,7 +15,7 @@ if ask.fields.finished_at then
   redis.call('HSET', job, 'finished_at', ask.fields.finished_at)
 end
 if ask.announce then
-  emit(now, get('attempt') or '0', cjson.encode({ type = ask.state, reason = get('reason'), detail = get('detail') or '' }))
+  announce()
 elseif ask.state == 'paused' then
   redis.call('SADD', 'cj:dataset:' .. get('dataset') .. ':live', ask.id)
 end

@@ -15,7 +15,13 @@ from pathlib import Path
 from environments import stamp
 from environments.steps import announce, pip, run
 
-REQUIREMENTS = ("torch==2.13.0", "numpy==2.4.6", "onnx==1.23.2", "onnxruntime==1.32.0")
+REQUIREMENTS = (
+    "torch==2.13.0",
+    "numpy==2.4.6",
+    "onnx==1.23.2",
+    "onnxruntime==1.32.0",
+    "tensorboard==2.21.0",
+)
 
 
 def make(root: Path) -> Path:

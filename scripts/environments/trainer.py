@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from environments import cntk_wheel, mpi, stamp
+from environments import cntk_wheel, kernels, mpi, stamp
 from environments.elf import shared_library
 from environments.interpreters import SUPPORTED, Interpreter
 from environments.steps import SetupError, announce, pip, run
@@ -31,11 +31,12 @@ def make(root: Path, environment: Path, interpreter: Interpreter) -> dict[str, A
     lock = root / "requirements" / f"trainer-{interpreter.series}.txt"
     words = (str(environment), str(interpreter.path), interpreter.version, str(found_mpi))
     here = Path(__file__).parent
-    scripts = [path for path in sorted(here.rglob("*.py")) if path.name != "modern.py"]
+    others = ("modern.py", *(path.name for path in kernels.INPUTS))
+    scripts = [path for path in sorted(here.rglob("*.py")) if path.name not in others]
     wanted_stamp = stamp.digest(*words, files=[lock, root / _CNTK_LOCK, *scripts])
     description = environment / "trainer.json"
     if stamp.recorded(environment).get("stamp") == wanted_stamp and description.exists():
-        return dict(json.loads(description.read_text()))
+        return _with_kernels(environment, dict(json.loads(description.read_text())))
 
     python = environment / "bin" / "python"
     _start_afresh(environment)
@@ -71,10 +72,21 @@ def make(root: Path, environment: Path, interpreter: Interpreter) -> dict[str, A
         "checked_at": datetime.now(UTC).isoformat(timespec="seconds"),
         **_self_test(python, native),
     }
-    answer["summary"] = _summary(answer)
-    description.write_text(json.dumps(answer, indent=1, sort_keys=True) + "\n")
+    answer = _with_kernels(environment, answer)
     stamp.record(environment, stamp=wanted_stamp, interpreter=str(interpreter.path))
     return answer
+
+
+def _with_kernels(environment: Path, found: dict[str, Any]) -> dict[str, Any]:
+    """trainer.json, written anew where the kernels were not those of today's sources and compiler."""
+    compiler = kernels.compiler()
+    wanted = stamp.digest(str(compiler), files=kernels.INPUTS)
+    if found.get("kernels", {}).get("stamp") == wanted:
+        return found
+    found["kernels"] = {"stamp": wanted, **kernels.provide(environment, compiler)}
+    found["summary"] = _summary(found)
+    (environment / "trainer.json").write_text(json.dumps(found, indent=1, sort_keys=True) + "\n")
+    return found
 
 
 def _summary(found: dict[str, Any]) -> str:
@@ -85,7 +97,7 @@ def _summary(found: dict[str, Any]) -> str:
         f"CNTK {found['cntk_version']} on CPython {found['python_version']}" + " (with shim)" * found["shim"],
         "no MPI (one process a job)" if found["mpi"] == "stub" else found["mpi"],
         f"GPU {found['gpu']}" if found["gpu"] else "no GPU",
-        f"{cpu['cores']} cores with {best}",
+        f"{cpu['cores']} cores with {best}" + " and faster kernels" * bool(found["kernels"]["sha256"]),
         f"{found['self_test']['steps']} training steps tested",
     ]
     return ", ".join(parts)

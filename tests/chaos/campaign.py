@@ -97,7 +97,8 @@ def run(plan: Plan, home: Path, say: Callable[[str], None] = lambda _: None) -> 
         "CNTK_JOBS_CRASH_LIMIT": "50",
     }
     if plan.unlocked:
-        environment["PYTHONPATH"] = str(UNLOCKED)
+        # What is forked dies with its supervisor by other means.
+        environment |= {"PYTHONPATH": str(UNLOCKED), "CNTK_JOBS_WARM": "False"}
     victim = Victim(home, environment, dice, plan.away_s)
     report = Report(plan)
     try:

@@ -74,20 +74,24 @@ class Victim:
     def a_worker(self) -> int | None:
         return self.component(f"worker-{self.dice.randint(1, int(self.environment['CNTK_JOBS_WORKERS']))}")
 
-    def a_trainer(self) -> int | None:
+    def _a_trainer(self) -> Trainer | None:
         """A trainer that lives, each as likely as the other."""
         trainers = sorted(self.processes.trainers(), key=lambda trainer: trainer.job)
-        return self.dice.choice(trainers).pid if trainers else None
+        return self.dice.choice(trainers) if trainers else None
+
+    def a_trainer(self) -> int | None:
+        trainer = self._a_trainer()
+        return trainer.pid if trainer else None
 
     def a_horse(self) -> int | None:
         """The process that supervises a trainer."""
-        trainer = self.a_trainer()
-        if trainer is None:
-            return None
-        try:
-            return psutil.Process(trainer).ppid() or None
-        except psutil.NoSuchProcess:
-            return None
+        trainer = self._a_trainer()
+        return trainer.supervisor if trainer else None
+
+    def a_fork_server(self) -> int | None:
+        """The process that trainers of one worker are forked from."""
+        servers = self.processes.fork_servers()
+        return self.dice.choice(servers) if servers else None
 
     def pause(self, pid: int, seconds: float) -> None:
         """SIGSTOP, and SIGCONT after so many seconds (nothing where the process was killed meanwhile)."""
@@ -151,6 +155,15 @@ def kill_trainer(victim: Victim) -> int | None:
 
 def kill_horse(victim: Victim) -> int | None:
     return _signal(victim.a_horse(), signal.SIGKILL)
+
+
+def kill_fork_server(victim: Victim) -> int | None:
+    return _signal(victim.a_fork_server(), signal.SIGKILL)
+
+
+def stop_fork_server(victim: Victim) -> int | None:
+    """At times for longer than a supervisor waits for a trainer."""
+    return _pause(victim, victim.a_fork_server(), victim.dice.uniform(0.5, 7.0))
 
 
 def kill_worker(victim: Victim) -> int | None:
@@ -302,6 +315,8 @@ def _has_clock(victim: Victim) -> bool:
 KINDS = (
     Kind("trainer killed", kill_trainer, 4, takes_trainers=True),
     Kind("horse killed", kill_horse, 3, takes_trainers=True),
+    Kind("fork server killed", kill_fork_server, 2, takes_trainers=True),
+    Kind("fork server stopped", stop_fork_server, 1),
     Kind("worker killed", kill_worker, 3, takes_trainers=True),
     Kind("api killed", kill_api, 2),
     Kind("other api killed", kill_other_api, 1),

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import psutil
 
+from trainer.layout import Volume, read_json
+
 _SAMPLE_S = 0.01
 
 
@@ -17,10 +19,12 @@ _SAMPLE_S = 0.01
 class Trainer:
     """One trainer process. ``born``: Unix seconds, of a kernel tick's resolution.
 
-    ``line``: itself, its supervisor, the worker and so on; what kills one of them kills it.
+    ``line``: itself, its supervisor, the server that forked it, the worker and so on; what kills one of them
+    kills it.
     """
 
     pid: int
+    supervisor: int | None
     born: float
     job: str
     line: frozenset[int]
@@ -48,10 +52,23 @@ class Processes:
                     process = psutil.Process(pid)
                     # A program that a trainer runs has the trainer's command line until it begins.
                     if _is_alive(process) and self._job(_words(process.ppid())) is None:
-                        line = frozenset([pid, *(parent.pid for parent in process.parents())])
-                        yield Trainer(pid, process.create_time(), job, line)
+                        supervisor = self._supervisor(job, pid)
+                        line = frozenset([pid, supervisor or pid, *(p.pid for p in process.parents())])
+                        yield Trainer(pid, supervisor, process.create_time(), job, line)
             except (OSError, psutil.NoSuchProcess):
                 continue
+
+    def fork_servers(self) -> list[int]:
+        """Pids of the processes that trainers are forked from."""
+        return [process.pid for process in self.all() if "trainer.fork_server" in process.cmdline()]
+
+    def _supervisor(self, job: str, pid: int) -> int | None:
+        """As it was written down; None where it has not been yet."""
+        for path in Volume(Path(self._home) / "volume").job(job).attempts.glob("*/process.json"):
+            recorded = read_json(path)
+            if recorded["pid"] == pid:
+                return int(recorded["supervisor"])
+        return None
 
     def _job(self, words: list[str]) -> str | None:
         """The job whose run directory follows ``-m trainer``."""

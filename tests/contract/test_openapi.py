@@ -61,9 +61,32 @@ def test_operation_has_summary_and_examples(operation: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("operation", OPERATIONS)
 def test_errors_are_problem_documents(operation: dict[str, Any]) -> None:
-    content = operation["responses"]["default"]["content"]
-    assert list(content) == ["application/problem+json"]
-    assert resolve(content["application/problem+json"]["schema"])["title"] == "Problem"
+    assert "default" not in operation["responses"]
+    errors = {status: found for status, found in operation["responses"].items() if status[0] in "45"}
+    assert "422" in errors
+    for status, found in errors.items():
+        if operation["operationId"] == "read_readiness" and status == "503":
+            continue
+        assert list(found["content"]) == ["application/problem+json"], status
+        assert resolve(found["content"]["application/problem+json"]["schema"])["title"] == "Problem"
+
+
+def test_links_lead_to_operations_by_their_parameters() -> None:
+    operations = {
+        operation["operationId"]: (path, operation)
+        for path, methods in DOCUMENT["paths"].items()
+        for operation in methods.values()
+    }
+    found = 0
+    for _, operation in operations.values():
+        for answer in operation["responses"].values():
+            for link in answer.get("links", {}).values():
+                path, target = operations[link["operationId"]]
+                known = {parameter["name"] for parameter in target["parameters"]}
+                needed = set(re.findall(r"{(\w+)}", path))
+                assert needed <= set(link["parameters"]) <= known
+                found += 1
+    assert found > 50
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)
@@ -114,5 +137,5 @@ def test_operations_have_names_of_their_own() -> None:
 
 def test_every_path_is_in_the_page_for_people() -> None:
     page = re.sub(r"\{\w+\}", "{}", (COMMITTED.parent / "api.md").read_text(encoding="utf-8"))
-    named = set(re.findall(r"/(?:v1|healthz|readyz)[\w/{}]*", page))
+    named = set(re.findall(r"/(?:v1|healthz|readyz|metrics)[\w/{}]*", page))
     assert {re.sub(r"\{\w+\}", "{}", path) for path in DOCUMENT["paths"]} <= named

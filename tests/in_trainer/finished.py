@@ -12,7 +12,7 @@ import numpy as np
 
 from trainer.columns import Padded
 from trainer.engine import C, take_a_first_step
-from trainer.model import value
+from trainer.feeding import value
 
 
 def padded(rows):

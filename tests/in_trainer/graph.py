@@ -13,7 +13,7 @@ import numpy as np
 
 from trainer.columns import Padded
 from trainer.engine import C, axis_of
-from trainer.model import value
+from trainer.feeding import value
 from trainer.network import Network
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from jobs.states import Reason, State
+from jobs.drawings import draw
+from jobs.states import State
 from tests.valkey_server import ValkeyServer
 from tests.workplace import Workplace
 from worker.curves import learning_curves
@@ -91,16 +93,43 @@ def test_a_job_that_has_ended_has_its_curves(place: Workplace) -> None:
     good, without = place.submit(epoch_every=2).id, place.submit().id
     bad = place.submit(epoch_every=2, fail={"reason": "diverged", "detail": "away"}).id
     for job_id, state in ((good, State.SUCCEEDED), (without, State.SUCCEEDED), (bad, State.FAILED)):
-        place.wait_for(job_id, state)
+        record = place.wait_for(job_id, state)
+        assert not (place.run(job_id).artifacts / "curves.png").exists()
+        draw(place.run(job_id), record)
     for job_id in (good, bad):
         assert (place.run(job_id).artifacts / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert not place.run(without).artifacts.exists()
 
 
-def test_a_picture_that_cannot_be_left_is_no_failure_of_the_job(place: Workplace) -> None:
+def test_pictures_that_cannot_be_left_are_drawn_later(
+    place: Workplace, capfd: pytest.CaptureFixture[str]
+) -> None:
     job_id = place.submit(epoch_every=2).id
-    place.run(job_id).artifacts.write_text("in the way of a folder")
+    run = place.run(job_id)
+    run.artifacts.write_text("in the way of a folder")
     place.start_worker()
     record = place.wait_for(job_id, State.SUCCEEDED)
-    assert record.reason is Reason.COMPLETED
-    assert f"the learning curves of {job_id} could not be written: " in place.worker_log
+    draw(run, record)
+    assert f"the learning curves of {job_id} could not be drawn: " in capfd.readouterr().err
+    run.artifacts.unlink()
+    draw(run, record)
+    assert (run.artifacts / "curves.png").exists()
+
+
+def test_pictures_are_drawn_once_after_each_attempt(place: Workplace) -> None:
+    job_id = place.submit(epoch_every=2, fail={"reason": "diverged", "detail": "away"}).id
+    curves = place.run(job_id).artifacts / "curves.png"
+    draw(place.run(job_id), place.store.get(job_id))
+    assert not curves.exists()
+    place.start_worker()
+    record = place.wait_for(job_id, State.FAILED)
+    several = [threading.Thread(target=draw, args=(place.run(job_id), record)) for _ in range(3)]
+    for thread in several:
+        thread.start()
+    for thread in several:
+        thread.join()
+    first = curves.stat().st_ino
+    draw(place.run(job_id), record)
+    assert curves.stat().st_ino == first
+    draw(place.run(job_id), record.model_copy(update={"attempt": 2}))
+    assert curves.stat().st_ino != first

@@ -19,6 +19,7 @@ from jobs.record import Kind, Record
 from jobs.states import Reason, State
 from jobs.store import Store
 from jobs.submit import submit
+from jobs.volume import make_volume
 from tests.integration.test_report import SPLITS, columns, predictions, spec
 from tests.trainer_runs import Workshop
 from tests.valkey_server import ValkeyServer
@@ -42,6 +43,7 @@ class Laboratory:
         self.workshop = workshop
         self.settings = workshop.settings.model_copy(update={"redis_url": redis_url})
         self.store = Store.open(self.settings)
+        make_volume(self.settings.volume, self.store)
         self.queue = TokenQueue(self.store.client)
 
     def trained(self, document: dict[str, Any]) -> str:

@@ -10,6 +10,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
+from jobs.drawings import draw
 from jobs.states import State
 from tests.valkey_server import ValkeyServer
 from tests.workplace import Workplace
@@ -95,20 +96,22 @@ def test_a_job_that_left_arrays_has_its_picture(place: Workplace) -> None:
     job_id = place.submit().id
     leave(place, job_id, image=GREYS, code=GREYS[:, :, :2])
     place.start_worker()
-    place.wait_for(job_id, State.SUCCEEDED)
     run = place.run(job_id)
+    draw(run, place.wait_for(job_id, State.SUCCEEDED))
     shown = load(run.pictures)
     assert list(shown) == ["image", "code"]
     assert (run.artifacts / "pictures.png").read_bytes() == pictures(shown, "practice")
     assert not (run.artifacts / "curves.png").exists()
 
 
-def test_arrays_that_cannot_be_drawn_are_no_failure_of_the_job(place: Workplace) -> None:
+def test_arrays_that_cannot_be_drawn_are_no_failure_of_the_others(
+    place: Workplace, capfd: pytest.CaptureFixture[str]
+) -> None:
     job_id = place.submit(epoch_every=2).id
     leave(place, job_id)
     place.run(job_id).pictures.write_bytes(b"no archive")
     place.start_worker()
-    place.wait_for(job_id, State.SUCCEEDED)
-    assert f"the pictures of {job_id} could not be drawn: " in place.worker_log
+    draw(place.run(job_id), place.wait_for(job_id, State.SUCCEEDED))
+    assert f"the pictures of {job_id} could not be drawn: " in capfd.readouterr().err
     # The other picture is there nonetheless.
     assert (place.run(job_id).artifacts / "curves.png").exists()

@@ -221,7 +221,7 @@ def keys(document: Any) -> set[str]:
 
 def test_the_page_names_every_field(run: RunDirectory, report: Document) -> None:
     page = (ROOT / "docs" / "evaluation.md").read_text(encoding="utf-8")
-    # What a worker draws, and what there is of images and of the objects on them.
+    # What is drawn, and what there is of images and of the objects on them.
     elsewhere = {"curves.png", "confusion.png", "image_predictions.jsonl", "detections.json"}
     left = {path.name for path in run.artifacts.iterdir()} | elsewhere
     assert set(re.findall(r"^\| `(\w+\.\w+)` \|", page, re.MULTILINE)) == left

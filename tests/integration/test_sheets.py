@@ -11,6 +11,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
+from jobs.drawings import draw
 from jobs.states import State
 from tests.valkey_server import ValkeyServer
 from tests.workplace import Workplace
@@ -136,26 +137,28 @@ def place(tmp_path: Path, valkey: ValkeyServer) -> Iterator[Workplace]:
         yield place
 
 
-def test_a_worker_draws_them_and_one_that_fails_hinders_no_other(place: Workplace) -> None:
+def test_they_are_drawn_for_who_asks_and_one_that_fails_hinders_no_other(
+    place: Workplace, capfd: pytest.CaptureFixture[str]
+) -> None:
     job_id = place.submit(epoch_every=2).id
     run = place.run(job_id)
     run.artifacts.mkdir()
     write_json(run.report, report(kind=head(np.eye(3, dtype=int))))
     run.mistakes.write_bytes(b"no archive")
     place.start_worker()
-    place.wait_for(job_id, State.SUCCEEDED)
+    draw(run, place.wait_for(job_id, State.SUCCEEDED))
     assert (run.artifacts / "confusion.png").read_bytes() == confusion(
         report(kind=head(np.eye(3, dtype=int))), "practice"
     )
-    assert f"the mistakes of {job_id} could not be drawn: " in place.worker_log
+    assert f"the mistakes of {job_id} could not be drawn: " in capfd.readouterr().err
     assert (run.artifacts / "curves.png").exists()
 
 
-def test_a_worker_draws_the_mistakes(place: Workplace) -> None:
+def test_the_mistakes_are_drawn_for_who_asks(place: Workplace) -> None:
     job_id = place.submit().id
     run = place.run(job_id)
     run.artifacts.mkdir()
     np.savez(run.mistakes, **wrong(3))
     place.start_worker()
-    place.wait_for(job_id, State.SUCCEEDED)
+    draw(run, place.wait_for(job_id, State.SUCCEEDED))
     assert (run.artifacts / "mistakes.png").read_bytes() == mistakes(wrong(3), "practice")

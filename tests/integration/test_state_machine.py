@@ -27,7 +27,7 @@ from jobs.connection import connect
 from jobs.errors import Conflict
 from jobs.queue import TokenQueue
 from jobs.record import Record
-from jobs.scripts import text_of
+from jobs.scripts import source
 from jobs.states import TERMINAL, Reason, State
 from jobs.store import Hold, Refused, Store
 from tests.valkey_server import ValkeyServer
@@ -96,7 +96,7 @@ class Jobs(RuleBasedStateMachine):
         self.store.client.flushall()
         if self.fault is not None:
             script, text, instead = self.fault
-            whole = text_of(script)
+            whole = source(script)
             assert text in whole
             self.store._scripts[script] = self.store.client.register_script(whole.replace(text, instead))
         self.queue = TokenQueue(self.store.client)

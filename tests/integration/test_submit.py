@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -122,7 +123,14 @@ def test_redis_away(desk: Desk, spec: Spec, valkey: ValkeyServer) -> None:
 def test_redis_away_between_the_look_and_the_transaction(
     desk: Desk, spec: Spec, valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(desk.store, "ping", valkey.stop)
+    look = desk.store.deletions
+
+    def look_and_lose(datasets: Collection[str]) -> dict[str, str | None]:
+        found = look(datasets)
+        valkey.stop()
+        return found
+
+    monkeypatch.setattr(desk.store, "deletions", look_and_lose)
     before = sorted(desk.volume.jobs.rglob("*"))
     with pytest.raises(Unavailable):
         desk.submit(spec)

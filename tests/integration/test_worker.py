@@ -17,7 +17,7 @@ from jobs.journal import read_events
 from jobs.states import Reason, State
 from jobs.workers import list_workers
 from tests.valkey_server import ValkeyServer
-from tests.workplace import Workplace, alive, kill, parent_of, undisturbed
+from tests.workplace import Workplace, alive, kill, undisturbed
 from trainer.layout import read_json
 
 LONG = {"steps": 100, "seconds": 0.02, "checkpoint_every": 10}
@@ -120,7 +120,7 @@ def test_a_job_whose_horse_was_killed_does_not_wait_for_its_lease(
     with Workplace(tmp_path, valkey.url, lease_seconds=600) as place:
         place.start_worker()
         job_id = place.submit(**LONG).id
-        kill(parent_of(place.trainer_at_work(job_id, checkpoints=1)))
+        kill(place.supervisor_of(place.trainer_at_work(job_id, checkpoints=1)))
         assert place.wait_for(job_id, State.SUCCEEDED).attempt == 2
         assert_trained_once(place, job_id, 100)
         [lost] = [event for event in read_events(place.run(job_id)) if event.get("reason") == "worker_lost"]
@@ -166,7 +166,7 @@ def test_a_horse_killed_takes_its_trainer_along(place: Workplace) -> None:
     place.start_worker()
     job_id = place.submit(**LONG).id
     trainer = place.trainer_at_work(job_id, checkpoints=1)
-    kill(parent_of(trainer))
+    kill(place.supervisor_of(trainer))
     place.wait_until(lambda: not alive(trainer))
     record = place.wait_for(job_id, State.SUCCEEDED)
     assert record.attempt == 2
@@ -193,7 +193,7 @@ def test_an_orphan_is_killed_before_the_next_attempt(place: Workplace) -> None:
     place.start_worker()
     job_id = place.submit(**(LONG | {"steps": 400})).id
     trainer = place.trainer_at_work(job_id, checkpoints=1)
-    horse = parent_of(trainer)
+    horse = place.supervisor_of(trainer)
     os.kill(horse, signal.SIGSTOP)  # a supervisor that does not renew, while its trainer trains
     record = place.wait_for(job_id, State.QUEUED)
     assert record.reason is Reason.WORKER_LOST
@@ -411,7 +411,7 @@ def test_every_job_succeeds_through_random_kills(tmp_path: Path, valkey: ValkeyS
             if trainers:
                 trainer = chance.choice(trainers)
                 with suppress(ProcessLookupError, FileNotFoundError):
-                    kill(trainer if target == "trainer" else parent_of(trainer))
+                    kill(trainer if target == "trainer" else place.supervisor_of(trainer))
         for job_id in jobs:
             place.wait_for(job_id, State.SUCCEEDED)
             assert_trained_once(place, job_id, 100)

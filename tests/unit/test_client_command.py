@@ -177,7 +177,8 @@ def test_filters_become_a_query(server: ScriptedServer) -> None:
 
 
 def matched(count: int, *, preview: bool) -> Answer:
-    return Answer.json({"matched": count, "jobs": [f"job_{n}" for n in range(count)], "preview": preview})
+    jobs = [f"job_{number}" for number in range(count)]
+    return Answer.json({"matched": count, "jobs": jobs, "preview": preview, "more": not preview})
 
 
 def test_cancelling_many_asks_first(
@@ -187,10 +188,11 @@ def test_cancelling_many_asks_first(
     server.will(matched(2, preview=True))
     assert main(["--url", server.url, "cancel", "--tag", "old"]) == INTERRUPTED
     assert [json.loads(request.body) for request in server.asked] == [{"preview": True, "tag": ["old"]}]
-    server.will(matched(2, preview=True), matched(2, preview=False))
+    # Of very many the service cancels some at a time, until nothing new comes.
+    server.will(matched(2, preview=True), *[matched(count, preview=False) for count in (2, 3, 3)])
     assert main(["--url", server.url, "cancel", "--tag", "old", "--yes", "--json"]) == OK
     assert json.loads(server.asked[-1].body) == {"preview": False, "tag": ["old"]}
-    assert json.loads(capsys.readouterr().out)["matched"] == 2
+    assert json.loads(capsys.readouterr().out)["matched"] == 3
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ import pytest
 from rich.console import Console
 
 from client import tables
+from client.comparing import compare
 from client.documents import Job
 from client.problems import JobsApiError
-from client.progress import duration, headline, share_done, state_line, watch
+from client.progress import Board, duration, headline, share_done, state_line, watch
 
 PROGRESS = {
     "epoch": 4,
@@ -26,6 +27,9 @@ def job(**changes: Any) -> Job:
     found: dict[str, Any] = {
         "id": "job_1",
         "name": "digits",
+        "tags": ["mnist", "first"],
+        "priority": 5,
+        "owner": "ada",
         "status": "running",
         "reason": "training",
         "detail": "",
@@ -36,6 +40,9 @@ def job(**changes: Any) -> Job:
         "checkpoints": 2,
         "timings": {"queued_s": 0.012, "starting_s": 1.31, "training_s": 75.0},
         "resumed_from": None,
+        "forked_from": None,
+        "queue_position": None,
+        "waiting_for": None,
         "dataset": "ds_1",
         "result": None,
         "created_at": "2026-01-31T09:30:00.250Z",
@@ -171,6 +178,46 @@ def test_a_job_shows_its_result_and_where_it_started_from() -> None:
     assert "sha256 " + "ab" * 32 in text
     assert "job_0@640 (exact), step 10" in text
     assert "1:15" in text
+
+
+def test_a_job_shows_what_was_changed_of_the_one_it_was_forked_from() -> None:
+    diff = [{"pointer": "/learner/alpha", "from": 0.1, "to": 0.01}]
+    text = shown(tables.job(job(forked_from={"job": "job_0", "patch": {}, "diff": diff})))
+    assert "job_0" in text
+    assert "/learner/alpha: 0.1 -> 0.01" in text
+    assert "mnist, first" in text
+    assert "ada" in text
+
+
+def test_a_job_that_waits_says_for_what_and_where() -> None:
+    waits = {"reason": "workers_busy", "detail": "all workers are busy"}
+    text = shown(tables.job(job(status="queued", queue_position=3, waiting_for=waits)))
+    assert "all workers are busy, place 3" in text
+
+
+def test_jobs_stand_side_by_side_where_they_differ() -> None:
+    spec: dict[str, Any] = {"name": "a", "learner": {"type": "adam"}, "network": [{"units": 3}], "x/y": 1}
+    other = spec | {"name": "b", "network": [{"units": 3}, {"units": 5}], "x/y": 2}
+    metrics = {"valid": {"error": 0.5}}
+    found = compare([job(spec=spec), job(id="job_2", spec=other, metrics=metrics, losses={}, timings={})])
+    assert found["differences"] == {"/x~1y": [1, 2], "/network/1/units": [None, 5]}
+    assert found["metrics"]["valid error"] == [None, 0.5]
+    assert found["losses"]["train loss"] == [0.1874, None]
+    assert found["seconds"] == [75.0, None]
+    text = shown(tables.comparison(found))
+    assert "/network/1/units" in text
+    assert "job_2" in text
+
+
+def test_several_jobs_have_a_bar_each() -> None:
+    output = io.StringIO()
+    with Board(Console(file=output, force_terminal=True, width=160)) as board:
+        board.show(job(id="job_1", name="one"))
+        board.show(job(id="job_2", name="two"))
+        board.show(job(id="job_1", name="one", status="succeeded", reason="completed"))
+    last = output.getvalue()
+    assert "100%" in last
+    assert "two" in last[last.index("100%") :]
 
 
 def test_a_lineage_shows_each_start_each_change_and_what_is_gone() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 
 import httpx
 import pytest
 
-from app import limits
+from app import limits, protocol
 from jobs.settings import Settings
 from tests.api_calls import pointers
 
@@ -55,7 +56,25 @@ def test_a_body_that_stops_is_given_up(
     assert list(settings.volume.incoming.iterdir()) == []
 
 
-def test_a_header_without_end_is_refused(api: httpx.Client) -> None:
+def test_a_head_without_end_is_refused(api: httpx.Client) -> None:
     with socket.create_connection((api.base_url.host, api.base_url.port or 80), timeout=30) as connection:
         connection.sendall(b"GET /v1/jobs HTTP/1.1\r\nX-Long: " + 200_000 * b"x")
         assert connection.recv(65536).startswith(b"HTTP/1.1 400 ")
+
+
+def test_a_head_that_stops_is_given_up(
+    api: httpx.Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.3)
+    for sent in (b"", b"GET /v1/jobs HT", b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\nGET /v1/"):
+        with socket.create_connection((api.base_url.host, api.base_url.port or 80), timeout=30) as connection:
+            connection.sendall(sent)
+            found = b""
+            while more := connection.recv(65536):
+                found += more
+        assert found.count(b"HTTP/1.1 200 ") == sent.count(b"healthz")
+    # One that is whole in time is answered for as long as it takes.
+    with api.stream("GET", "/v1/events", headers={"accept": "text/event-stream"}) as stream:
+        time.sleep(0.6)
+        assert stream.status_code == 200
+        assert not stream.is_closed

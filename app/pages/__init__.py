@@ -1,0 +1,1 @@
+"""The dashboard: one page at ``/`` and its files below ``/ui``. It knows the public API and nothing else."""

@@ -1,0 +1,94 @@
+// Elements without a framework. Text is always text: nothing here parses HTML.
+
+const SVG = new Set(["svg", "g", "path", "line", "rect", "circle", "text", "title"]);
+
+/**
+ * An element. Properties: `on` holds listeners, `data` data-attributes, `class` is the class; a function
+ * or false, null and undefined leave an attribute out, true gives an empty one, `value` and `checked` are set as properties.
+ */
+export function h(tag, properties = {}, ...children) {
+  const element = SVG.has(tag) && tag !== "title" ? document.createElementNS("http://www.w3.org/2000/svg", tag) : document.createElement(tag);
+  for (const [name, value] of Object.entries(properties ?? {})) {
+    if (value === null || value === undefined || value === false) continue;
+    if (name === "on") for (const [event, listener] of Object.entries(value)) element.addEventListener(event, listener);
+    else if (name === "data") Object.assign(element.dataset, value);
+    else if (name === "style") for (const [key, found] of Object.entries(value)) element.style.setProperty(key, found);
+    else if (name === "value" || name === "checked" || name === "selected") element[name] = value;
+    else element.setAttribute(name, value === true ? "" : String(value));
+  }
+  element.append(...nodes(children));
+  return element;
+}
+
+/** Children as nodes: nothing for null and false, text for anything that is not an element. */
+function nodes(children) {
+  return children
+    .flat(Infinity)
+    .filter((child) => child !== null && child !== undefined && child !== false)
+    .map((child) => (child instanceof Node ? child : String(child)));
+}
+
+/** Put `children` in the place of what `element` held. */
+export function fill(element, ...children) {
+  element.replaceChildren(...nodes(children));
+  return element;
+}
+
+/** Set an element's text, touching the document only where it changes: screen readers hear every touch. */
+export function say(element, text) {
+  const wanted = text === null || text === undefined ? "" : String(text);
+  if (element.textContent !== wanted) element.textContent = wanted;
+}
+
+const kept = new WeakMap();
+
+/**
+ * Make `parent`'s children those of `items`, in order, keeping the elements of items that stay: focus,
+ * selection and scroll survive. `make(item)` returns {element, update(item)}.
+ */
+export function keyed(parent, items, key, make) {
+  const old = kept.get(parent) ?? new Map();
+  const rows = new Map();
+  let place = parent.firstElementChild;
+  for (const item of items) {
+    const id = key(item);
+    const row = old.get(id) ?? make(item);
+    row.update(item);
+    rows.set(id, row);
+    if (row.element === place) place = place.nextElementSibling;
+    else parent.insertBefore(row.element, place);
+  }
+  for (const [id, row] of old) if (!rows.has(id)) row.element.remove();
+  kept.set(parent, rows);
+}
+
+let number = 0;
+
+/** An id that no other element has. */
+export function freshId(stem) {
+  number += 1;
+  return `${stem}-${number}`;
+}
+
+/** A labelled field: the label's text, the input, and a hint below. */
+export function field(label, input, hint) {
+  input.id ||= freshId("field");
+  if (hint) {
+    const id = `${input.id}-hint`;
+    input.setAttribute("aria-describedby", id);
+    return h("div", { class: "field" }, h("label", { for: input.id }, label), input, h("p", { class: "hint", id }, hint));
+  }
+  return h("div", { class: "field" }, h("label", { for: input.id }, label), input);
+}
+
+export function select(options, chosen, listener) {
+  return h(
+    "select",
+    { on: listener ? { change: listener } : {} },
+    options.map(([value, text]) => h("option", { value, selected: value === chosen }, text)),
+  );
+}
+
+export function button(text, listener, properties = {}) {
+  return h("button", { type: "button", class: "button", ...properties, on: { click: listener } }, text);
+}

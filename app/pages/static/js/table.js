@@ -1,0 +1,19 @@
+// Tables of few rows, which become lists of facts where the screen is small.
+
+import { h } from "./dom.js";
+
+/** A table: `columns` are [title, (item) => content, "number"?], one row an item. */
+export function table(caption, columns, items) {
+  return h(
+    "table",
+    { class: "stacked" },
+    h("caption", { class: "hidden-text" }, caption),
+    h("thead", {}, h("tr", {}, columns.map(([title, , kind]) => h("th", { scope: "col", class: kind }, title)))),
+    h("tbody", {}, items.map((item) => h("tr", {}, columns.map(([title, content, kind]) => h("td", { class: kind, data: { title } }, h("div", {}, content(item))))))),
+  );
+}
+
+/** Terms and what they are: [[term, content]]; what is null is left out. */
+export function facts(pairs) {
+  return h("dl", { class: "facts" }, pairs.filter(([, content]) => content !== null && content !== undefined && content !== "").map(([term, content]) => h("div", {}, h("dt", {}, term), h("dd", {}, content))));
+}

@@ -1,0 +1,134 @@
+"""Training by the service's trainer against eager PyTorch: same weights, data, order and thread count.
+
+``python -m benchmarks.against_pytorch [--rounds 5] [--threads 1] [--without-kernels] [CASE ...]``: a case is
+``mlp-64`` and so on. Each round runs both sides, every one in a process of its own; ours is a whole job with
+its callbacks. The ratio is PyTorch's CPU time a step over ours (above 1: we are faster), as a median over the
+rounds; A/A is that of each of our runs over the one before it. That both compute the same is seen
+from the losses, whose largest difference over the first ten steps is shown. Sequences are given to PyTorch
+packed and padded; ``fused`` is Adam in one kernel, which PyTorch's users have to ask for.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import os
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from benchmarks.pytorch.networks import CASES, Case, data, spec
+from jobs.settings import Settings
+from tests.trainer_runs import Workshop, losses
+from trainer.layout import RunDirectory, read_json
+from worker.launch import ROOT, program_environment
+
+HERE = Path(__file__).parent / "pytorch"
+PYTHON = ROOT / ".venv-peers" / "bin" / "python"
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Seconds a step, and the losses."""
+
+    cpu: float
+    wall: float
+    losses: np.ndarray
+
+
+class Bench:
+    """One case on both sides."""
+
+    def __init__(self, workshop: Workshop, case: Case, threads: int, kernels: bool) -> None:
+        self.workshop, self.case, self.threads, self.kernels = workshop, case, threads, kernels
+        rows = case.minibatch * case.steps
+        self.dataset = workshop.dataset(case.name.replace("-", ""), data(case), {"train": np.arange(rows)})
+        self.folder = workshop.volume.dataset(self.dataset).path
+        self.parameters = workshop.settings.home / f"{case.name}.npz"
+        self.runs = 0
+
+    def here(self) -> Figures:
+        self.runs += 1
+        run: RunDirectory = self.workshop.job(
+            f"{self.case.name}-{self.runs}", spec(self.case, self.dataset, self.threads)
+        )
+        run.attempt(1).path.mkdir(parents=True)
+        environment = program_environment(self.workshop.environment, self.threads)
+        if not self.kernels:
+            environment["CNTK_JOBS_KERNELS"] = "0"
+        python = self.workshop.environment["python"]
+        found = _printed(
+            [python, HERE / "trained_job.py", run.path, self.folder, self.parameters], environment
+        )
+        return Figures(found["cpu"], found["wall"], losses(run))
+
+    def there(self, *variant: str) -> Figures:
+        words = [self.case.network, self.folder, self.parameters, self.case.minibatch, self.threads]
+        environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(self.threads)}
+        found = _printed([PYTHON, HERE / "in_pytorch.py", *words, *variant], environment)
+        return Figures(found["cpu"], found["wall"], np.array(found["losses"]))
+
+    def compare(self, rounds: int) -> None:
+        variants = {"lengths": ["padded"], "mlp": ["fused"], "tiny": ["fused"]}.get(self.case.network, [])
+        ours: list[Figures] = []
+        theirs: dict[str, list[Figures]] = {name: [] for name in ["", *variants]}
+        for _ in range(rounds):
+            ours.append(self.here())
+            for variant, found in theirs.items():
+                found.append(self.there(*filter(None, [variant])))
+        apart = np.abs(ours[0].losses[:10] - theirs[""][0].losses[:10]).max()
+        cpu, wall = ([1000 * getattr(one, unit) for one in ours] for unit in ("cpu", "wall"))
+        noise = [a / b for a, b in itertools.pairwise(cpu)]
+        print(
+            f"{self.case.name:15} {median(cpu):8.3f} ms of CPU a step ({median(wall):.3f} of the clock); "
+            f"losses within {apart:.0e}; A/A {_spread(noise)}"
+        )
+        for variant, found in theirs.items():
+            ratios = [t.cpu * 1000 / o for t, o in zip(found, cpu, strict=True)]
+            told = f"{median(1000 * t.cpu for t in found):8.3f} ms {variant}"
+            print(f"{'':9}PyTorch {told:20} ratio {_spread(ratios)}, to reach {self.case.floor}", flush=True)
+
+
+def _spread(ratios: list[float]) -> str:
+    return f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})" if ratios else "-"
+
+
+def _printed(command: list[Any], environment: dict[str, str]) -> dict[str, Any]:
+    finished = subprocess.run(
+        [str(word) for word in command],
+        env={"PATH": os.defpath, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    if finished.returncode:
+        raise SystemExit(finished.stderr[-2000:])
+    return dict(json.loads(finished.stdout.splitlines()[-1]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="such as mlp-64 (default: all)")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--without-kernels", action="store_true", help="with CNTK's own kernels alone")
+    arguments = parser.parse_args()
+    environment = read_json(Settings().trainer_env / "trainer.json")
+    cases = [case for case in CASES if not arguments.cases or case.name in arguments.cases]
+    for case in cases:
+        with tempfile.TemporaryDirectory(prefix="against-") as home:
+            workshop = Workshop(Path(home), environment)
+            Bench(workshop, case, arguments.threads, not arguments.without_kernels).compare(arguments.rounds)
+
+
+if __name__ == "__main__":
+    main()

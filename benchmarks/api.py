@@ -1,0 +1,258 @@
+"""What the API takes for a request, beside RQ alone behind the same FastAPI, and how soon events are told.
+
+``python -m benchmarks.api [--rounds N] [--seconds S] [--readers N] [--only WORD]`` starts a server, our API
+and the peer, each a process of its own with one uvicorn, and asks them in turns. Every spec that is posted
+differs from the ones before. What a figure means is said where it is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import re
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from jobs.settings import Settings
+from service.valkey import embedded
+
+ROWS = b"".join(b"%d,%d,%s\n" % (i % 7, i % 5, b"xy"[i % 2 : i % 2 + 1]) for i in range(400))
+CLIENTS = 16
+
+
+def spec(dataset: str, number: int) -> dict[str, Any]:
+    """A small network, different for each number in name, seed and rate."""
+    return {
+        "name": f"circle {number}",
+        "dataset": dataset,
+        "inputs": {"x": {"field": "x"}},
+        "network": [
+            {"name": "hidden", "type": "dense", "units": 16, "activation": "tanh", "input": "x"},
+            {"name": "scores", "type": "dense", "units": 2, "input": "hidden"},
+        ],
+        "objective": [{"type": "cross_entropy_with_softmax", "output": "scores", "target": "label"}],
+        "metrics": [{"type": "classification_error", "output": "scores", "target": "label"}],
+        "learner": {"type": "adam", "alpha": 0.001 + number * 1e-9},
+        "training": {"epochs": 10, "minibatch_size": 64, "seed": number},
+    }
+
+
+class Connection(asyncio.Protocol):
+    """HTTP/1.1 on one kept connection, with as little work as can be: the client shares the machine."""
+
+    LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+
+    def __init__(self) -> None:
+        self.buffer = b""
+        self.answer: asyncio.Future[bytes] | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        self.buffer += data
+        head, end, body = self.buffer.partition(b"\r\n\r\n")
+        if not end:
+            return
+        found = self.LENGTH.search(head)
+        assert found, head
+        if len(body) < int(found[1]):
+            return
+        self.buffer = b""
+        assert self.answer is not None
+        if not head.startswith((b"HTTP/1.1 200", b"HTTP/1.1 202")):
+            self.answer.set_exception(RuntimeError((head + body[:500]).decode()))
+        else:
+            self.answer.set_result(body)
+
+    async def ask(self, request: bytes) -> bytes:
+        self.answer = asyncio.get_running_loop().create_future()
+        self.transport.write(request)  # type: ignore[attr-defined]
+        return await self.answer
+
+
+def request(method: str, path: str, body: bytes = b"") -> bytes:
+    head = f"{method} {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: {len(body)}\r\n"
+    return (head + "Content-Type: application/json\r\n\r\n").encode() + body
+
+
+async def ask_for(
+    port: int, clients: int, seconds: float, make: Callable[[], bytes]
+) -> tuple[float, list[float]]:
+    """Requests a second from so many clients, each asking as soon as it is answered; and the times taken."""
+    loop = asyncio.get_running_loop()
+    connections = [(await loop.create_connection(Connection, "127.0.0.1", port))[1] for _ in range(clients)]
+    taken: list[float] = []
+
+    async def client(connection: Connection) -> None:
+        while (begun := time.perf_counter()) < end:
+            await connection.ask(make())
+            taken.append(time.perf_counter() - begun)
+
+    begun = time.perf_counter()
+    end = begun + seconds
+    await asyncio.gather(*(client(connection) for connection in connections))
+    took = time.perf_counter() - begun
+    for connection in connections:
+        connection.transport.close()
+    return len(taken) / took, taken
+
+
+PEER = """
+import sys, uvicorn
+from fastapi import FastAPI
+from redis import Redis
+from rq import Queue
+app = FastAPI()
+queue = Queue("peer", connection=Redis.from_url(sys.argv[1]))
+
+@app.post("/jobs", status_code=202)
+def enqueue(spec: dict) -> dict:
+    return {"id": queue.enqueue("work.run", spec).id}
+
+@app.get("/jobs/{job_id}")
+def read(job_id: str) -> dict:
+    found = queue.connection.hgetall("rq:job:" + job_id)
+    return {"id": job_id, **{key.decode(): value.hex() for key, value in found.items()}}
+
+uvicorn.run(app, port=int(sys.argv[2]), access_log=False, log_level="warning")
+"""
+
+
+@contextlib.contextmanager
+def serving(argv: list[str], port: int, log: Path, **environment: str) -> Iterator[int]:
+    """A process that serves on ``port``."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, *argv], env={**os.environ, **environment}, stdout=output, stderr=output
+        )
+    try:
+        for _ in range(600):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+                break
+            assert process.poll() is None, log.read_text()
+            time.sleep(0.05)
+        yield port
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def dataset(port: int) -> str:
+    options = json.dumps(
+        {"columns": ["a", "b", "label"], "fields": {"x": {"columns": ["a", "b"]}, "label": {}}}
+    )
+    address = f"http://127.0.0.1:{port}/v1/datasets"
+    answer = httpx.post(address, files={"file": ("t.csv", ROWS)}, data={"options": options}, timeout=60)
+    return str(answer.raise_for_status().json()["id"])
+
+
+class Figures:
+    """Rounds of each measurement; medians of medians are printed, with their spread."""
+
+    def __init__(self) -> None:
+        self.found: dict[str, list[float]] = {}
+
+    def note(self, name: str, value: float) -> None:
+        self.found.setdefault(name, []).append(value)
+
+    def median(self, name: str) -> float:
+        return statistics.median(self.found[name])
+
+    def line(self, name: str, unit: str) -> str:
+        values = self.found[name]
+        return f"{self.median(name):8.2f} {unit:4} ({min(values):.2f} to {max(values):.2f})  {name}"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
+    asked = parser.parse_args()
+    figures = Figures()
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        settings = Settings(home=home, redis_url=None)
+        lock = os.open(home / "lock", os.O_CREAT | os.O_RDWR)
+        server = embedded(settings, home / "server.log", lock)
+        server.start()
+        try:
+            while not server.answers():
+                time.sleep(0.05)
+            url = settings.effective_redis_url
+            ports = free_port(), free_port()
+            environment = {
+                "CNTK_JOBS_HOME": folder,
+                "CNTK_JOBS_PORT": str(ports[0]),
+                "CNTK_JOBS_API_TOKENS": "",
+            }
+            with (
+                serving(["-m", "app"], ports[0], home / "api.log", **environment) as ours,
+                serving(["-c", PEER, url, str(ports[1])], ports[1], home / "peer.log") as peer,
+            ):
+                requests(figures, ours, peer, asked.rounds, asked.seconds)
+        finally:
+            server.kill()
+
+
+def requests(figures: Figures, ours: int, peer: int, rounds: int, seconds: float) -> None:
+    data = dataset(ours)
+    posted = 0
+
+    def body() -> bytes:
+        nonlocal posted
+        posted += 1
+        return json.dumps(spec(data, posted)).encode()
+
+    job = json.loads(asyncio.run(one(ours, request("POST", "/v1/jobs", body()))))["id"]
+    token = json.loads(asyncio.run(one(peer, request("POST", "/jobs", body()))))["id"]
+    paths = {
+        "POST, ours": (ours, lambda: request("POST", "/v1/jobs", body())),
+        "POST, RQ alone": (peer, lambda: request("POST", "/jobs", body())),
+        "GET, ours": (ours, lambda: request("GET", f"/v1/jobs/{job}")),
+        "GET, a hash of Redis alone": (peer, lambda: request("GET", f"/jobs/{token}")),
+    }
+    for port, make in paths.values():
+        asyncio.run(ask_for(port, CLIENTS, 1, make))
+    for _ in range(rounds):
+        for name, (port, make) in paths.items():
+            taken = asyncio.run(ask_for(port, 1, seconds, make))[1]
+            figures.note(f"{name}, 1 client", 1000 * statistics.median(taken))
+        for name, (port, make) in paths.items():
+            figures.note(f"{name}, {CLIENTS} clients", asyncio.run(ask_for(port, CLIENTS, seconds, make))[0])
+    for name in paths:
+        print(figures.line(f"{name}, 1 client", "ms"))
+        print(figures.line(f"{name}, {CLIENTS} clients", "/s"))
+    ratio = figures.median("POST, ours, 1 client") / figures.median("POST, RQ alone, 1 client")
+    print(f"POST of a job / RQ alone: {ratio:.2f}")
+
+
+async def one(port: int, asked: bytes) -> bytes:
+    _, connection = await asyncio.get_running_loop().create_connection(Connection, "127.0.0.1", port)
+    try:
+        return await connection.ask(asked)
+    finally:
+        connection.transport.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,121 @@
+"""How soon the dashboard is there, with 1,000 jobs and with none.
+
+``python -m benchmarks.page [--jobs N] [--rounds R]`` starts two services of its own, one of N jobs and an
+empty one, and opens both in turns in Chromium, each time as somebody who was never there before. Printed are
+the medians from asking for the address to the first paint, and to the list. The noise is the ratio of the
+medians of every other round on one and the same service.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from playwright.sync_api import Browser, sync_playwright
+
+from benchmarks.records import finish_jobs
+from jobs.settings import Settings
+from jobs.store import Store
+from service.valkey import embedded
+
+FIRST_PAINT = "performance.getEntriesByName('first-contentful-paint')[0]?.startTime"
+LIST_SHOWN = """() => new Promise((resolve) => {
+    const look = () => document.querySelector(".jobs tbody tr, .empty")
+        ? requestAnimationFrame(() => setTimeout(() => resolve(performance.now())))
+        : setTimeout(look, 5);
+    look();
+})"""
+
+
+@contextmanager
+def service_of(jobs: int, home: Path) -> Iterator[str]:
+    """The address of an API with so many ended jobs."""
+    settings = Settings(home=home, redis_url=None)
+    server = embedded(settings, home / "server.log", os.open(home / "lock", os.O_CREAT | os.O_RDWR))
+    server.start()
+    try:
+        while not server.answers():
+            time.sleep(0.05)
+        finish_jobs(Store.open(settings), jobs)
+        with running_api(home) as url:
+            yield url
+    finally:
+        server.kill()
+
+
+@contextmanager
+def running_api(home: Path) -> Iterator[str]:
+    """``python -m app`` on ``home``, on a free port."""
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CNTK_JOBS_")}
+    environment |= {"CNTK_JOBS_HOME": str(home), "CNTK_JOBS_PORT": "0"}
+    api = subprocess.Popen([sys.executable, "-m", "app"], env=environment, stderr=subprocess.PIPE, text=True)
+    assert api.stderr is not None
+    try:
+        found = next(
+            (said for line in api.stderr if (said := re.search(r"listening on (http://\S+)", line))), None
+        )
+        assert found is not None, "the API did not start"
+        yield found[1]
+    finally:
+        api.terminate()
+        api.wait()
+
+
+def visit(browser: Browser, url: str) -> tuple[float, float]:
+    """Milliseconds to the first paint and to the list, with nothing kept from before."""
+    with browser.new_context(viewport={"width": 1280, "height": 900}) as context:
+        page = context.new_page()
+        page.goto(url, wait_until="commit")
+        shown = float(page.evaluate(LIST_SHOWN))
+        page.wait_for_function(FIRST_PAINT)
+        return float(page.evaluate(FIRST_PAINT)), shown
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--jobs", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=20)
+    asked = parser.parse_args()
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        raise SystemExit("there is no Chromium on this machine")
+    with (
+        tempfile.TemporaryDirectory(prefix="page-") as many,
+        tempfile.TemporaryDirectory(prefix="page-") as none,
+        service_of(asked.jobs, Path(many)) as full,
+        service_of(0, Path(none)) as empty,
+        sync_playwright() as playwright,
+    ):
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        pages = {f"{asked.jobs:,} jobs": full, "no job": empty}
+        for url in pages.values():
+            visit(browser, url)
+        taken: dict[str, list[tuple[float, float]]] = {name: [] for name in pages}
+        for _ in range(asked.rounds):
+            for name, url in pages.items():
+                taken[name].append(visit(browser, url))
+        browser.close()
+    for name, rounds in taken.items():
+        paint, shown = (statistics.median(figures) for figures in zip(*rounds, strict=True))
+        print(f"{name:>12}: first paint {paint:6.0f} ms, list {shown:6.0f} ms")
+    print(f"  noise (A/A): {_noise(taken[next(iter(taken))]):.2f}")
+
+
+def _noise(rounds: list[tuple[float, float]]) -> float:
+    halves = [statistics.median(paint for paint, _ in rounds[start::2]) for start in (0, 1)]
+    return max(halves) / min(halves)
+
+
+if __name__ == "__main__":
+    main()

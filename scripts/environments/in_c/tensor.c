@@ -1,0 +1,253 @@
+/* CPUMatrix<float>::TensorOp: one operation on all elements of tensors, or a sum over some of their dimensions.
+
+   A dimension has a size and, for each operand, how far its numbers are apart; 0 says that the same number
+   serves all. Done here are operations of one or two operands whose result takes the place of the old
+   one, or is added to it, and plain sums; CNTK's own function does the rest. */
+
+#include "cntk.h"
+
+#include <math.h>
+#include <string.h>
+
+/* Microsoft::MSR::CNTK::SmallVector<size_t> and <ptrdiff_t>. */
+typedef struct {
+    ptrdiff_t values[12];
+    size_t count;
+} Numbers;
+
+/* CNTK's numbers for the operations. */
+enum { COPY = 2, RECTIFIER = 15, SUM = 36, DIFFERENCE = 37, PRODUCT = 38, BY_SIGMOID = 56, BY_TANH = 57, BY_RECTIFIER = 58 };
+
+#define GRAIN 32768
+#define DIMENSIONS 4
+#define TOGETHER 64
+
+/* The operands before the result. CNTK has the rectifier computed by MKL, in this way. */
+#define IS_COPY a
+#define IS_RECTIFIED (0.5f * a + 0.5f * fabsf(a))
+#define IS_SUM (a + b)
+#define IS_DIFFERENCE (a - b)
+#define IS_PRODUCT (a * b)
+#define IS_BY_SIGMOID (a * (b * (1.0f - b)))
+#define IS_BY_TANH (a * (1.0f - b * b))
+#define IS_BY_RECTIFIER (b > 0.0f ? a : 0.0f)
+
+/* An operand may be the result itself, so nothing is `restrict`; no element hangs on another, says ivdep. */
+#define ROW(name, value, A, B)                                                                                \
+    FOR_EACH_PROCESSOR                                                                                        \
+    static void name(const float *x, const float *y, float *to, size_t count, bool added) {                   \
+        (void)y;                                                                                              \
+        if (added)                                                                                            \
+            _Pragma("GCC ivdep") for (size_t i = 0; i < count; i++) {                                         \
+                float a = A, b = B;                                                                           \
+                (void)b;                                                                                      \
+                to[i] += value;                                                                               \
+            }                                                                                                 \
+        else                                                                                                  \
+            _Pragma("GCC ivdep") for (size_t i = 0; i < count; i++) {                                         \
+                float a = A, b = B;                                                                           \
+                (void)b;                                                                                      \
+                to[i] = value;                                                                                \
+            }                                                                                                 \
+    }
+
+/* Whether the numbers of the operands lie side by side, or one serves the whole row. */
+#define ROWS_OF_ONE(name, value)                                                                              \
+    ROW(name##_each, value, x[i], 0)                                                                          \
+    ROW(name##_same, value, x[0], 0)
+
+#define ROWS_OF_TWO(name, value)                                                                              \
+    ROW(name##_each, value, x[i], y[i])                                                                       \
+    ROW(name##_same_first, value, x[0], y[i])                                                                 \
+    ROW(name##_same_second, value, x[i], y[0])
+
+ROWS_OF_ONE(copy, IS_COPY)
+ROW(rectified_each, IS_RECTIFIED, x[i], 0)
+ROWS_OF_TWO(sum, IS_SUM)
+ROWS_OF_TWO(difference, IS_DIFFERENCE)
+ROWS_OF_TWO(product, IS_PRODUCT)
+ROW(by_sigmoid_each, IS_BY_SIGMOID, x[i], y[i])
+ROW(by_tanh_each, IS_BY_TANH, x[i], y[i])
+ROW(by_rectifier_each, IS_BY_RECTIFIER, x[i], y[i])
+
+typedef void Row(const float *x, const float *y, float *to, size_t count, bool added);
+
+static Row *row_of(int operation, ptrdiff_t x, ptrdiff_t y) {
+#define TWO(name) x && y ? name##_each : y ? name##_same_first : x ? name##_same_second : NULL
+    switch (operation) {
+    case COPY:
+        return x ? copy_each : copy_same;
+    case SUM:
+        return TWO(sum);
+    case DIFFERENCE:
+        return TWO(difference);
+    case PRODUCT:
+        return TWO(product);
+    case BY_SIGMOID:
+        return x && y ? by_sigmoid_each : NULL;
+    case BY_TANH:
+        return x && y ? by_tanh_each : NULL;
+    case BY_RECTIFIER:
+        return x && y ? by_rectifier_each : NULL;
+    }
+    return NULL;
+#undef TWO
+}
+
+typedef struct {
+    Row *row;
+    const float *x, *y;
+    float *to;
+    size_t rank, sizes[DIMENSIONS];
+    ptrdiff_t xs[DIMENSIONS], ys[DIMENSIONS], tos[DIMENSIONS];
+    bool added;
+} Elements;
+
+static void along(const Elements *e, size_t dimension, const float *x, const float *y, float *to, size_t count) {
+    if (dimension == 0) {
+        e->row(x, y, to, count, e->added);
+        return;
+    }
+    for (size_t i = 0; i < count; i++)
+        along(e, dimension - 1, x + i * e->xs[dimension], y + i * e->ys[dimension], to + i * e->tos[dimension],
+              e->sizes[dimension - 1]);
+}
+
+static void some_elements(void *about, size_t first, size_t last) {
+    const Elements *e = about;
+    size_t d = e->rank - 1;
+    along(e, d, e->x + first * e->xs[d], e->y + first * e->ys[d], e->to + first * e->tos[d], last - first);
+}
+
+/* Whether it was done. `ys` is NULL for one operand. */
+static bool elementwise(int operation, bool added, const float *x, const float *y, float *to, const Numbers *sizes,
+                        const Numbers *xs, const Numbers *ys, const Numbers *tos) {
+    Elements e = {.x = x, .y = y ? y : x, .to = to, .rank = sizes->count, .added = added};
+    if (e.rank < 1 || e.rank > DIMENSIONS)
+        return false;
+    size_t all = 1;
+    for (size_t d = 0; d < e.rank; d++) {
+        e.sizes[d] = sizes->values[d];
+        e.xs[d] = xs->values[d];
+        e.ys[d] = ys ? ys->values[d] : 0;
+        e.tos[d] = tos->values[d];
+        all *= e.sizes[d];
+    }
+    if (e.tos[0] != 1 || (size_t)e.xs[0] > 1 || (size_t)e.ys[0] > 1)
+        return false;
+    if (operation == RECTIFIER)
+        /* CNTK's way of one long row; it has another for others. */
+        e.row = e.rank == 1 && e.xs[0] && !added ? rectified_each : NULL;
+    else
+        e.row = row_of(operation, e.xs[0], e.ys[0]);
+    if (!e.row)
+        return false;
+    size_t parts = e.sizes[e.rank - 1];
+    in_parts(parts, 1 + GRAIN * parts / (all ? all : 1), some_elements, &e);
+    return true;
+}
+
+typedef struct {
+    const float *x;
+    float *to;
+    size_t inner, outer;
+    ptrdiff_t next, inner_step, outer_step;
+    bool added;
+} Sums;
+
+/* As CNTK adds: in double precision along the inner dimension, rounded, and along the outer one again. */
+#define SUMS(name, LOAD)                                                                                      \
+    FOR_EACH_PROCESSOR                                                                                        \
+    static void name(const Sums *s, size_t first, size_t count) {                                             \
+        double total[TOGETHER];                                                                               \
+        for (size_t o = 0; o < s->outer; o++) {                                                               \
+            const float *from = s->x + (ptrdiff_t)first * s->next + (ptrdiff_t)o * s->outer_step;             \
+            double part[TOGETHER];                                                                            \
+            for (size_t i = 0; i < count; i++)                                                                \
+                part[i] = from[LOAD];                                                                         \
+            for (size_t k = 1; k < s->inner; k++) {                                                           \
+                from += s->inner_step;                                                                        \
+                for (size_t i = 0; i < count; i++)                                                            \
+                    part[i] += from[LOAD];                                                                    \
+            }                                                                                                 \
+            for (size_t i = 0; i < count; i++)                                                                \
+                total[i] = o ? total[i] + (float)part[i] : (float)part[i];                                    \
+        }                                                                                                     \
+        for (size_t i = 0; i < count; i++)                                                                    \
+            s->to[first + i] = s->added ? s->to[first + i] + (float)total[i] : (float)total[i];               \
+    }
+
+SUMS(sums_of_neighbours, i)
+SUMS(sums_apart, (ptrdiff_t)i * s->next)
+
+static void some_sums(void *about, size_t first, size_t last) {
+    const Sums *s = about;
+    for (size_t end; first < last; first = end) {
+        end = last - first > TOGETHER ? first + TOGETHER : last;
+        (s->next == 1 ? sums_of_neighbours : sums_apart)(s, first, end - first);
+    }
+}
+
+/* Whether it was done. */
+static bool summed(bool added, const float *x, float *to, const Numbers *sizes, const Numbers *xs, const Numbers *tos,
+                   const Numbers *sums, const Numbers *steps) {
+    if (sizes->count != 1 || tos->values[0] != 1 || sums->count > 2)
+        return false;
+    Sums s = {.x = x,
+              .to = to,
+              .inner = sums->values[0],
+              .outer = sums->count > 1 ? sums->values[1] : 1,
+              .next = xs->values[0],
+              .inner_step = steps->values[0],
+              .outer_step = sums->count > 1 ? steps->values[1] : 0,
+              .added = added};
+    size_t each = s.inner * s.outer;
+    in_parts(sizes->values[0], TOGETHER + GRAIN / (each ? each : 1), some_sums, &s);
+    return true;
+}
+
+static bool replaces(float beta, float alpha) {
+    return alpha == 1.0f && (beta == 0.0f || beta == 1.0f);
+}
+
+#define LAYOUT const size_t *firsts, const Numbers *sizes, const Numbers *strides, const Numbers *sums, const Numbers *steps
+#define LAYOUT_PASSED firsts, sizes, strides, sums, steps
+#define ONE                                                                                                   \
+    "_ZN9Microsoft3MSR4CNTK9CPUMatrixIfE8TensorOpEfRKS3_fNS1_19ElementWiseOperatorES6_RKSt5arrayImLm2EERKNS1_" \
+    "11SmallVectorImEERKS7_INSB_IlEELm2EESE_SI_"
+#define TWO                                                                                                   \
+    "_ZN9Microsoft3MSR4CNTK9CPUMatrixIfE8TensorOpEfRKS3_S5_fNS1_19ElementWiseOperatorES6_RKSt5arrayImLm3EERK"  \
+    "NS1_11SmallVectorImEERKS7_INSB_IlEELm3EESE_SI_"
+
+void on_one(Matrix *to, float beta, const Matrix *a, float alpha, int operation, int reduction, LAYOUT) __asm__(ONE);
+void on_two(Matrix *to, float beta, const Matrix *a, const Matrix *b, float alpha, int operation, int reduction,
+            LAYOUT) __asm__(TWO);
+
+void on_one(Matrix *to, float beta, const Matrix *a, float alpha, int operation, int reduction, LAYOUT) {
+    if (replaces(beta, alpha)) {
+        const float *x = floats(a) + firsts[0];
+        float *result = floats(to) + firsts[1];
+        if (!sums->count) {
+            if (elementwise(operation, beta != 0.0f, x, NULL, result, sizes, &strides[0], NULL, &strides[1]))
+                return;
+        } else if (operation == COPY && reduction == SUM)
+            if (summed(beta != 0.0f, x, result, sizes, &strides[0], &strides[1], sums, &steps[0]))
+                return;
+    }
+    static void (*other)(Matrix *, float, const Matrix *, float, int, int, LAYOUT);
+    if (!other)
+        *(void **)&other = original(ONE);
+    other(to, beta, a, alpha, operation, reduction, LAYOUT_PASSED);
+}
+
+void on_two(Matrix *to, float beta, const Matrix *a, const Matrix *b, float alpha, int operation, int reduction,
+            LAYOUT) {
+    if (replaces(beta, alpha) && !sums->count &&
+        elementwise(operation, beta != 0.0f, floats(a) + firsts[0], floats(b) + firsts[1], floats(to) + firsts[2],
+                    sizes, &strides[0], &strides[1], &strides[2]))
+        return;
+    static void (*other)(Matrix *, float, const Matrix *, const Matrix *, float, int, int, LAYOUT);
+    if (!other)
+        *(void **)&other = original(TWO);
+    other(to, beta, a, b, alpha, operation, reduction, LAYOUT_PASSED);
+}

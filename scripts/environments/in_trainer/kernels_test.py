@@ -1,0 +1,116 @@
+"""``kernels_test.py THREADS [LIBRARY]``: train small networks, with a library of kernels or with CNTK alone.
+
+Run by the trainer's Python; prints the SHA-256 of each network's parameters as one JSON line.
+"""
+
+import ctypes
+import hashlib
+import json
+import os
+import sys
+import warnings
+
+STEPS = 6
+ROWS = 24
+
+
+def networks():
+    """Input shape and what is made of it, by name; each holds some of the kernels."""
+    import cntk as C
+
+    layers = C.layers
+
+    def dense(x):
+        return layers.Dense(200, activation=C.relu)(x)
+
+    def image(x):
+        x = layers.Convolution2D((3, 3), 8, activation=C.relu, pad=True)(x)
+        x = layers.MaxPooling((2, 2), 2)(x)
+        x = layers.Convolution2D((3, 3), 4, activation=C.tanh, pad=True)(x)
+        return layers.MaxPooling((3, 3), 2, pad=True)(x)
+
+    def line(x):
+        return layers.MaxPooling((3,), 1, pad=True)(layers.Convolution((5,), 7, pad=True)(x))
+
+    def elements(x):
+        scale, shift = C.parameter((1, 7)), C.parameter((9, 1))
+        scaled = x * scale - shift
+        gated = C.sigmoid(scaled) * C.tanh(x) + C.relu(scaled - x) * C.parameter(())
+        return C.splice(gated + scaled * scaled, 2 - gated, C.reduce_sum(gated * x, axis=0), axis=0)
+
+    def around(x):
+        inner = layers.Convolution2D((3, 3), 6, pad=True, activation=C.relu)(x)
+        return C.relu(layers.BatchNormalization(map_rank=1)(inner) + C.splice(x, x, x, axis=0))
+
+    def sequence(x):
+        both = [layers.Recurrence(layers.LSTM(24), go_backwards=back)(x) for back in (False, True)]
+        return C.sequence.last(C.splice(*both)) + C.sequence.reduce_sum(C.splice(*both))
+
+    def ids(x):
+        return C.tanh(layers.Dense(20)(x))
+
+    return {
+        "ids": ((70,), ids),
+        "dense": ((150,), dense),
+        "image": ((2, 13, 11), image),
+        "line": ((3, 40), line),
+        "elements": ((9, 7), elements),
+        "around": ((2, 8, 8), around),
+        "sequence": ((11,), sequence),
+    }
+
+
+def train(name, shape, body):
+    """SHA-256 of the losses and of the parameters that a few steps leave."""
+    import cntk as C
+    import numpy as np
+    from scipy.sparse import csr_matrix
+
+    random = np.random.RandomState(1)
+    made = C.sequence.input_variable if name == "sequence" else C.input_variable
+    x, y = made(shape, is_sparse=name == "ids"), C.input_variable(5)
+    scores = C.layers.Dense(5)(body(x))
+    for parameter in scores.parameters:
+        # Steps, so that several inputs of a pooling reach its maximum.
+        parameter.value = np.array(np.round(random.randn(*parameter.shape) * 16) / 64, dtype=np.float32)
+    rate = C.learning_parameter_schedule(0.01, minibatch_size=C.learners.IGNORE)
+    if name == "ids":
+        # Adam does not take the gradients of sparse inputs.
+        learner = C.sgd(scores.parameters, rate, minibatch_size=C.learners.IGNORE)
+    else:
+        learner = C.adam(scores.parameters, rate, 0.9, minibatch_size=C.learners.IGNORE)
+    trainer = C.Trainer(scores, (C.cross_entropy_with_softmax(scores, y), None), [learner])
+    digest = hashlib.sha256()
+    for _ in range(STEPS):
+        rows = (np.round(random.randn(ROWS, *shape) * 2) / 2).astype(np.float32)
+        if name == "ids":
+            rows = csr_matrix(rows * (random.rand(*rows.shape) < 0.1))
+        if name == "sequence":
+            rows = [np.stack([row * step for step in range(random.randint(1, 9))]) for row in rows]
+        labels = np.eye(5)[random.randint(0, 5, ROWS)]
+        trainer.train_minibatch({x: rows, y: labels.astype(np.float32)})
+        digest.update(np.float64(trainer.previous_minibatch_loss_average).tobytes())
+    for parameter in scores.parameters:
+        digest.update(np.ascontiguousarray(parameter.value).tobytes())
+    return digest.hexdigest()
+
+
+def main():
+    # CNTK warns of its own age on import, and prints while it trains.
+    warnings.simplefilter("ignore")
+    answer = os.fdopen(os.dup(1), "w")
+    os.dup2(2, 1)
+    for library in sys.argv[2:]:
+        ctypes.CDLL(library, ctypes.RTLD_GLOBAL)
+    import cntk as C
+
+    C.logging.set_trace_level(C.logging.TraceLevel.Error)
+    # Once for all: CNTK's convolutions divide by zero where the number changes.
+    C.cntk_py.set_max_num_cputhreads(int(sys.argv[1]))
+    found = {name: train(name, shape, body) for name, (shape, body) in networks().items()}
+    answer.write(json.dumps(found) + "\n")
+    answer.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""The whole service on real CNTK, and a real Chromium that looks at its dashboard."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+
+from client import Client
+from client.demo import write_digits
+from client.documents import Dataset
+from tests.running_service import ROOT, RunningService
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+LIMIT_MS = 60_000
+
+expect.set_options(timeout=LIMIT_MS)
+
+
+@pytest.fixture(scope="session")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningService]:
+    service = RunningService(tmp_path_factory.mktemp("service")).wait_ready()
+    yield service
+    assert service.stop() == 0, service.said()
+
+
+@pytest.fixture(scope="session")
+def client(service: RunningService) -> Iterator[Client]:
+    with service.client() as client:
+        yield client
+
+
+@pytest.fixture(scope="session")
+def digits(client: Client, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    path = tmp_path_factory.mktemp("digits") / "digits.npz"
+    write_digits(path)
+    return client.datasets.add(path, **example("options/digits.json"))
+
+
+def example(name: str) -> dict[str, Any]:
+    """A document of ``examples/``."""
+    return dict(json.loads((ROOT / "examples" / name).read_text(encoding="utf-8")))
+
+
+# For a module, not for all: while it is up, this thread runs an event loop, which others would trip over.
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The system's Chromium without a window; the test is skipped where there is none."""
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        pytest.skip(f"no {' or '.join(NAMES)} on this machine")
+    # Chromium's own sandbox refuses to work for root.
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    """A page of its own for a test, which fails with any error that the page's code raises."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page = context.new_page()
+    page.set_default_timeout(LIMIT_MS)
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda message: errors.extend(broken_policy(message)))
+    yield page
+    context.close()
+    assert not errors
+
+
+def broken_policy(message: ConsoleMessage) -> list[str]:
+    """What the page's content security policy refused.
+
+    plotly.js brings a style for maps, which we have none of: that it is refused does no harm.
+    """
+    refused = "Content Security Policy" in message.text
+    return [message.text] if refused and not message.location["url"].endswith("plotly.min.js") else []

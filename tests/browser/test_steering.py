@@ -1,0 +1,135 @@
+"""A job's life, driven through the page: submitted, watched, paused, resumed, cancelled, gone on from."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from client import Client
+from client.documents import Dataset
+from tests.browser.conftest import example
+from tests.running_service import RunningService
+
+
+@pytest.fixture
+def slow_spec(digits: Dataset) -> dict[str, Any]:
+    """A training that lasts until somebody ends it."""
+    spec = example("digits_weighted.json") | {"name": "slow", "dataset": digits["id"]}
+    spec["training"] |= {"epochs": 100_000}
+    spec["checkpoints"] = {"every_epochs": 50, "keep_last": 1}
+    return spec
+
+
+def shown_job(page: Page) -> str:
+    """The id of the job whose page is shown."""
+    page.wait_for_url(re.compile("#/jobs/job_"))
+    return page.url.rpartition("/")[2]
+
+
+def test_submits_from_an_example_and_watches_it_live(
+    page: Page, service: RunningService, client: Client, digits: Dataset
+) -> None:
+    page.goto(f"{service.url}/#/submit")
+    page.get_by_label("Start from").select_option("digits_joint")
+    expect(page.get_by_label("Data set")).to_have_value(digits["id"])
+    expect(page.get_by_text("The service would take this spec.")).to_be_visible()
+    page.get_by_role("button", name="Submit", exact=True).click()
+    job = shown_job(page)
+    expect(page.get_by_role("heading", name="digits-joint")).to_be_visible()
+    # Nothing is loaded again: the stream tells of the end.
+    expect(page.locator(".job-head .state")).to_have_text("succeeded")
+    expect(page.locator(".job-head")).to_contain_text("20 of 20 epochs")
+    done = client.jobs.get(job)
+    assert done["status"] == "succeeded"
+    loss = page.get_by_role("img", name=re.compile(r"^Loss\. "))
+    expect(loss.locator(".scatterlayer path.js-line").first).to_be_visible()
+    expect(loss).to_have_attribute("aria-label", re.compile("validation: .* at last"))
+    for title in ("Loss: squared error", "Classification error", "Learning rate"):
+        expect(page.get_by_role("heading", name=title)).to_be_visible()
+    page.get_by_role("link", name="Results").click()
+    expect(page.get_by_role("img", name=re.compile("Confusion matrix"))).to_be_visible()
+    expect(page.get_by_text(done["result"]["parameters_sha256"])).to_be_visible()
+
+
+def test_pauses_resumes_and_cancels(
+    page: Page, service: RunningService, client: Client, slow_spec: dict[str, Any]
+) -> None:
+    job = client.jobs.submit(slow_spec)["id"]
+    page.goto(f"{service.url}/#/jobs/{job}")
+    state = page.locator(".job-head .state")
+    expect(page.locator(".job-head")).to_contain_text(
+        re.compile(r"epoch \d+ of 100000 · [\d,]+ samples/s · .* left")
+    )
+
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("dialog").get_by_role("button", name="Go back").click()
+    expect(state).to_have_text("running")
+    page.get_by_role("button", name="Pause").click()
+    page.get_by_role("dialog").get_by_role("button", name="Pause").click()
+    expect(state).to_have_text("paused")
+
+    page.get_by_role("button", name="Resume").click()
+    expect(state).to_have_text("running")
+
+    page.get_by_role("button", name="Cancel").click()
+    page.get_by_role("dialog").get_by_label("After a last checkpoint").check()
+    page.get_by_role("dialog").get_by_role("button", name="Cancel the job").click()
+    expect(state).to_have_text("cancelled")
+    found = client.jobs.get(job)
+    assert (found["status"], found["attempt"]) == ("cancelled", 2)
+    assert found["checkpoints"] >= 1
+
+
+def test_pins_a_checkpoint_and_resumes_from_it(
+    page: Page, service: RunningService, client: Client, digits: Dataset
+) -> None:
+    spec = example("digits_recipe.json") | {"name": "first", "dataset": digits["id"]}
+    spec["training"] |= {"epochs": 4}
+    first = client.jobs.wait(client.jobs.submit(spec)["id"])
+    page.goto(f"{service.url}/#/jobs/{first['id']}/checkpoints")
+    saved = client.jobs.checkpoints(first["id"])[-1]
+    page.get_by_role("button", name=f"Pin the checkpoint at {saved['samples']} samples").click()
+    expect(
+        page.get_by_role("button", name=f"Unpin the checkpoint at {saved['samples']} samples")
+    ).to_be_focused()
+    assert client.jobs.checkpoints(first["id"])[-1]["pinned"]
+
+    page.get_by_role("link", name=f"Resume from here at {saved['samples']} samples").click()
+    # The budget is used up: the service says where, and the page takes one there.
+    page.get_by_role("button", name="/training/epochs").click()
+    page.keyboard.type("6")
+    expect(page.get_by_text("The service would take this spec.")).to_be_visible()
+    page.get_by_role("button", name="Submit the new job").click()
+    second = shown_job(page)
+    expect(page.locator(".job-head .state")).to_have_text("succeeded")
+    found = client.jobs.get(second)
+    assert (found["resumed_from"]["job"], found["resumed_from"]["mode"]) == (first["id"], "exact")
+    assert found["progress"]["epoch"] == 6
+
+    page.get_by_role("link", name="Lineage").click()
+    expect(page.locator(".lineage > li")).to_have_count(2)
+    page.get_by_role("link", name="Spec").click()
+    expect(page.get_by_role("row", name="/training/epochs 4 6")).to_be_visible()
+
+
+def test_compares_jobs_chosen_from_the_list(
+    page: Page, service: RunningService, client: Client, digits: Dataset
+) -> None:
+    spec = example("digits_weighted.json") | {"dataset": digits["id"]}
+    spec["training"] |= {"epochs": 3}
+    for name, rate in (("slower", 0.0001), ("faster", 0.01)):
+        client.jobs.wait(
+            client.jobs.submit(spec | {"name": name, "learner": {"type": "adam", "alpha": rate}})["id"]
+        )
+    page.goto(service.url)
+    page.get_by_role("checkbox", name="Compare slower").check()
+    page.get_by_role("checkbox", name="Compare faster").check()
+    page.get_by_role("link", name="Compare 2 jobs").click()
+    chart = page.get_by_role("img", name=re.compile(r"^Loss\. "))
+    expect(chart.locator(".scatterlayer path.js-line")).to_have_count(2)
+    page.get_by_role("list", name="Series of Loss", exact=True).get_by_role("button", name="slower").click()
+    expect(chart.locator(".scatterlayer path.js-line")).to_have_count(1)
+    expect(page.get_by_role("row", name="/learner/alpha/rate 0.0001 0.01")).to_be_visible()

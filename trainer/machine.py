@@ -1,0 +1,100 @@
+"""Which code CNTK's Intel library runs on this processor: chosen once for a job, before anything is computed.
+
+The library of 2018 takes its AVX-512 code on Intel's processors by itself. AMD's get slower code, unless
+``MKL_DEBUG_CPU_TYPE`` says otherwise; that is read at the library's first use. With one thread some networks
+hang under it, so it is taken only where a canary (trainer/canary.py) of the job's kinds of layers has come
+back. The bits depend on it: a job keeps what its first attempt took.
+"""
+
+import hashlib
+import json
+import os
+from pathlib import Path
+from typing import Any, Dict, Set
+
+from trainer.layout import RunDirectory, read_json, write_json
+
+VARIABLE = "MKL_DEBUG_CPU_TYPE"
+AVX512 = "7"
+KINDS = {
+    "convolution": {
+        "average_pooling",
+        "batch_normalization",
+        "convolution",
+        "convolution_transpose",
+        "max_pooling",
+        "max_unpooling",
+        "pretrained",
+        "roi_pooling",
+    },
+    "recurrence": {"gru", "lstm", "rnn"},
+}
+"""Layers by kind; every other is "dense"."""
+
+
+def kinds(spec: Dict[str, Any]) -> Set[str]:
+    """The kinds of layers that a network has."""
+    types = {layer["type"] for layer in spec["network"]}
+    found = {kind for kind, members in KINDS.items() if types & members}
+    return found or {"dense"}
+
+
+def processor(path: Path = Path("/proc/cpuinfo")) -> Dict[str, Any]:
+    """{"vendor", "model", "avx512"} of this machine; None for what it does not say."""
+    told: Dict[str, str] = {}
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        for line in stream:
+            name, _, value = line.partition(":")
+            told.setdefault(name.strip(), value.strip())
+    return {
+        "vendor": told.get("vendor_id"),
+        "model": told.get("model name"),
+        "avx512": "avx512f" in told.get("flags", "").split(),
+    }
+
+
+def in_question(found: Dict[str, Any]) -> bool:
+    """Whether a processor has better code than the library takes by itself."""
+    return bool(found["vendor"] == "AuthenticAMD" and found["avx512"])
+
+
+def verdicts_file(found: Dict[str, Any], threads: int, cntk: str) -> Path:
+    """Where the canary's verdicts for processor, threads and version of CNTK are kept."""
+    key = json.dumps([found, threads, cntk], sort_keys=True).encode("utf-8")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"))
+    return cache / "cntk-jobs" / ("canary-%s.json" % hashlib.sha256(key).hexdigest()[:16])
+
+
+def sound(spec: Dict[str, Any], found: Dict[str, Any], cntk: str) -> bool:
+    """Whether the canary came back for all kinds of layers of a network."""
+    path = verdicts_file(found, spec["training"]["threads"], cntk)
+    try:
+        verdicts = read_json(path)
+    except (OSError, ValueError):
+        # Nobody has tried yet.
+        return False
+    return all(verdicts.get(kind, False) for kind in kinds(spec))
+
+
+def settle(folder: RunDirectory, spec: Dict[str, Any], cntk: str) -> Dict[str, Any]:
+    """Choose for the job in ``folder``, or repeat its choice; ``{"cpu", "mkl_cpu_type"}`` as it is now.
+
+    To be called before anything is computed. ``mkl_cpu_type`` is None where the library chooses by itself,
+    also where this machine cannot do what the first attempt chose.
+    """
+    found = processor()
+    able = in_question(found) and sound(spec, found, cntk)
+    chosen = AVX512 if able else None
+    if folder.machine.exists():
+        chosen = read_json(folder.machine)["mkl_cpu_type"]
+    elif folder.start.manifest.exists():
+        # What continues another job exactly goes on with the same bits.
+        chosen = read_json(folder.start.manifest)["runtime"].get("mkl_cpu_type")
+    if not folder.machine.exists():
+        write_json(folder.machine, {"cpu": found["model"], "mkl_cpu_type": chosen})
+    chosen = chosen if able else None
+    if chosen is None:
+        os.environ.pop(VARIABLE, None)
+    else:
+        os.environ[VARIABLE] = chosen
+    return {"cpu": found["model"], "mkl_cpu_type": chosen}

@@ -1,0 +1,48 @@
+"""What the trainers of a job report, for those who follow along: each fact once, across attempts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from trainer.layout import RunDirectory, complete_lines, read_json
+
+Fact = dict[str, Any]
+
+
+class Followed:
+    """The facts of a job up to an attempt, from where ``place``, a file of the run directory, says that an
+    earlier follower has come.
+
+    ``save`` comes before what was read is passed on: after a crash a fact may be missing, none comes twice.
+    """
+
+    def __init__(self, run: RunDirectory, attempt: int, place: Path) -> None:
+        self._run = run
+        self._last = attempt
+        self._place = place
+        known = read_json(place) if place.is_file() else {"attempt": 1, "offset": 0}
+        self._attempt, self._offset = int(known["attempt"]), int(known["offset"])
+
+    def news(self) -> Iterator[tuple[int, Fact]]:
+        """The facts since the last time, each with the number of its attempt."""
+        for attempt in range(self._attempt, self._last + 1):
+            offset = self._offset if attempt == self._attempt else 0
+            for line in complete_lines(self._run.attempt(attempt).facts, offset):
+                self._attempt, self._offset = attempt, line.end
+                if fact := line.value():
+                    yield attempt, fact
+
+    def save(self) -> None:
+        # No fsync: this need survive the death of every process, not a power cut.
+        aside = self._place.with_name(f".writing-{self._place.name}")
+        aside.write_text(f'{{"attempt": {self._attempt}, "offset": {self._offset}}}')
+        aside.rename(self._place)
+
+    def earlier(self, kind: str) -> Iterator[Fact]:
+        """The facts of a type that attempts before the last one reported."""
+        for attempt in range(1, self._last):
+            for line in complete_lines(self._run.attempt(attempt).facts):
+                if kind.encode() in line.raw and (fact := line.value()) and fact["type"] == kind:
+                    yield fact
