@@ -250,13 +250,13 @@ class Attempt:
             delay_s=outcome.delay_s,
         )
         log.info("attempt %d of %s ended: %s (%s)", self._number, self._job_id, moved.state, moved.reason)
+        if moved.owner is not None:
+            give_tokens(self._store, TokenQueue(self._store.client))
         if moved.ended:
             close_journal(self._store, self._settings, self._job_id)
             # Those that waited for it need not wait for the reconciler as well.
             for job_id in self._store.settle_dependencies():
                 TokenQueue(self._store.client).push(job_id, self._store.get(job_id).worker_class)
-            if moved.owner is not None:
-                give_tokens(self._store, TokenQueue(self._store.client))
             return
         if moved.claimable:
             TokenQueue(self._store.client).push(self._job_id, moved.worker_class)
