@@ -17,9 +17,11 @@ from app.request_log import not_logged
 from jobs.exposure import refusal_to_bind
 from jobs.log import set_up
 from jobs.settings import Settings
+from jobs.tracing import tracing
 
 log = logging.getLogger("cntk-jobs")
 
+PROVIDED = {"request_id": request_id.get, "trace_id": tracing.trace_id}
 PLAIN = "%(name)s: %(message)s"
 STOP_SECONDS = 5
 """How long answers under way may take once the server was asked to stop."""
@@ -37,7 +39,7 @@ def main() -> int:
         return refuse(
             *(f"CNTK_JOBS_{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors())
         )
-    set_up("api", settings.log, plain=PLAIN, provided={"request_id": request_id.get})
+    set_up("api", settings.log, plain=PLAIN, provided=PROVIDED)
     logging.getLogger("uvicorn.error").addFilter(not_logged)
     refusal = refusal_to_bind(settings)
     if refusal:
@@ -46,6 +48,7 @@ def main() -> int:
         listener = listen(settings)
     except OSError as error:
         return refuse(f"cannot listen on {settings.host} port {settings.port}: {error.strerror}")
+    tracing.set_up("api")
     app = create_app(settings)
     server = uvicorn.Server(
         uvicorn.Config(
@@ -59,7 +62,10 @@ def main() -> int:
     app.state.stopping = lambda: server.should_exit
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     log.info("listening on http://%s:%d", host, listener.getsockname()[1])
-    server.run(sockets=[listener])
+    try:
+        server.run(sockets=[listener])
+    finally:
+        tracing.flush()
     return 0
 
 

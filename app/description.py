@@ -10,21 +10,26 @@ from pydantic import BaseModel
 
 from app.bulk import CancelRequest
 from app.checkpoints import CheckpointEdit
+from app.forks import MergePatch
 from app.links import add_links
 from app.problems import MEDIA_TYPE
 from ingest.options import Options
+from jobs.batch import Batch
 from jobs.edit import JobEdit
 from jobs.evaluate import EvaluationRequest
 from jobs.imports import ModelOfJob, ModelOptions
 from jobs.retry import RetryRequest
 from jobs.spec_models import JobSpec
+from jobs.sweep_models import SweepSpec
 from jobs.tokens import NewToken
 from jobs.webhooks import WebhookChange, WebhookRequest
 
 BODIES = (
     JobSpec,
+    Batch,
     JobEdit,
     CancelRequest,
+    MergePatch,
     RetryRequest,
     EvaluationRequest,
     CheckpointEdit,
@@ -32,6 +37,7 @@ BODIES = (
     ModelOptions,
     ModelOfJob,
     NewToken,
+    SweepSpec,
     WebhookRequest,
     WebhookChange,
 )

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter, Response, status
+from pydantic import RootModel
 from starlette.concurrency import run_in_threadpool
 
 from app import examples
 from app.access import CallerDep
-from app.body import OptionalDocument
+from app.body import OptionalDocument, patch_body
 from app.idempotency import Keyed
 from app.jobs import ACCEPTED, submitted_job, to_poll
 from app.resources.jobs import Job
@@ -17,16 +20,9 @@ from jobs.idempotency import Made
 
 router = APIRouter(tags=["jobs"])
 
-BODY = {
-    "requestBody": {
-        "required": False,
-        "description": "A JSON merge patch (RFC 7396) of the job's spec; without a body the same again.",
-        "content": {
-            media: {"schema": {"type": "object"}, "example": examples.FORK_PATCH}
-            for media in ("application/merge-patch+json", "application/json")
-        },
-    }
-}
+
+class MergePatch(RootModel[dict[str, Any]]):
+    """A JSON merge patch: what it names is replaced, what it makes null is taken away."""
 
 
 @router.post(
@@ -34,7 +30,7 @@ BODY = {
     summary="Submit a job with this one's spec, patched",
     status_code=status.HTTP_202_ACCEPTED,
     responses={202: ACCEPTED},
-    openapi_extra=BODY,
+    openapi_extra=patch_body("MergePatch", examples.FORK_PATCH, required=False),
 )
 async def fork_job(
     job_id: str,

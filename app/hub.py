@@ -22,6 +22,8 @@ from jobs.store import Store
 
 AWAY_SECONDS = 0.2
 """Between two tries to reach a server that is away."""
+GATHERING_SECONDS = 0.005
+"""What happens within so short a time is read at once: many small reads would keep the process busy."""
 LOOK_AGAIN_SECONDS = 5.0
 """So often a watched job's record is looked at without a word from the feed, in case one was lost."""
 STOPPING_SECONDS = 0.2
@@ -86,7 +88,10 @@ class Hub:
                 self._wake_all()
                 look_again = time.monotonic() + LOOK_AGAIN_SECONDS
                 while time.monotonic() < look_again:
-                    self._tell(await self.feed.read())
+                    found = await self.feed.read()
+                    self._tell(found)
+                    if found:
+                        await asyncio.sleep(GATHERING_SECONDS)
             except Unavailable:
                 await asyncio.sleep(AWAY_SECONDS)
             except Exception:

@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from app import (
     artifacts,
     audit,
+    batch,
     bulk,
     checkpoints,
     datasets,
@@ -31,6 +32,7 @@ from app import (
     rescans,
     scrape,
     steering,
+    sweeps,
     tokens,
     webhooks,
     workers,
@@ -62,13 +64,16 @@ from jobs.rescan import Rescan, rescan, rescan_if_lost
 from jobs.settings import Settings
 from jobs.store import Store
 from jobs.submissions import Submissions
+from jobs.sweep_driver import SweepDriver
 from jobs.tokens import Tokens
+from jobs.tracing import tracing
 from jobs.usage import Usage
 from jobs.volume import make_volume
 
 log = logging.getLogger("uvicorn.error")
 
 RECONCILE_SECONDS = 1.0
+SWEEP_SECONDS = 0.25
 
 DESCRIPTION = """Training jobs for the Microsoft Cognitive Toolkit: upload a data set, post a
 job's spec, follow its events, fetch its checkpoints, and resume from any of them.
@@ -94,6 +99,7 @@ def create_app(settings: Settings) -> FastAPI:
         of_jobs = JobsCollector(store, volume)
         registry.register(of_jobs)
         reconciler = asyncio.create_task(reconcile_forever(store, queue, settings, guard))
+        driver = asyncio.create_task(drive_sweeps(store, queue, settings))
         sender = asyncio.create_task(Sender(store, settings).run())
         hub = Hub(store, settings, app.state.stopping)
         submissions = Submissions(store, queue, settings)
@@ -114,7 +120,7 @@ def create_app(settings: Settings) -> FastAPI:
         finally:
             await asyncio.to_thread(submissions.close)
             registry.unregister(of_jobs)
-            for task in (reconciler, sender):
+            for task in (reconciler, driver, sender):
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
@@ -136,20 +142,36 @@ def create_app(settings: Settings) -> FastAPI:
     problems.register(app)
     # From the inside out.
     log_requests = (RequestLog,) if settings.log == "json" else ()
-    for layer in (BodyLimits, audit.Audit, *log_requests, SecurityHeaders, RequestIds):
+    for layer in (BodyLimits, audit.Audit, *log_requests, SecurityHeaders):
         app.add_middleware(layer)
+    if tracing.tracer is not None:
+        # OpenTelemetry need not be installed where there is no collector.
+        from app.tracing import TraceRequests
+
+        app.add_middleware(TraceRequests, tracer=tracing.tracer)
+    app.add_middleware(RequestIds)
     describe(app)
     checks = (authorised, known_parameters_only, acceptable, owners_only, room_on_the_volume)
     v1 = APIRouter(prefix=V1, dependencies=[Depends(check) for check in checks])
-    of_jobs = (jobs, bulk, forks, steering, evaluations, lineage, events, metrics, logs, rawlogs)
+    of_jobs = (batch, jobs, bulk, forks, steering, evaluations, lineage, events, metrics, logs, rawlogs)
     of_files = (checkpoints, artifacts, datasets, models)
-    for room in (*of_jobs, *of_files, parts, workers, webhooks, rescans, tokens, audit):
+    for room in (*of_jobs, *of_files, parts, workers, webhooks, rescans, tokens, audit, sweeps):
         v1.include_router(room.router)
     app.include_router(v1)
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])
     app.include_router(scrape.router, dependencies=[Depends(authorised), Depends(known_parameters_only)])
     app.include_router(pages.router)
     return app
+
+
+async def drive_sweeps(store: Store, queue: TokenQueue, settings: Settings) -> None:
+    """Take sweeps further, a few times a second, through every outage of Redis."""
+    driver = SweepDriver(store, queue, settings)
+    while True:
+        # While Redis is away the reconciler says so.
+        with suppress(Unavailable, OSError):
+            await asyncio.to_thread(driver.step)
+        await asyncio.sleep(SWEEP_SECONDS)
 
 
 async def reconcile_forever(store: Store, queue: TokenQueue, settings: Settings, guard: Guard) -> None:

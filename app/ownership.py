@@ -7,7 +7,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.access import READING, CallerDep
 from ingest import store as datasets
-from jobs import webhooks
+from jobs import sweeps, webhooks
 from jobs.errors import Forbidden, NotFound
 from jobs.models import load_record
 from jobs.store import Store
@@ -57,10 +57,15 @@ def _of_webhook(webhook_id: str, store: Store, volume: Volume) -> str | None:
     return webhooks.get(webhook_id, volume).owner
 
 
+def _of_sweep(sweep_id: str, store: Store, volume: Volume) -> str | None:
+    return sweeps.load(volume, sweep_id).owner
+
+
 _OWNERS = {
     "job_id": _of_job,
     "checkpoint_id": _of_checkpoint,
     "dataset_id": _of_dataset,
     "model_id": _of_model,
     "webhook_id": _of_webhook,
+    "sweep_id": _of_sweep,
 }

@@ -1,9 +1,9 @@
 """Training by the service's trainer against eager PyTorch: same weights, data, order and thread count.
 
-``python -m benchmarks.against_pytorch [--rounds 5] [--threads 1] [--without-kernels] [CASE ...]``: a case is
-``mlp-64`` and so on. Each round runs both sides, every one in a process of its own; ours is a whole job with
-its callbacks. The ratio is PyTorch's CPU time a step over ours (above 1: we are faster), as a median over the
-rounds; A/A is that of each of our runs over the one before it. That both compute the same is seen
+``python -m benchmarks.against_pytorch [--rounds 5] [--threads 1] [--steps N] [--without-kernels] [CASE…]``:
+a case is ``mlp-64`` and so on. Each round runs both sides, every one in a process of its own; ours is a whole
+job with its callbacks. The ratio is PyTorch's CPU time a step over ours (above 1: we are faster), as a median
+over the rounds; A/A is that of each of our runs over the one before it. That both compute the same is seen
 from the losses, whose largest difference over the first ten steps is shown. Sequences are given to PyTorch
 packed and padded; ``fused`` is Adam in one kernel, which PyTorch's users have to ask for.
 """
@@ -16,7 +16,7 @@ import json
 import os
 import subprocess
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -63,7 +63,7 @@ class Bench:
         if not self.kernels:
             environment["CNTK_JOBS_KERNELS"] = "0"
         python = self.workshop.environment["python"]
-        found = _printed(
+        found = printed(
             [python, HERE / "trained_job.py", run.path, self.folder, self.parameters], environment
         )
         return Figures(found["cpu"], found["wall"], losses(run))
@@ -71,7 +71,7 @@ class Bench:
     def there(self, *variant: str) -> Figures:
         words = [self.case.network, self.folder, self.parameters, self.case.minibatch, self.threads]
         environment = {"PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": str(self.threads)}
-        found = _printed([PYTHON, HERE / "in_pytorch.py", *words, *variant], environment)
+        found = printed([PYTHON, HERE / "in_pytorch.py", *words, *variant], environment)
         return Figures(found["cpu"], found["wall"], np.array(found["losses"]))
 
     def compare(self, rounds: int) -> None:
@@ -99,7 +99,8 @@ def _spread(ratios: list[float]) -> str:
     return f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})" if ratios else "-"
 
 
-def _printed(command: list[Any], environment: dict[str, str]) -> dict[str, Any]:
+def printed(command: list[Any], environment: dict[str, str]) -> dict[str, Any]:
+    """What a command prints as JSON in its last line."""
     finished = subprocess.run(
         [str(word) for word in command],
         env={"PATH": os.defpath, **environment},
@@ -119,11 +120,14 @@ def main() -> None:
     )
     parser.add_argument("cases", nargs="*", metavar="CASE", help="such as mlp-64 (default: all)")
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, help="of each run, where the machine has little time")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--without-kernels", action="store_true", help="with CNTK's own kernels alone")
     arguments = parser.parse_args()
     environment = read_json(Settings().trainer_env / "trainer.json")
     cases = [case for case in CASES if not arguments.cases or case.name in arguments.cases]
+    if arguments.steps:
+        cases = [replace(case, steps=arguments.steps) for case in cases]
     for case in cases:
         with tempfile.TemporaryDirectory(prefix="against-") as home:
             workshop = Workshop(Path(home), environment)

@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -131,8 +132,21 @@ uvicorn.run(app, port=int(sys.argv[2]), access_log=False, log_level="warning")
 """
 
 
+@dataclass(frozen=True)
+class Server:
+    """A process that serves."""
+
+    port: int
+    pid: int
+
+    def cpu_seconds(self) -> float:
+        """What it has computed so far: that does not depend on who else uses the machine."""
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @contextlib.contextmanager
-def serving(argv: list[str], port: int, log: Path, **environment: str) -> Iterator[int]:
+def serving(argv: list[str], port: int, log: Path, **environment: str) -> Iterator[Server]:
     """A process that serves on ``port``."""
     with log.open("wb") as output:
         process = subprocess.Popen(
@@ -144,7 +158,7 @@ def serving(argv: list[str], port: int, log: Path, **environment: str) -> Iterat
                 break
             assert process.poll() is None, log.read_text()
             time.sleep(0.05)
-        yield port
+        yield Server(port, process.pid)
     finally:
         process.terminate()
         process.wait(20)
@@ -214,8 +228,8 @@ def main() -> None:
             server.kill()
 
 
-def requests(figures: Figures, ours: int, peer: int, rounds: int, seconds: float) -> None:
-    data = dataset(ours)
+def requests(figures: Figures, ours: Server, peer: Server, rounds: int, seconds: float) -> None:
+    data = dataset(ours.port)
     posted = 0
 
     def body() -> bytes:
@@ -223,25 +237,29 @@ def requests(figures: Figures, ours: int, peer: int, rounds: int, seconds: float
         posted += 1
         return json.dumps(spec(data, posted)).encode()
 
-    job = json.loads(asyncio.run(one(ours, request("POST", "/v1/jobs", body()))))["id"]
-    token = json.loads(asyncio.run(one(peer, request("POST", "/jobs", body()))))["id"]
+    job = json.loads(asyncio.run(one(ours.port, request("POST", "/v1/jobs", body()))))["id"]
+    token = json.loads(asyncio.run(one(peer.port, request("POST", "/jobs", body()))))["id"]
     paths = {
         "POST, ours": (ours, lambda: request("POST", "/v1/jobs", body())),
         "POST, RQ alone": (peer, lambda: request("POST", "/jobs", body())),
         "GET, ours": (ours, lambda: request("GET", f"/v1/jobs/{job}")),
         "GET, a hash of Redis alone": (peer, lambda: request("GET", f"/jobs/{token}")),
     }
-    for port, make in paths.values():
-        asyncio.run(ask_for(port, CLIENTS, 1, make))
+    for server, make in paths.values():
+        asyncio.run(ask_for(server.port, CLIENTS, 1, make))
     for _ in range(rounds):
-        for name, (port, make) in paths.items():
-            taken = asyncio.run(ask_for(port, 1, seconds, make))[1]
+        for name, (server, make) in paths.items():
+            taken = asyncio.run(ask_for(server.port, 1, seconds, make))[1]
             figures.note(f"{name}, 1 client", 1000 * statistics.median(taken))
-        for name, (port, make) in paths.items():
-            figures.note(f"{name}, {CLIENTS} clients", asyncio.run(ask_for(port, CLIENTS, seconds, make))[0])
+        for name, (server, make) in paths.items():
+            before = server.cpu_seconds()
+            rate, taken = asyncio.run(ask_for(server.port, CLIENTS, seconds, make))
+            figures.note(f"{name}, {CLIENTS} clients", rate)
+            figures.note(f"{name}, processor time", 1000 * (server.cpu_seconds() - before) / len(taken))
     for name in paths:
         print(figures.line(f"{name}, 1 client", "ms"))
         print(figures.line(f"{name}, {CLIENTS} clients", "/s"))
+        print(figures.line(f"{name}, processor time", "ms"))
     ratio = figures.median("POST, ours, 1 client") / figures.median("POST, RQ alone, 1 client")
     print(f"POST of a job / RQ alone: {ratio:.2f}")
 

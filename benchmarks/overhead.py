@@ -28,7 +28,8 @@ from trainer.layout import Volume, complete_lines, read_json
 from worker.launch import thread_limits
 
 ROWS, EPOCHS = 8000, {"mlp": 6, "conv": 2}
-FLOOR = 0.98
+FLOOR = 2.0
+"""Where the processor allows; never less than 0.99."""
 
 
 @dataclass(frozen=True)

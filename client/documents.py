@@ -90,6 +90,7 @@ class Job(TypedDict):
     checkpoints: int
     timings: dict[str, float]
     resumed_from: ResumedFrom | None
+    sweep: str | None
     forked_from: ForkedFrom | None
     dataset: str
     recipe: str | None
@@ -159,6 +160,15 @@ class Log(TypedDict):
     stream: str
     lines: list[str]
     truncated: bool
+
+
+class LogPiece(TypedDict):
+    """What was written to one stream of one attempt, from byte ``offset`` on."""
+
+    attempt: int
+    stream: str
+    offset: int
+    text: str
 
 
 class Dataset(TypedDict):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -70,3 +71,25 @@ def rescan(found: Mapping[str, Any]) -> Table:
     for job_id in found["unreadable"]:
         row(table, "unreadable", job_id)
     return table
+
+
+def sweeps(found: Sequence[Mapping[str, Any]]) -> Table:
+    table = table_of("id", "name", "status", "going on", "succeeded", "pruned", "failed", "best", "its job")
+    for one in found:
+        counts = [str(one["trials"][key]) for key in ("going_on", "succeeded", "pruned", "failed")]
+        best = one["best"] or {"value": None, "job": ""}
+        status = " ".join(filter(None, [one["status"], one["reason"]]))
+        row(table, one["id"], one["name"], status, *counts, _number(best["value"]), best["job"])
+    return table
+
+
+def trials(found: Sequence[Mapping[str, Any]]) -> Table:
+    table = table_of("trial", "job", "status", "value", "with")
+    for one in found:
+        values = ", ".join(f"{pointer} = {json.dumps(value)}" for pointer, value in one["parameters"].items())
+        row(table, str(one["trial"]), one["job"], one["status"], _number(one["value"]), values)
+    return table
+
+
+def _number(value: float | None) -> str:
+    return "" if value is None else f"{value:.4g}"

@@ -81,6 +81,8 @@ class Record(BaseModel):
     tags: list[str] = []
     recipe: str | None = None
     """Name of the recipe that it was posted as."""
+    sweep: str | None = None
+    """The sweep that it is a trial of."""
     forked_from: str | None = None
     """The job of whose spec its own was made."""
     edits: int = 0
@@ -97,6 +99,8 @@ class Record(BaseModel):
     """The same of attempts that lost their worker or their volume."""
     ahead_ms: int = 0
     """Its priority, as a time that it is ahead of jobs without one."""
+    traceparent: str | None = None
+    """The span of the request that submitted it, as W3C Trace Context writes it, where there are traces."""
     worker_class: str | None = None
     """Digest of the labels that it requires of a worker; None where any will do."""
     max_queue_ms: int | None = None
@@ -188,6 +192,7 @@ class Record(BaseModel):
             "checkpoints": self.checkpoints,
             "timings": self.timings(now_ms),
             "resumed_from": self.resumed_from.model_dump() if self.resumed_from else None,
+            "sweep": self.sweep,
             "forked_from": {"job": self.forked_from} if self.forked_from else None,
             "dataset": self.dataset,
             "recipe": self.recipe,
@@ -213,6 +218,7 @@ _SUBMITTED = {
     "resumed_from",
     "recipe",
     "forked_from",
+    "sweep",
 }
 _JSON_FIELDS = {"resumed_from", "tags", "progress", "losses", "metrics", "result"}
 

@@ -60,12 +60,15 @@ class Accepted:
     created_at: int
     claim: Claim | None
     owner: str | None
+    sweep: str | None = None
+    traceparent: str | None = None
 
 
 def note_accepted(run: RunDirectory, record: Record, claim: Claim | None) -> None:
     """Leave on the volume that a job was accepted. Its record and its key are in Redis by now."""
     key = claim.document() if claim else None
-    text = json.dumps({"created_at": record.created_at, "claim": key, "owner": record.owner})
+    told = {"created_at": record.created_at, "owner": record.owner, "sweep": record.sweep}
+    text = json.dumps({**told, "traceparent": record.traceparent, "claim": key})
     # No fsync: like Redis, this need survive the death of every process, not a power cut.
     aside = run.path / ".accepted"
     aside.write_text(text)
@@ -172,7 +175,8 @@ def _accepted(run: RunDirectory) -> Accepted | None:
         return None
     document = read_json(run.accepted)
     claim = Claim(**document["claim"]) if document["claim"] else None
-    return Accepted(document["created_at"], claim, document.get("owner"))
+    told = (document.get(name) for name in ("owner", "sweep", "traceparent"))
+    return Accepted(document["created_at"], claim, *told)
 
 
 def _record(run: RunDirectory, history: History, facts: tuple[int, int]) -> Record:
@@ -189,6 +193,8 @@ def _record(run: RunDirectory, history: History, facts: tuple[int, int]) -> Reco
         "kind": Kind.EVALUATION if spec.get("evaluation") else Kind.TRAINING,
         "name": spec["name"],
         "owner": accepted.owner if accepted else None,
+        "sweep": accepted.sweep if accepted else None,
+        "traceparent": accepted.traceparent if accepted else None,
         "state": history.state if keeps else State.QUEUED,
         "reason": Reason(history.reason) if keeps else Reason.RECOVERED,
         "detail": history.detail if keeps else "",

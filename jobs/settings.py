@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote
@@ -16,6 +17,11 @@ from trainer.layout import Volume
 def _default_home() -> Path:
     base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(base) / "cntk-jobs"
+
+
+@lru_cache(maxsize=8)
+def _volume(home: Path) -> Volume:
+    return Volume(home / "volume")
 
 
 class Settings(BaseSettings):
@@ -84,7 +90,7 @@ class Settings(BaseSettings):
 
     @property
     def volume(self) -> Volume:
-        return Volume(self.home / "volume")
+        return _volume(self.home)
 
     @property
     def embedded_socket(self) -> Path:

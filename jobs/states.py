@@ -77,6 +77,8 @@ class Reason(StrEnum):
     """Paused, as asked for."""
     CANCEL_REQUESTED = "cancel_requested"
     """Cancelled, as asked for."""
+    PRUNED = "pruned"
+    """Cancelled: a trial of a sweep that did worse than others at its epoch."""
 
 
 TERMINAL = frozenset({State.SUCCEEDED, State.FAILED, State.CANCELLED})
@@ -93,6 +95,8 @@ class Transition:
     when: str
 
 
+_CANCELLED = (Reason.CANCEL_REQUESTED, Reason.PRUNED)
+
 TRANSITIONS = (
     Transition(
         None,
@@ -101,7 +105,7 @@ TRANSITIONS = (
         "the job is submitted, or its lost record made anew",
     ),
     Transition(State.QUEUED, State.RUNNING, (Reason.STARTING,), "a worker claims it: the next attempt"),
-    Transition(State.QUEUED, State.CANCELLED, (Reason.CANCEL_REQUESTED,), "cancelled while it waits"),
+    Transition(State.QUEUED, State.CANCELLED, _CANCELLED, "cancelled while it waits"),
     Transition(
         State.QUEUED,
         State.FAILED,
@@ -130,7 +134,7 @@ TRANSITIONS = (
         ),
         "the trainer left an error, reached a limit, or crashed too often without progress",
     ),
-    Transition(State.RUNNING, State.CANCELLED, (Reason.CANCEL_REQUESTED,), "cancelled while it runs"),
+    Transition(State.RUNNING, State.CANCELLED, _CANCELLED, "cancelled while it runs"),
     Transition(
         State.RUNNING,
         State.QUEUED,
@@ -152,7 +156,12 @@ TRANSITIONS = (
     ),
     Transition(State.PAUSED, State.QUEUED, (Reason.RESUMED,), "resumed"),
     Transition(State.PAUSED, State.FAILED, (Reason.DEPENDENCY_FAILED,), "it would wait in vain"),
-    Transition(State.PAUSED, State.CANCELLED, (Reason.CANCEL_REQUESTED,), "cancelled while it is paused"),
+    Transition(
+        State.PAUSED,
+        State.CANCELLED,
+        _CANCELLED,
+        "cancelled while it is paused",
+    ),
     Transition(State.FAILED, State.QUEUED, (Reason.RETRIED,), "somebody asks for another attempt"),
 )
 

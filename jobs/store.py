@@ -165,21 +165,41 @@ class Store(Backlog, Streams):
         read, so of a submission and a deletion at the same time only one wins; or the request has
         lost its key.
         """
-        asks = [
-            {"id": job.record.id, "fields": job.record.to_hash(), **job.placing}
-            | {"deletions": deletions[job.record.dataset]}
-            | ({"claim": job.claim} if job.claim else {})
-            for job in jobs
-        ]
+        asks = [_to_create(job, deletions) | ({"claim": job.claim} if job.claim else {}) for job in jobs]
         with reaching_redis(), self.client.pipeline() as pipe:
             push_tokens(pipe)
             answers = self.run_all("create", asks, pipe)
         return [self._made(job, flat) for job, flat in zip(jobs, answers, strict=True)]
 
+    def create_together(
+        self,
+        jobs: Sequence[New],
+        deletions: Mapping[str, str | None],
+        push_tokens: Callable[[Pipeline], None],
+        claim: Mapping[str, Any] | None = None,
+    ) -> list[Record]:
+        """``create_all``, but all of them or none: then what speaks against one is raised.
+
+        ``claim`` is the key that stands for all of them from then on.
+        """
+        ask: dict[str, Any] = {"jobs": [_to_create(job, deletions) for job in jobs]}
+        if claim:
+            ask |= {"claim": claim, "made": " ".join(job.record.id for job in jobs)}
+        with reaching_redis(), self.client.pipeline() as pipe:
+            # Tokens of jobs that are then refused come to nothing.
+            push_tokens(pipe)
+            self.run("create", ask, pipe)
+            made = pipe.execute()[-1]
+        if not made or made[0] == "deleting":
+            raise being_deleted(made[1]) if made else Conflict(_KEY_LOST)
+        if made[0] == "over":
+            raise queue_is_full(int(made[1]), int(made[2]))
+        return [Record.from_hash(pairs(flat)) for flat in made]
+
     @staticmethod
     def _made(job: New, flat: Sequence[str]) -> Record | JobsError:
         if not flat:
-            return Conflict("another request has taken this one's Idempotency-Key meanwhile")
+            return Conflict(_KEY_LOST)
         if flat[0] == "deleting":
             return being_deleted(job.record.dataset)
         if flat[0] == "over":
@@ -409,12 +429,14 @@ class Store(Backlog, Streams):
             raise NotFound(f"there is no job {job_id!r}")
         return Record.from_hash(pairs(flat))
 
-    def request_cancel(self, job_id: str, *, save: bool = False) -> Record:
+    def request_cancel(self, job_id: str, *, save: bool = False, reason: Reason | None = None) -> Record:
         """Ask for a job's end, at once or (``save``) after a last checkpoint.
 
         Asking again changes nothing, but that "at once" wins; Conflict once it ended otherwise.
+        ``reason``: why, where it is not that somebody asked.
         """
-        return self._steer("cancel", job_id, TERMINAL - {State.CANCELLED}, save=save)
+        why = {"reason": reason.value} if reason else {}
+        return self._steer("cancel", job_id, TERMINAL - {State.CANCELLED}, save=save, **why)
 
     def request_pause(self, job_id: str) -> Record:
         """Ask for a pause. Asking again changes nothing; Conflict once the job has ended."""
@@ -443,6 +465,15 @@ def reported_names(fields: Mapping[str, Any]) -> dict[str, list[str]]:
         for group in ("losses", "metrics")
     }
     return {group: names for group, names in found.items() if names}
+
+
+_KEY_LOST = "another request has taken this one's Idempotency-Key meanwhile"
+
+
+def _to_create(job: New, deletions: Mapping[str, str | None]) -> dict[str, Any]:
+    """A job as the script that makes it wants it."""
+    described = {"id": job.record.id, "fields": job.record.to_hash(), **job.placing}
+    return described | {"deletions": deletions[job.record.dataset]}
 
 
 def being_deleted(dataset_id: str) -> Conflict:

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jobs.idempotency import Claim
@@ -16,6 +16,7 @@ from jobs.queue import TokenQueue
 from jobs.settings import Settings
 from jobs.store import Store
 from jobs.submit import Submission, Submitted, enqueue_all, prepare
+from jobs.tracing import tracing
 from jobs.writing import sync_file_system
 
 MOST_TOGETHER = 64
@@ -34,6 +35,7 @@ class Request:
     owner: str | None
     prepared: Submission | None = None
     """What was made of it already, where that takes long."""
+    traceparent: str | None = field(default_factory=tracing.traceparent)
     answer: Future[Submitted] = field(default_factory=Future)
 
 
@@ -91,7 +93,7 @@ class Submissions:
                 made = request.prepared or prepare(
                     request.document, self._store, self._settings, request.claim, request.owner
                 )
-                ready.append((request, made))
+                ready.append((request, replace(made, traceparent=request.traceparent)))
             except Exception as error:
                 request.answer.set_exception(error)
         if not ready:

@@ -6,7 +6,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from jobs.spec import NormalisedSpec, normalise
 from jobs.start import resolve_start
 from jobs.states import Reason, State
 from jobs.store import New, Store, being_deleted
+from jobs.tracing import tracing
 from jobs.volume import require_volume
 from jobs.writing import document_bytes, sync_file_system
 from trainer.layout import RunDirectory, Volume
@@ -37,6 +38,14 @@ class Parent:
     job: str
     patch: dict[str, Any]
     diff: list[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class TrialOf:
+    """A job that is a trial of a sweep, which has chosen its id."""
+
+    sweep: str
+    job: str
 
 
 @dataclass(frozen=True)
@@ -53,7 +62,11 @@ class Submission:
     posted: Mapping[str, Any] | None = None
     """The spec as it was posted, where that named a recipe."""
     parent: Parent | None = None
+    """The job whose spec this one was made of."""
+    trial: TrialOf | None = None
     owner: str | None = None
+    traceparent: str | None = field(default_factory=tracing.traceparent)
+    """The span of the request, where requests are traced."""
 
 
 @dataclass(frozen=True)
@@ -71,14 +84,19 @@ def submit(
     settings: Settings,
     claim: Claim | None = None,
     owner: str | None = None,
+    trial: TrialOf | None = None,
 ) -> Record:
     """Check a spec, write its run directory and queue it; the new record.
+
+    ``claim`` is the key of a request that is done once however often it is sent; ``trial`` says which
+    sweep's trial the job is.
 
     Raises InvalidInput with every fault, NotFound without the data set, Conflict where the
     checkpoint to start from does not fit or is broken, Unavailable while Redis is away.
     Whatever is raised, nothing is left behind.
     """
-    return enqueue(prepare(document, store, settings, claim, owner), store, queue, settings.volume).record
+    prepared = replace(prepare(document, store, settings, claim, owner), trial=trial)
+    return enqueue(prepared, store, queue, settings.volume).record
 
 
 def prepare(
@@ -139,6 +157,36 @@ def enqueue_all(
     return [found[place] for place in range(len(submissions))]
 
 
+def enqueue_together(
+    submissions: Sequence[Submission],
+    store: Store,
+    queue: TokenQueue,
+    volume: Volume,
+    claim: Claim | None = None,
+) -> list[Record]:
+    """Queue jobs, all of them or none: whatever is raised, nothing is left behind."""
+    deletions = store.deletions({submission.spec.dataset for submission in submissions})
+    for dataset, count in deletions.items():
+        if count is None:
+            raise being_deleted(dataset)
+    written: list[_Written] = []
+    try:
+        for submission in submissions:
+            written.append(_write(submission, volume))
+        jobs = [entry.new for entry in written]
+        key = claim.document() if claim else None
+        made = store.create_together(jobs, deletions, lambda pipe: queue.push_all(jobs_of(jobs), pipe), key)
+    except BaseException:
+        for entry in written:
+            shutil.rmtree(entry.run.path, ignore_errors=True)
+        raise
+    with suppress(OSError):
+        for entry, record in zip(written, made, strict=True):
+            note_accepted(entry.run, record, None)
+    sync_file_system(volume.path)
+    return made
+
+
 def jobs_of(new: Sequence[New]) -> list[tuple[str, str | None]]:
     return [(job.record.id, job.record.worker_class) for job in new]
 
@@ -155,8 +203,9 @@ def _write(submission: Submission, volume: Volume) -> _Written:
     record, contents = _described(submission)
     run = volume.job(record.id)
     spec = document_bytes(contents)
+    # One that is there already is another submission's, and stays.
+    run.path.mkdir()
     try:
-        run.path.mkdir()
         _fill(run, submission, contents, spec, volume)
         # The data set that it runs on may be another than the one that the schema is of.
         load_schema(volume, record.dataset)
@@ -183,7 +232,7 @@ def _described(submission: Submission) -> tuple[Record, dict[str, Any]]:
         # What "latest" meant is decided now.
         contents["start_from"] = {**contents["start_from"], "checkpoint": start.id}
     record = Record(
-        id=new_job_id(),
+        id=submission.trial.job if submission.trial else new_job_id(),
         kind=submission.kind,
         name=contents["name"],
         owner=submission.owner,
@@ -194,6 +243,8 @@ def _described(submission: Submission) -> tuple[Record, dict[str, Any]]:
         resumed_from=started_from,
         recipe=posted["recipe"]["type"] if posted else None,
         forked_from=submission.parent.job if submission.parent else None,
+        sweep=submission.trial.sweep if submission.trial else None,
+        traceparent=submission.traceparent,
         **record_fields(contents),
     )
     return record, contents

@@ -102,8 +102,10 @@ class Workplace:
         submission = Submission(NormalisedSpec(document), start, claim=claim, owner=owner)
         return enqueue(submission, self.store, self.queue, self.volume).record
 
-    def start_worker(self, **labels: str) -> subprocess.Popen[bytes]:
-        worker = worker_process(self.settings, **labels)
+    def start_worker(
+        self, environment: dict[str, str] | None = None, **labels: str
+    ) -> subprocess.Popen[bytes]:
+        worker = worker_process(self.settings, environment, **labels)
         self._workers.append(worker)
         return worker
 
@@ -148,7 +150,9 @@ class Workplace:
         return int(read_json(run.attempt(attempt).process)["pid"])
 
 
-def worker_process(settings: Settings, **labels: str) -> subprocess.Popen[bytes]:
+def worker_process(
+    settings: Settings, more: dict[str, str] | None = None, **labels: str
+) -> subprocess.Popen[bytes]:
     """A worker that has these settings and labels and no others; it adds to worker.log in their home."""
     environment = {
         "CNTK_JOBS_HOME": str(settings.home),
@@ -162,6 +166,7 @@ def worker_process(settings: Settings, **labels: str) -> subprocess.Popen[bytes]
         "CNTK_JOBS_WARM": str(settings.warm),
         "PYTHONPATH": str(ROOT),
         "PATH": os.environ["PATH"],
+        **(more or {}),
     }
     with (settings.home / "worker.log").open("ab") as log:
         return subprocess.Popen([sys.executable, "-m", "worker"], env=environment, stdout=log, stderr=log)

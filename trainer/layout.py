@@ -215,6 +215,21 @@ class FeatureDirectory:
         """What they are the values of, and the SHA-256 of the file."""
 
 
+class SweepDirectory:
+    """``VOLUME/sweeps/<sweep>/``: trials of one spec that is varied; each trial is a job."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.about = path / "sweep.json"
+        """What was posted, by whom and when; written once."""
+        self.trials = path / "trials.jsonl"
+        """One line for each trial, written before its job is made: number, id of the job, values."""
+        self.state = path / "state.json"
+        """How the sweep stands; absent while it goes on."""
+        self.lock = path / "lock"
+        """Exclusively locked (flock) by whoever takes the sweep a step further."""
+
+
 class Volume:
     """The folder that outlives every process."""
 
@@ -224,6 +239,7 @@ class Volume:
         self.datasets = path / "datasets"
         self.models = path / "models"
         self.features = path / "features"
+        self.sweeps = path / "sweeps"
         self.tokens = path / "tokens"
         """Who may call the API: one file a token, which has a digest of it."""
         self.webhooks = path / "webhooks"
@@ -238,6 +254,9 @@ class Volume:
 
     def job(self, job_id: str) -> RunDirectory:
         return RunDirectory(self.jobs / job_id)
+
+    def sweep(self, sweep_id: str) -> SweepDirectory:
+        return SweepDirectory(self.sweeps / sweep_id)
 
     def dataset(self, dataset_id: str) -> DatasetDirectory:
         return DatasetDirectory(self.datasets / dataset_id)

@@ -20,6 +20,7 @@ from jobs.record import Kind, Record
 from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Hold, Refused, Store
+from jobs.tracing import tracing
 from trainer.layout import RunDirectory, read_json
 from worker import fork_servers
 from worker.bell import Bell, ring_on_message
@@ -27,9 +28,11 @@ from worker.finish import Ending, Outcome, decide, read_result
 from worker.fork_servers import ForkedTrainer
 from worker.launch import TrainerProcess, launch, trainer_environment
 from worker.limits import Breach, Watchdog
+from worker.mlflow_runs import Beside
 from worker.processes import kill_group, kill_recorded
 from worker.relay import Relay
 from worker.tensorboard import Board
+from worker.tracing import AttemptTrace
 
 
 class _Way(Enum):
@@ -71,7 +74,9 @@ def run_attempt(token: str, worker_class: str | None = None) -> None:
             if record is not None:
                 bind(job=record.id, attempt=record.attempt)
                 log.info("attempt %d of %s begins", record.attempt, record.id)
+                tracing.set_up("worker")
                 Attempt(settings, store, record).supervise()
+                tracing.flush()
                 return
 
 
@@ -101,6 +106,9 @@ class Attempt:
         self._relay = Relay(store, self._run, record)
         # What an evaluation has to show is no course.
         self._board = Board(self._run, record.attempt) if record.kind is Kind.TRAINING else None
+        self._mlflow = Beside(self._run, record.attempt) if self._board else None
+        self._trace = AttemptTrace(self._run, record)
+        bind(trace_id=self._trace.trace_id)
         self._bell = Bell()
         self._hold = Hold.HELD
         self._breach: Breach | None = None
@@ -184,6 +192,7 @@ class Attempt:
 
     def _show(self, *, last: bool = False) -> None:
         """Let those who watch from outside see how far it has come."""
+        self._trace.look()
         if self._board is not None and self._hold is not Hold.LOST:
             self._board.look(last=last)
 
@@ -250,6 +259,9 @@ class Attempt:
             delay_s=outcome.delay_s,
         )
         log.info("attempt %d of %s ended: %s (%s)", self._number, self._job_id, moved.state, moved.reason)
+        if self._mlflow is not None:
+            self._mlflow.end(moved.state)
+        self._trace.end(moved.state.value, moved.reason.value, moved.updated_at)
         if moved.owner is not None:
             give_tokens(self._store, TokenQueue(self._store.client))
         if moved.ended:

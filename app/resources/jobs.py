@@ -97,6 +97,7 @@ class Job(BaseModel):
     checkpoints: int = Field(description="published checkpoints that retention has kept")
     timings: Timings
     resumed_from: ResumedFrom | None
+    sweep: str | None = Field(default=None, description="the sweep that it is a trial of")
     forked_from: ForkedFrom | None
     dataset: str
     recipe: str | None = Field(description="the recipe that it was posted as")

@@ -1,10 +1,12 @@
 """One job of the trainer, timed. Runs on the trainer's interpreter, in a run directory like any other.
 
-``trained_job.py RUN DATASET PARAMETERS``: what ``python -m trainer`` does. The first parameters go to
-PARAMETERS (.npz); printed are, as one JSON line, seconds of this process' CPU and of the clock a step.
+``trained_job.py RUN DATASET PARAMETERS [STEPS]``: what ``python -m trainer`` does, for so many steps at most.
+The first parameters go to PARAMETERS (.npz). Printed are as one JSON line seconds of this process' CPU and of
+the clock a step, CPU seconds from its start to the first minibatch, and its largest resident size in bytes.
 """
 
 import json
+import resource
 import sys
 import time
 from pathlib import Path
@@ -22,19 +24,24 @@ train = run.train
 class Clock:
     """The last of the callbacks."""
 
-    def __init__(self):
+    def __init__(self, steps):
+        self.steps = steps
         self.times = []
+        self.first = None
 
     def minibatch(self, state, loss):
+        if self.first is None:
+            self.first = time.process_time()
         if state.step >= WARM:
             self.times.append((time.process_time(), time.perf_counter()))
+        return state.step == self.steps
 
     def epoch(self, state):
         pass
 
 
-def main(folder, dataset, parameters):
-    clock = Clock()
+def main(folder, dataset, parameters, steps=None):
+    clock = Clock(steps and int(steps))
 
     def timed(model, order, state, budget, callbacks):
         found = {name: parameter.value for name, parameter in model.network.parameters.items()}
@@ -45,8 +52,10 @@ def main(folder, dataset, parameters):
     status = run.run(RunDirectory(Path(folder)), 1, DatasetDirectory(Path(dataset)))
     steps = len(clock.times) - 1
     cpu, wall = ((clock.times[-1][k] - clock.times[0][k]) / steps for k in (0, 1))
-    sys.stdout.write(json.dumps({"cpu": cpu, "wall": wall}) + "\n")
-    return status
+    largest = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    answer = {"cpu": cpu, "wall": wall, "first": clock.first, "resident": largest}
+    sys.stdout.write(json.dumps(answer) + "\n")
+    return 0 if steps and status == run.STOPPED else status
 
 
 sys.exit(main(*sys.argv[1:]))

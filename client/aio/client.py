@@ -13,6 +13,7 @@ from client.aio.connection import AsyncConnection
 from client.aio.datasets import AsyncDatasets
 from client.aio.jobs import AsyncJobs
 from client.aio.models import AsyncModels
+from client.aio.sweeps import AsyncSweeps
 from client.aio.tokens import AsyncTokens
 from client.aio.webhooks import AsyncWebhooks
 from client.events import Event
@@ -44,6 +45,7 @@ class AsyncClient:
         self.models = AsyncModels(self.connection)
         self.tokens = AsyncTokens(self.connection)
         self.webhooks = AsyncWebhooks(self.connection)
+        self.sweeps = AsyncSweeps(self.connection)
 
     async def __aenter__(self) -> AsyncClient:
         return self

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from client.documents import TERMINAL, Checkpoint, Job, Log
+from client.documents import TERMINAL, Checkpoint, Descent, File, Job, Log, LogPiece
 from client.events import Event
 
 if TYPE_CHECKING:
@@ -111,3 +112,20 @@ class AsyncJobHandle(Mapping[str, Any]):
     async def artifact(self, path: str) -> bytes:
         """One of the files that the job left as its results."""
         return await self._jobs.artifact(self.id, path)
+
+    async def artifacts(self) -> list[File]:
+        """The files that the job left as its results."""
+        return await self._jobs.artifacts(self.id)
+
+    async def download(self, path: str, to: Path) -> Path:
+        """Fetch one of them to ``to``, which appears whole or not at all."""
+        return await self._jobs.download(self.id, path, to)
+
+    async def lineage(self) -> list[Descent]:
+        """The job, the one whose checkpoint it started from, and so on back to the first."""
+        return await self._jobs.lineage(self.id)
+
+    async def follow_logs(self, *, stream: str | None = None) -> AsyncIterator[LogPiece]:
+        """What the trainer writes, as it writes it, to the job's end."""
+        async for piece in self._jobs.follow_logs(self.id, stream=stream):
+            yield piece

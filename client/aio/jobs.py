@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import builtins
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,7 +13,8 @@ import httpx
 
 from client.aio.connection import AsyncConnection
 from client.aio.handle import AsyncJobHandle
-from client.documents import TERMINAL, Checkpoint, Descent, File, Job, Log
+from client.aio.tailing import tail
+from client.documents import TERMINAL, Checkpoint, Descent, File, Job, Log, LogPiece
 from client.events import Event
 from client.problems import JobsApiError
 
@@ -39,6 +40,14 @@ class AsyncJobs:
         ``key``: an Idempotency-Key that outlives this program. One is made for every call otherwise.
         """
         return self._handle(await self._connection.json("POST", "/v1/jobs", json=spec, keyed=key or True))
+
+    async def submit_all(
+        self, specs: Sequence[Mapping[str, Any]], *, key: str | None = None
+    ) -> builtins.list[AsyncJobHandle]:
+        """Create several jobs, all of them or none; ``key`` as for ``submit``."""
+        asked = {"jobs": [dict(spec) for spec in specs]}
+        made = await self._connection.json("POST", "/v1/jobs/batch", json=asked, keyed=key or True)
+        return [self._handle(job) for job in made["items"]]
 
     async def validate(self, spec: Mapping[str, Any]) -> dict[str, Any]:
         """The spec with every default filled in and what it would take; creates nothing."""
@@ -160,15 +169,14 @@ class AsyncJobs:
 
     async def follow_logs(
         self, job: str, *, stream: str | None = None, attempt: int | None = None
-    ) -> AsyncIterator[Event]:
-        """What the trainer writes, as it writes it: ``lines`` with attempt, stream, offset and text.
+    ) -> AsyncIterator[LogPiece]:
+        """What the trainer writes, as it writes it, to the end of the job, or of ``attempt``.
 
-        Both streams unless ``stream`` names one; ``end`` is the last message.
+        Both streams unless ``stream`` names one; of the newest attempt and all later ones.
         """
-        path = f"/v1/jobs/{job}/logs"
-        query: dict[str, Any] = {"stream": stream, "attempt": attempt}
-        async for event in self._connection.stream(path, patience=PATIENCE_S, **query):
-            yield event
+        streams = ("stdout", "stderr") if stream is None else (stream,)
+        async for piece in tail(self._connection, job, streams, attempt, PATIENCE_S):
+            yield piece
 
     async def checkpoints(self, job: str) -> builtins.list[Checkpoint]:
         return await self._connection.items(f"/v1/jobs/{job}/checkpoints")

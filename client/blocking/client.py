@@ -14,6 +14,7 @@ from client.blocking.connection import Connection
 from client.blocking.datasets import Datasets
 from client.blocking.jobs import Jobs
 from client.blocking.models import Models
+from client.blocking.sweeps import Sweeps
 from client.blocking.tokens import Tokens
 from client.blocking.webhooks import Webhooks
 from client.events import Event
@@ -45,6 +46,7 @@ class Client:
         self.models = Models(self.connection)
         self.tokens = Tokens(self.connection)
         self.webhooks = Webhooks(self.connection)
+        self.sweeps = Sweeps(self.connection)
 
     def __enter__(self) -> Client:
         return self

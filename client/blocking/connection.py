@@ -90,19 +90,28 @@ class Connection:
     def _once(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
             answer = self._http.request(method, path, **options)
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise self._unreachable(error) from error
         if answer.is_error:
             raise JobsApiError.of(answer)
         return answer
 
-    def _unreachable(self, error: httpx.TransportError) -> UnreachableError:
+    def _unreachable(self, error: httpx.RequestError) -> JobsApiError:
+        if isinstance(error, httpx.UnsupportedProtocol | httpx.LocalProtocolError):
+            # An address without http://, a token with a line break: no service has seen it.
+            return JobsApiError(f"{self.url}: {error}", type="not-sent")
         sent = not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout)
         return UnreachableError(f"no answer from {self.url}: {error or type(error).__name__}", sent=sent)
 
     def json(self, method: str, path: str, **options: Any) -> Any:
         """The document that a request answers with."""
-        return (self.request(method, path, **options)).json()
+        answer = self.request(method, path, **options)
+        try:
+            return answer.json()
+        except ValueError:
+            kind = answer.headers.get("Content-Type", "nothing")
+            detail = f"{self.url} answers with {kind} instead of JSON: is that the service?"
+            raise JobsApiError(detail, type="not-the-service") from None
 
     def items(self, path: str, limit: int | None = None, **query: Any) -> list[Any]:
         """The items of a list, page after page, at most ``limit``. Parameters that are None are left out."""
@@ -170,7 +179,7 @@ class Connection:
                     answer.read()
                     raise JobsApiError.of(answer)
                 yield answer
-        except httpx.TransportError as error:
+        except httpx.RequestError as error:
             raise self._unreachable(error) from error
 
     def download(

@@ -4,9 +4,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from client.documents import TERMINAL, Checkpoint, Job, Log
+from client.documents import TERMINAL, Checkpoint, Descent, File, Job, Log, LogPiece
 from client.events import Event
 
 if TYPE_CHECKING:
@@ -112,3 +113,20 @@ class JobHandle(Mapping[str, Any]):
     def artifact(self, path: str) -> bytes:
         """One of the files that the job left as its results."""
         return self._jobs.artifact(self.id, path)
+
+    def artifacts(self) -> list[File]:
+        """The files that the job left as its results."""
+        return self._jobs.artifacts(self.id)
+
+    def download(self, path: str, to: Path) -> Path:
+        """Fetch one of them to ``to``, which appears whole or not at all."""
+        return self._jobs.download(self.id, path, to)
+
+    def lineage(self) -> list[Descent]:
+        """The job, the one whose checkpoint it started from, and so on back to the first."""
+        return self._jobs.lineage(self.id)
+
+    def follow_logs(self, *, stream: str | None = None) -> Iterator[LogPiece]:
+        """What the trainer writes, as it writes it, to the job's end."""
+        for piece in self._jobs.follow_logs(self.id, stream=stream):
+            yield piece

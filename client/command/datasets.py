@@ -33,11 +33,8 @@ def add(shell: Shell, files: tuple[str, ...], name: str | None, options: str | N
     asked = read_json(options) if options else {}
     if name:
         asked["name"] = name
-    try:
-        with transfer.bars(shell.aside) as bar:
-            dataset = shell.client.datasets.add(*files, progress=bar("uploading"), **asked)
-    except OSError as error:
-        raise click.UsageError(f"{error.filename}: {error.strerror}") from None
+    with transfer.bars(shell.aside) as bar:
+        dataset = shell.client.datasets.add(*files, progress=bar("uploading"), **asked)
     shell.made(dataset)
     tables.remarks(dataset, shell.aside)
 

@@ -19,16 +19,17 @@ from client.command import (
     reading,
     steering,
     submitting,
+    sweeps,
     tokens,
     watching,
     webhooks,
 )
 from client.command.shell import Shell
-from client.command.statuses import INTERRUPTED, NO_ANSWER, OK, REFUSED
+from client.command.statuses import INTERRUPTED, NO_ANSWER, OK, REFUSED, USAGE
 from client.problems import JobsApiError, UnreachableError
 
 SECTIONS: dict[str, list[click.Command]] = {
-    "Jobs": [submitting.submit, submitting.validate, submitting.fork, submitting.evaluate],
+    "Jobs": [submitting.submit, submitting.validate, submitting.fork, submitting.evaluate, sweeps.sweep],
     "Look": [
         finding.list_jobs,
         finding.show,
@@ -110,6 +111,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         # Who reads our output has seen enough; the interpreter must not try to flush more of it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return OK
+    except OSError as error:
+        # A file to read or a folder to write to: what the command line names.
+        print(f"cntk-jobs: {error.filename or 'output'}: {error.strerror}", file=sys.stderr)
+        return USAGE
     except click.ClickException as error:
         _complain(error)
         return error.exit_code

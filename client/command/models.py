@@ -57,15 +57,12 @@ def add(
         asked["name"] = name
     if (file is None) == (job is None):
         raise misuse("a FILE or --job is needed, and not both")
-    try:
-        if job is not None:
-            found = shell.client.models.of_job(job, checkpoint=checkpoint, **asked)
-        else:
-            assert file is not None
-            with transfer.bars(shell.aside) as bar:
-                found = shell.client.models.add(file, progress=bar("uploading"), **asked)
-    except OSError as error:
-        raise click.UsageError(f"{error.filename}: {error.strerror}") from None
+    if job is not None:
+        found = shell.client.models.of_job(job, checkpoint=checkpoint, **asked)
+    else:
+        assert file is not None
+        with transfer.bars(shell.aside) as bar:
+            found = shell.client.models.add(file, progress=bar("uploading"), **asked)
     found = shell.client.models.wait(found["id"])
     shell.made(found)
     if found["status"] == "refused":

@@ -41,11 +41,11 @@ def logs(shell: Shell, job: str, follow: bool, stream: str | None, attempt: int 
         for line in log["lines"]:
             print(line)
         return
-    for event in shell.client.jobs.follow_logs(job, stream=stream, attempt=attempt):
+    for piece in shell.client.jobs.follow_logs(job, stream=stream, attempt=attempt):
         if shell.as_json:
-            print(json.dumps({"event": event.type, **event.data}), flush=True)
-        elif event.type == "lines":
-            print(event.data["text"], end="", flush=True)
+            print(json.dumps(piece), flush=True)
+        else:
+            print(piece["text"], end="", flush=True)
 
 
 @click.command()

@@ -13,11 +13,11 @@ local function of_owner(owner, name, class)
   return class and class ~= '' and key .. ':' .. class or key
 end
 
--- What a submission is answered with that would have more of an owner's jobs wait than may; nil where it may.
-local function too_many_wait(owner)
+-- What is answered to who would have so many more of an owner's jobs wait; nil where they may.
+local function too_many_wait(owner, more)
   local limit = quota_of(owner, 'queued')
   local waiting = limit and redis.call('SCARD', of_owner(owner, 'queued')) + redis.call('SCARD', of_owner(owner, 'paused'))
-  if waiting and waiting >= limit then
+  if waiting and waiting + more > limit then
     return { 'over', tostring(waiting), tostring(limit) }
   end
 end

@@ -12,7 +12,7 @@ end
 -- Where the job has not come to its end, what somebody asked for last decides.
 local goes_on = ask.to == 'queued' or ask.to == 'paused'
 if goes_on and get('cancel_requested') == '1' then
-  move('cancelled', 'cancel_requested', '')
+  move('cancelled', get('cancel_reason') or 'cancel_requested', '')
   return record()
 end
 set(ask.fields)
@@ -22,6 +22,9 @@ elseif ask.from == 'running' and ask.to == 'paused' then
   ask.delay_ms = 0
   move('queued', 'resumed', '')
 else
+  if ask.to == 'cancelled' then
+    ask.reason = get('cancel_reason') or ask.reason
+  end
   move(ask.to, ask.reason, ask.detail)
 end
 return record()

@@ -34,6 +34,7 @@ def _arguments() -> argparse.Namespace:
         action="store_true",
         help="make .venv-peers with PyTorch, for the tests that compare with it",
     )
+    parser.add_argument("--ray", action="store_true", help="make .venv-ray with Ray, for benchmarks.start")
     return parser.parse_args()
 
 
@@ -59,6 +60,8 @@ def _set_up(root: Path, arguments: argparse.Namespace) -> None:
             print("second trainer: none, this machine has one interpreter for CNTK")
     if arguments.peers:
         print(f"peers: {', '.join(peers.REQUIREMENTS)} in {peers.make(root).parents[1].name}")
+    if arguments.ray:
+        print(f"peer: {', '.join(peers.RAY)} in {peers.make(root, '.venv-ray', peers.RAY).parents[1].name}")
 
 
 def main() -> int:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Literal
 from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Page, expect
 
 from client import Client
 from client.documents import Dataset
@@ -55,26 +56,25 @@ def visit(page: Page, service: RunningService, place: str, jobs: list[str]) -> N
     page.evaluate(QUIET)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 400)])
 @pytest.mark.parametrize("place", PLACES)
-def test_has_no_faults_that_axe_knows(
-    browser: Browser, service: RunningService, jobs: list[str], place: str, scheme: str
+def test_suits_every_reader_and_every_screen(
+    page: Page,
+    service: RunningService,
+    jobs: list[str],
+    place: str,
+    scheme: Literal["light", "dark"],
+    width: int,
 ) -> None:
-    with browser.new_context(color_scheme=scheme, viewport={"width": 1280, "height": 900}) as context:
-        page = context.new_page()
-        visit(page, service, place, jobs)
-        for closed in page.locator("details:not([open]) > summary").all():
-            if closed.is_visible():
-                closed.click()
-        found = Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
-
-
-@pytest.mark.parametrize("place", PLACES)
-def test_fits_a_telephone(page: Page, service: RunningService, jobs: list[str], place: str) -> None:
-    page.set_viewport_size({"width": 400, "height": 800})
+    page.emulate_media(color_scheme=scheme)
+    page.set_viewport_size({"width": width, "height": 900})
     visit(page, service, place, jobs)
+    for closed in page.locator("details:not([open]) > summary").all():
+        if closed.is_visible():
+            closed.click()
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
 
 
 def test_asks_no_other_host(page: Page, service: RunningService, jobs: list[str]) -> None:

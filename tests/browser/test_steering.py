@@ -115,6 +115,33 @@ def test_pins_a_checkpoint_and_resumes_from_it(
     expect(page.get_by_role("row", name="/training/epochs 4 6")).to_be_visible()
 
 
+def test_forks_a_job_and_cancels_what_a_filter_finds(
+    page: Page, service: RunningService, client: Client, slow_spec: dict[str, Any]
+) -> None:
+    first = client.jobs.submit(slow_spec | {"name": "to fork"})["id"]
+    page.goto(f"{service.url}/#/jobs/{first}")
+    page.get_by_role("link", name="Fork", exact=True).click()
+    editor = page.get_by_label("The spec, as JSON")
+    expect(page.get_by_text("The service would take this spec.")).to_be_visible()
+    editor.fill(
+        editor.input_value().replace('"epochs": 100000', '"epochs": 90000').replace("to fork", "forked")
+    )
+    expect(page.get_by_text("The service would take this spec.")).to_be_visible()
+    page.get_by_role("button", name="Submit the new job").click()
+    expect(page.get_by_role("heading", name="forked")).to_be_visible()
+    second = client.jobs.get(shown_job(page))
+    assert second["forked_from"]["patch"] == {"name": "forked", "training": {"epochs": 90000}}
+    page.get_by_role("link", name="Spec").click()
+    expect(page.get_by_role("row", name="/training/epochs 100000 90000")).to_be_visible()
+
+    page.goto(f"{service.url}/#/jobs?name=fork")
+    expect(page.locator(".jobs tbody tr")).to_have_count(2)
+    page.get_by_role("button", name="Cancel these…").click()
+    page.get_by_role("dialog", name="Cancel 2 jobs?").get_by_role("button", name="Cancel 2").click()
+    expect(page.locator(".jobs .state", has_text="cancelled")).to_have_count(2)
+    assert {client.jobs.wait(job)["status"] for job in (first, second["id"])} == {"cancelled"}
+
+
 def test_compares_jobs_chosen_from_the_list(
     page: Page, service: RunningService, client: Client, digits: Dataset
 ) -> None:

@@ -122,6 +122,29 @@ def test_a_file_that_cannot_be_uploaded(
     assert "absent.csv: No such file or directory" in capsys.readouterr().err
 
 
+def test_a_folder_that_cannot_be_written_to(
+    server: ScriptedServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    listed = {"path": "a.json", "size": 1, "sha256": None, "href": "/x"}
+    server.will(Answer.json({"items": [listed]}))
+    to = str(tmp_path / "file" / "below")
+    assert main(["--url", server.url, "download", "job_1", "--to", to]) == USAGE
+    assert re.fullmatch(r"cntk-jobs: .*/file.*: Not a directory\n", capsys.readouterr().err)
+
+
+@pytest.mark.parametrize("url", ["localhost:8765", "127.0.0.1", "ftp://localhost"])
+def test_an_address_without_its_protocol(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--url", url, "list"]) in (USAGE, REFUSED)
+    assert re.match(rf"cntk-jobs: {url}: .*\n", capsys.readouterr().err)
+
+
+def test_something_else_that_answers(server: ScriptedServer, capsys: pytest.CaptureFixture[str]) -> None:
+    server.will(Answer(200, b"<html>", {"Content-Type": "text/html"}))
+    assert main(["--url", server.url, "list"]) == REFUSED
+    assert "answers with text/html instead of JSON: is that the service?" in capsys.readouterr().err
+
+
 def test_an_address_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--url", "http://127.0.0.1:port", "list"]) == USAGE
     assert "http://127.0.0.1:port" in capsys.readouterr().err

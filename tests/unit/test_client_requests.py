@@ -175,6 +175,43 @@ def test_a_stream_that_is_refused_says_so(server: ScriptedServer, client: Client
         next(iter(client.jobs.follow("job_0")))
 
 
+def job_at(attempt: int, status: str = "running") -> Answer:
+    return Answer.json(JOB | {"attempt": attempt, "status": status})
+
+
+def test_a_log_is_followed_from_attempt_to_attempt(
+    server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("client.blocking.tailing.LOOK_S", 0.0)
+    accented = "läuft\n".encode()
+    server.will(
+        *(job_at(1), Answer(206, b"one\n" + accented[:2])),
+        # Nothing new; then the API is away; then the rest of the character, and the next attempt.
+        *(job_at(1), Answer.problem(416)),
+        Answer(lost=True),
+        *(job_at(2), Answer(206, accented[2:]), Answer.problem(404)),
+        *(job_at(2, "succeeded"), Answer(206, b"two\n")),
+    )
+    pieces = list(client.jobs.follow_logs("job_1", stream="stderr"))
+    assert [(piece["attempt"], piece["offset"], piece["text"]) for piece in pieces] == [
+        (1, 0, "one\nl"),
+        (1, 6, "äuft\n"),
+        (2, 0, "two\n"),
+    ]
+    asked = [request.headers["Range"].split("-")[0] for request in server.asked if "Range" in request.headers]
+    assert asked == ["bytes=0", "bytes=6", "bytes=6", "bytes=0", "bytes=0"]
+    assert not server.answers
+
+
+def test_a_log_is_read_piece_by_piece(
+    server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("client.blocking.tailing.PIECE_BYTES", 4)
+    server.will(job_at(1, "failed"), Answer(206, b"abcd"), Answer(206, b"ef"))
+    pieces = client.jobs.follow_logs("job_1", stream="stdout", attempt=1)
+    assert "".join(piece["text"] for piece in pieces) == "abcdef"
+
+
 def whole(**headers: str) -> Answer:
     return Answer(200, BYTES, {"ETag": '"v1"', "Content-Digest": DIGEST, **headers})
 

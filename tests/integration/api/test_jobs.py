@@ -27,6 +27,21 @@ def test_submitted_job(api: httpx.Client, spec: dict[str, Any]) -> None:
     assert {**read, **now} == {**job, **now}
 
 
+def test_jobs_submitted_together(api: httpx.Client, spec: dict[str, Any]) -> None:
+    asked = {"jobs": [spec | {"name": name} for name in ("first", "second")]}
+    first, again = (
+        api.post("/v1/jobs/batch", json=asked, headers={"idempotency-key": "b"}) for _ in range(2)
+    )
+    assert first.status_code == again.status_code == 202
+    assert again.json() == first.json()
+    assert [job["name"] for job in first.json()["items"]] == ["first", "second"]
+    assert len(api.get("/v1/jobs").json()["items"]) == 2
+    wrong = {"jobs": [spec, spec | {"training": {"epochs": 0, "minibatch_size": 0}}]}
+    refused = api.post("/v1/jobs/batch", json=wrong)
+    assert pointers(refused, 422) == {"/jobs/1/training/epochs", "/jobs/1/training/minibatch_size"}
+    assert len(api.get("/v1/jobs").json()["items"]) == 2
+
+
 def test_validate_only_creates_nothing(api: httpx.Client, spec: dict[str, Any], settings: Settings) -> None:
     answer = api.post("/v1/jobs", params={"validate_only": "true"}, json=spec)
     assert answer.status_code == 200

@@ -1,0 +1,55 @@
+"""``POST /v1/jobs/batch``: several jobs, all of them or none."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, status
+from starlette.concurrency import run_in_threadpool
+
+from app import examples
+from app.access import CallerDep
+from app.body import Document
+from app.idempotency import Keyed
+from app.jobs import submitted_job
+from app.resources.jobs import JobPage
+from app.state import QueueDep, SettingsDep, StoreDep
+from jobs.batch import submit_batch
+from jobs.idempotency import Made
+
+router = APIRouter(tags=["jobs"])
+
+BODY = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/Batch"}, "example": examples.BATCH}
+        },
+    }
+}
+
+
+@router.post(
+    "/jobs/batch",
+    summary="Submit several jobs, all of them or none",
+    status_code=status.HTTP_202_ACCEPTED,
+    openapi_extra=BODY,
+)
+async def create_jobs(
+    document: Document,
+    store: StoreDep,
+    queue: QueueDep,
+    settings: SettingsDep,
+    keyed: Keyed,
+    caller: CallerDep,
+) -> JobPage:
+    asked = keyed.asked(document)
+    async with keyed.once() as found:
+        if isinstance(found, Made):
+            found.require(asked)
+            records = [await run_in_threadpool(store.get, job) for job in found.id.split()]
+        else:
+            claim = found and found.of(asked, status.HTTP_202_ACCEPTED)
+            records = await run_in_threadpool(
+                submit_batch, document, store, queue, settings, claim, caller.name
+            )
+    jobs = [await run_in_threadpool(submitted_job, record, settings.volume) for record in records]
+    return JobPage(items=jobs, next_page_token=None)

@@ -1,0 +1,80 @@
+"""Whether much data costs anything but reading it: a job on a data set and on one a hundred times larger.
+
+``python -m benchmarks.big_data [--rounds 3] [--gigabytes 20]``: the columns are sparse files, all zeros, that
+take no room; an epoch is not trained to its end. Shown are CPU seconds from the process' start to the first
+minibatch, CPU time a step, and the memory that was resident, pages of the file included.
+"""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from benchmarks.against_pytorch import HERE, printed
+from benchmarks.pytorch.networks import Case, digits, spec
+from jobs.settings import Settings
+from tests.trainer_runs import Workshop
+from trainer.layout import read_json, write_json
+from worker.launch import program_environment
+
+CASE = Case("mlp", 64, 300, 0.0)
+ROW = 784 * 4
+
+
+def grown(workshop: Workshop, name: str, rows: int) -> str:
+    """A data set of so many rows whose columns take no room."""
+    dataset = workshop.dataset(name, digits((784,))(np.random.default_rng(1), 100), {"train": np.arange(100)})
+    folder = workshop.volume.dataset(dataset).path
+    for field, shape, dtype in (("x", (rows, 784), "<f4"), ("digit", (rows,), "<i4")):
+        with (folder / f"{field}.npy").open("wb") as stream:
+            header = {"descr": dtype, "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(stream, header)
+            stream.truncate(stream.tell() + int(np.prod(shape)) * 4)
+    np.save(folder / "train.npy", np.arange(rows))
+    schema = read_json(folder / "schema.json")
+    schema["rows"] = schema["splits"]["train"]["rows"] = rows
+    for field in schema["fields"].values():
+        field["count"] = rows
+    write_json(folder / "schema.json", schema)
+    return dataset
+
+
+def ran(workshop: Workshop, dataset: str, name: str) -> dict[str, Any]:
+    run = workshop.job(name, spec(CASE, dataset, 1))
+    run.attempt(1).path.mkdir(parents=True)
+    words = [run.path, workshop.volume.dataset(dataset).path, workshop.settings.home / "parameters.npz"]
+    python, environment = workshop.environment["python"], program_environment(workshop.environment, 1)
+    return printed([python, HERE / "trained_job.py", *words, CASE.steps], environment)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--gigabytes", type=float, default=20.0)
+    arguments = parser.parse_args()
+    large = int(arguments.gigabytes * 2**30 / ROW)
+    with tempfile.TemporaryDirectory(prefix="big-") as home:
+        workshop = Workshop(Path(home), read_json(Settings().trainer_env / "trainer.json"))
+        sizes = {"small": large // 100, "large": large}
+        datasets = {name: grown(workshop, name, rows) for name, rows in sizes.items()}
+        found: dict[str, list[dict[str, Any]]] = {name: [] for name in sizes}
+        for round_ in range(arguments.rounds):
+            for name, dataset in datasets.items():
+                found[name].append(ran(workshop, dataset, f"{name}-{round_}"))
+        for name, runs in found.items():
+            first, cpu, resident = (median(run[key] for run in runs) for key in ("first", "cpu", "resident"))
+            print(
+                f"{name} {sizes[name]:9} rows, {sizes[name] * ROW / 2**30:6.2f} GiB: first minibatch after "
+                f"{first:.2f} s of CPU, {1000 * cpu:.2f} ms a step, {resident / 2**20:.0f} MiB resident"
+            )
+
+
+if __name__ == "__main__":
+    main()
