@@ -11,6 +11,7 @@ import uvicorn
 from pydantic import ValidationError
 
 from app.main import create_app
+from app.protocol import BoundedHeads
 from app.request_ids import request_id
 from app.request_log import not_logged
 from jobs.exposure import refusal_to_bind
@@ -50,7 +51,13 @@ def main() -> int:
     tracing.set_up("api")
     app = create_app(settings)
     server = uvicorn.Server(
-        uvicorn.Config(app, access_log=False, log_config=None, timeout_graceful_shutdown=STOP_SECONDS)
+        uvicorn.Config(
+            app,
+            http=BoundedHeads,
+            access_log=False,
+            log_config=None,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
     )
     app.state.stopping = lambda: server.should_exit
     host = f"[{settings.host}]" if ":" in settings.host else settings.host

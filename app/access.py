@@ -12,8 +12,13 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
+from app.rates import Rates, headers
+from jobs.errors import Unavailable
 from jobs.exposure import is_loopback
+from jobs.quotas import publish
 from jobs.settings import Settings
+from jobs.store import Store
+from jobs.token_use import note_used
 from jobs.tokens import Scope, Token, Tokens, digest
 
 ADMINISTRATOR = "admin"
@@ -57,11 +62,14 @@ class Guard:
         self._set = {digest(token.get_secret_value()) for token in settings.api_tokens}
         self.tokens = tokens
         self._reading = asyncio.Lock()
+        self._used: dict[str, datetime] = {}
 
     @property
     def asks(self) -> bool:
-        """Whether a token is needed."""
-        return bool(self._set) or self.tokens.any
+        """Whether a token is needed. Unavailable while nobody knows, for want of the volume."""
+        if not (self._set or self.tokens.any or self.tokens.none):
+            raise Unavailable("the volume is not there, which knows who may call; mount its disk")
+        return not self.tokens.none or bool(self._set)
 
     @property
     def administered_by_settings(self) -> bool:
@@ -73,6 +81,14 @@ class Guard:
                 if self.tokens.stale:
                     await run_in_threadpool(self.tokens.refresh)
 
+    def tell(self, store: Store) -> None:
+        """Tell Redis what the volume says of quotas, and which tokens were used since it was last told."""
+        self.tokens.refresh()
+        if self.tokens.any or self.tokens.none:
+            publish(self.tokens.quotas(), store)
+        used, self._used = self._used, {}
+        note_used(used, store)
+
     def caller(self, secret: str) -> Caller | str:
         """Whose token this is, or why it is nobody's."""
         if digest(secret) in self._set:
@@ -82,8 +98,10 @@ class Guard:
             return "this token is not known here"
         if token.revoked_at is not None:
             return "this token was revoked"
-        if not token.valid(datetime.now(UTC)):
+        now = datetime.now(UTC)
+        if not token.valid(now):
             return "this token has expired"
+        self._used[token.id] = now
         return Caller(token.name, token.scope, token)
 
 
@@ -99,9 +117,19 @@ async def authorised(
         refuse_foreign_pages(request)
         caller = HERE
     request.state.caller = caller
+    if caller.token is not None and caller.token.requests_per_minute is not None:
+        await keep_rate(request, caller.token, caller.token.requests_per_minute)
     needed = Scope.READ if request.method in READING else Scope.SUBMIT
     require(caller, needed)
     return caller
+
+
+async def keep_rate(request: Request, token: Token, limit: int) -> None:
+    """429 where the token asks too often; how much is left becomes a header of the answer."""
+    rates: Rates = request.state.rates
+    request.state.answer_headers = headers(limit, 0)
+    left = await rates.spend(token)
+    request.state.answer_headers = [] if left is None else headers(limit, left)
 
 
 def known(guard: Guard, credentials: HTTPAuthorizationCredentials | None) -> Caller:

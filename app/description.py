@@ -44,18 +44,25 @@ BODIES = (
 """What endpoints parse by themselves."""
 SCHEMAS = "#/components/schemas/"
 ERRORS = {
-    "401": "A token is needed",
-    "403": "This caller may not",
+    "401": "No token, or one that is unknown, expired or revoked",
+    "403": "The token does not cover it, it is another owner's, or the quota of bytes is used up",
     "404": "There is no such thing",
     "406": "Accept names nothing that this can be shown as",
+    "408": "The body stopped before its end",
     "409": "Right in itself, but not now",
     "412": "It is not any more as If-Match says",
     "413": "The body is larger than it may be",
     "415": "The body is of a kind that is not read here",
     "416": "The file has nothing where Range asks",
     "422": "Every fault of the input",
-    "429": "Too many requests, or over a quota; Retry-After says when to ask again",
+    "429": "The token asks too often, or too many of its owner's jobs wait; Retry-After says until when",
     "503": "Redis or the volume cannot be used now; Retry-After says when to ask again",
+}
+_TEXT, _SECONDS = {"schema": {"type": "string"}}, {"schema": {"type": "integer"}, "description": "seconds"}
+TOLD_WITH: dict[str, dict[str, Any]] = {
+    "401": {"WWW-Authenticate": _TEXT},
+    "429": {"Retry-After": _SECONDS, "RateLimit": _TEXT, "RateLimit-Policy": _TEXT},
+    "503": {"Retry-After": _SECONDS},
 }
 TAG = {"schema": {"type": "string"}, "description": "for If-None-Match"}
 IF_NONE_MATCH = {
@@ -101,6 +108,8 @@ def _errors_are_problems(path: str, method: str, operation: dict[str, Any]) -> N
     problem = responses.pop("default")["content"]["application/json"]
     for status in _errors_of(path, method, operation):
         found = responses.setdefault(status, {"description": ERRORS[status]})
+        if status in TOLD_WITH:
+            found["headers"] = TOLD_WITH[status]
         found.setdefault("content", {MEDIA_TYPE: problem})
 
 
@@ -114,7 +123,7 @@ def _errors_of(path: str, method: str, operation: dict[str, Any]) -> Iterator[st
     if method in ("post", "delete"):
         yield "409"
     if "requestBody" in operation:
-        yield from ("413", "415")
+        yield from ("408", "413", "415")
     if any(parameter["name"] == "if-match" for parameter in operation.get("parameters", [])):
         yield "412"
 

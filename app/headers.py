@@ -62,7 +62,9 @@ class SecurityHeaders:
                 started = True
                 own = message["headers"]
                 said = {name.lower() for name, _ in own}
-                message["headers"] = [*own, *(header for header in fixed if header[0] not in said)]
+                # What a dependency has to say, whatever response the endpoint makes.
+                more = scope.get("state", {}).get("answer_headers", ())
+                message["headers"] = [*own, *(header for header in fixed if header[0] not in said), *more]
             await send(message)
 
         try:

@@ -42,15 +42,18 @@ from app.conditional import ConditionalReads
 from app.description import describe
 from app.headers import SecurityHeaders
 from app.hub import Hub
+from app.limits import BodyLimits
 from app.negotiation import acceptable
 from app.ownership import owners_only
 from app.pages import routes as pages
 from app.prometheus import JobsCollector
 from app.prometheus_http import V1, CountRequests, HttpFigures
 from app.query import known_parameters_only
+from app.rates import Rates
 from app.request_ids import RequestIds
 from app.request_log import RequestLog
 from app.resources.problem import Problem
+from app.room import room_on_the_volume
 from app.sending import Sender
 from app.specs import Specs
 from app.state import AppState, Reading
@@ -66,6 +69,7 @@ from jobs.submissions import Submissions
 from jobs.sweep_driver import SweepDriver
 from jobs.tokens import Tokens
 from jobs.tracing import tracing
+from jobs.usage import Usage
 from jobs.volume import make_volume
 
 log = logging.getLogger("uvicorn.error")
@@ -93,9 +97,10 @@ def create_app(settings: Settings) -> FastAPI:
         except Unavailable as error:
             log.warning("%s", error.detail)
         sweep_incoming(volume)
+        guard = Guard(settings, Tokens(volume))
         of_jobs = JobsCollector(store, volume)
         registry.register(of_jobs)
-        reconciler = asyncio.create_task(reconcile_forever(store, queue, settings))
+        reconciler = asyncio.create_task(reconcile_forever(store, queue, settings, guard))
         driver = asyncio.create_task(drive_sweeps(store, queue, settings))
         sender = asyncio.create_task(Sender(store, settings).run())
         hub = Hub(store, settings, app.state.stopping)
@@ -111,8 +116,10 @@ def create_app(settings: Settings) -> FastAPI:
                     "hub": hub,
                     "submissions": submissions,
                     "reading": reading,
-                    "guard": Guard(settings, Tokens(volume)),
+                    "guard": guard,
                     "registry": registry,
+                    "rates": Rates(store),
+                    "usage": Usage(store, volume),
                 }
         finally:
             await asyncio.to_thread(submissions.close)
@@ -140,7 +147,7 @@ def create_app(settings: Settings) -> FastAPI:
     problems.register(app)
     # From the inside out.
     log_requests = (RequestLog,) if settings.log == "json" else ()
-    for layer in (audit.Audit, *log_requests, SecurityHeaders):
+    for layer in (BodyLimits, audit.Audit, *log_requests, SecurityHeaders):
         app.add_middleware(layer)
     if tracing.tracer is not None:
         # OpenTelemetry need not be installed where there is no collector.
@@ -149,7 +156,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_middleware(TraceRequests, tracer=tracing.tracer)
     app.add_middleware(RequestIds)
     describe(app)
-    checks = (authorised, known_parameters_only, acceptable, owners_only)
+    checks = (authorised, known_parameters_only, acceptable, owners_only, room_on_the_volume)
     v1 = APIRouter(prefix=V1, dependencies=[Depends(check) for check in checks])
     of_jobs = (batch, jobs, bulk, forks, steering, evaluations, lineage, events, metrics, logs, rawlogs)
     of_files = (checkpoints, artifacts, datasets, models)
@@ -172,7 +179,7 @@ async def drive_sweeps(store: Store, queue: TokenQueue, settings: Settings) -> N
         await asyncio.sleep(SWEEP_SECONDS)
 
 
-async def reconcile_forever(store: Store, queue: TokenQueue, settings: Settings) -> None:
+async def reconcile_forever(store: Store, queue: TokenQueue, settings: Settings, guard: Guard) -> None:
     """Put lost jobs back in the queue, once a second, through every outage of Redis."""
     away = False
     look: Callable[[Store, TokenQueue, Settings], Rescan | None] = rescan
@@ -180,6 +187,8 @@ async def reconcile_forever(store: Store, queue: TokenQueue, settings: Settings)
         try:
             # Once at the beginning for whatever one record is missing, then where all of them are.
             await asyncio.to_thread(make_volume, settings.volume, store)
+            # Quotas first: what a rescan queues must not run beyond them.
+            await asyncio.to_thread(guard.tell, store)
             await asyncio.to_thread(look, store, queue, settings)
             look = rescan_if_lost
             await asyncio.to_thread(reconcile, store, queue, settings)

@@ -138,7 +138,8 @@ def register(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def http(_: Request, error: HTTPException) -> JSONResponse:
-        return of_http(error)
+        # Where only that may be raised, the error of ours stands behind it.
+        return of_domain(error.__cause__) if isinstance(error.__cause__, JobsError) else of_http(error)
 
     @app.exception_handler(RequestValidationError)
     async def validation(_: Request, error: RequestValidationError) -> JSONResponse:

@@ -10,12 +10,14 @@ from prometheus_client import CollectorRegistry
 
 from app.access import Guard
 from app.hub import Hub
+from app.rates import Rates
 from app.specs import Specs
 from jobs.glance import Glances
 from jobs.queue import TokenQueue
 from jobs.settings import Settings
 from jobs.store import Store
 from jobs.submissions import Submissions
+from jobs.usage import Usage
 from trainer.layout import Volume
 
 
@@ -37,6 +39,8 @@ class AppState(TypedDict):
     submissions: Submissions
     reading: Reading
     guard: Guard
+    rates: Rates
+    usage: Usage
     registry: CollectorRegistry
 
 

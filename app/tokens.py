@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response, status
 from starlette.concurrency import run_in_threadpool
 
-from app.access import CallerDep, administrators_only
+from app.access import CallerDep, Guard, administrators_only
 from app.body import Document
 from app.paging import page_of
 from app.resources.tokens import NEW_TOKEN, MadeToken, Me, Token, TokenPage
-from app.state import GuardDep
+from app.state import GuardDep, StoreDep
 from jobs import tokens
-from jobs.tokens import parse_token
+from jobs.errors import Unavailable
+from jobs.store import Store
+from jobs.token_use import last_used
+from jobs.tokens import NewToken, parse_token
 
 router = APIRouter(tags=["tokens"])
 managed = APIRouter(prefix="/tokens", dependencies=[Depends(administrators_only)])
@@ -38,28 +44,33 @@ BODY = {
     responses={201: {"headers": {"Location": {"schema": {"type": "string"}}}}},
     openapi_extra=BODY,
 )
-async def create_token(document: Document, response: Response, guard: GuardDep) -> MadeToken:
-    asked = parse_token(document)
-    token, secret = await run_in_threadpool(
-        guard.tokens.create, asked, others_administer=guard.administered_by_settings
-    )
+async def create_token(document: Document, response: Response, guard: GuardDep, store: StoreDep) -> MadeToken:
+    token, secret = await run_in_threadpool(make, parse_token(document), guard, store)
     response.headers["Location"] = f"/v1/tokens/{token.id}"
-    return MadeToken(**shown(token).model_dump(), token=secret)
+    return MadeToken(**shown(token, {}).model_dump(), token=secret)
+
+
+def make(asked: NewToken, guard: Guard, store: Store) -> tuple[tokens.Token, str]:
+    made = guard.tokens.create(asked, others_administer=guard.administered_by_settings)
+    _tell(guard, store)
+    return made
 
 
 @managed.get("", summary="List tokens, newest first; none is shown itself")
 def list_tokens(
     guard: GuardDep,
+    store: StoreDep,
     page_size: Annotated[int, Query(ge=1, le=500)] = 50,
     page_token: Annotated[str | None, Query(description="next_page_token of the page before")] = None,
 ) -> TokenPage:
     items, following = page_of(guard.tokens.all(), page_size, page_token)
-    return TokenPage(items=[shown(token) for token in items], next_page_token=following)
+    used = uses(store)
+    return TokenPage(items=[shown(token, used) for token in items], next_page_token=following)
 
 
 @managed.get("/{token_id}", summary="One token, without itself")
-def read_token(token_id: str, guard: GuardDep) -> Token:
-    return shown(guard.tokens.get(token_id))
+def read_token(token_id: str, guard: GuardDep, store: StoreDep) -> Token:
+    return shown(guard.tokens.get(token_id), uses(store))
 
 
 @managed.delete(
@@ -67,8 +78,9 @@ def read_token(token_id: str, guard: GuardDep) -> Token:
     summary="Revoke a token: it opens nothing from now on; doing it again changes nothing",
     status_code=status.HTTP_204_NO_CONTENT,
 )
-def revoke_token(token_id: str, guard: GuardDep) -> None:
+def revoke_token(token_id: str, guard: GuardDep, store: StoreDep) -> None:
     guard.tokens.revoke(token_id, others_administer=guard.administered_by_settings)
+    _tell(guard, store)
 
 
 router.include_router(managed)
@@ -85,5 +97,19 @@ async def read_me(caller: CallerDep) -> Me:
     )
 
 
-def shown(token: tokens.Token) -> Token:
-    return Token(**token.model_dump(exclude={"sha256"}), last_used_at=None)
+def _tell(guard: Guard, store: Store) -> None:
+    """The volume is the truth: where Redis is away, it is told as soon as it is back."""
+    with suppress(Unavailable):
+        guard.tell(store)
+
+
+def uses(store: Store) -> dict[str, datetime]:
+    """When each token was last used, as far as is known."""
+    try:
+        return last_used(store)
+    except Unavailable:
+        return {}
+
+
+def shown(token: tokens.Token, used: Mapping[str, datetime]) -> Token:
+    return Token(**token.model_dump(exclude={"sha256"}), last_used_at=used.get(token.id))

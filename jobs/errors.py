@@ -9,6 +9,7 @@ JobsError
  |    +-- InFlight    the same request is under way: ask again when it has ended
  +-- PreconditionFailed   not any more as the caller said that it must be
  +-- Forbidden        right in itself, but not for this caller
+ |    +-- QuotaExceeded   he has as much as he may
  +-- TooMany          right in itself, but too many of it now: a rate, a quota of what waits
  +-- Unavailable      Redis or the volume cannot be reached now
 """
@@ -93,12 +94,18 @@ class Forbidden(JobsError):
     type = "forbidden"
 
 
+class QuotaExceeded(Forbidden):
+    """``extra`` names the quota, its value and its limit."""
+
+    type = "quota-exceeded"
+
+
 class TooMany(JobsError):
-    """``retry_after``: whole seconds after which it may be tried again."""
+    """``retry_after``: whole seconds after which it may be tried again; ``extra`` names the quota."""
 
     type = "too-many-requests"
 
-    def __init__(self, detail: str, *, retry_after: int, extra: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, detail: str, *, retry_after: int, extra: Mapping[str, Any]) -> None:
         super().__init__(detail, extra=extra)
         self.retry_after = retry_after
 

@@ -94,6 +94,14 @@ def _lose(
         queue.push(record.id, record.worker_class)
 
 
+def give_tokens(store: Store, queue: TokenQueue) -> None:
+    """A token for each job that its owner's quota has let go: those have had none."""
+    for worker_class in (None, *store.worker_classes()):
+        for job_id, seen_ms in store.waiting_since_before(1, worker_class):
+            if store.note_new_token(job_id, seen_ms):
+                queue.push(job_id, worker_class)
+
+
 def _replace_lost_tokens(store: Store, queue: TokenQueue, settings: Settings) -> None:
     """Give a new token to each queued job, or model to import, whose own was taken and came to nothing.
 

@@ -15,6 +15,8 @@ from jobs.connection import reaching_redis
 from jobs.record import Record
 from jobs.totals import LUA_BOUNDS
 
+_PRELUDE = ("owners", "common")
+"""What every script begins with."""
 _LUA = Path(__file__).parent / "lua"
 
 
@@ -23,7 +25,7 @@ class Scripts:
 
     def __init__(self, client: Redis) -> None:
         self.client = client
-        names = {path.stem for path in _LUA.glob("*.lua")} - {"common"}
+        names = {path.stem for path in _LUA.glob("*.lua")} - set(_PRELUDE)
         self._scripts = {name: client.register_script(source(name)) for name in names}
 
     def ping(self) -> None:
@@ -76,7 +78,7 @@ class Scripts:
 
 def source(name: str) -> str:
     """A script as the server runs it, behind what all have in common."""
-    parts = [(_LUA / f"{part}.lua").read_text(encoding="utf-8") for part in ("common", name)]
+    parts = [(_LUA / f"{part}.lua").read_text(encoding="utf-8") for part in (*_PRELUDE, name)]
     return LUA_BOUNDS + "".join(parts)
 
 

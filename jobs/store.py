@@ -13,6 +13,10 @@ end of their lease; ``cj:events:<id>`` stream of durable events, until the volum
 ``cj:unjournaled`` ended jobs whose stream must still be copied; ``cj:dataset:<id>:live``
 jobs that need a data set; ``cj:dataset:<id>:deleting`` while it is being deleted, ``:deletions`` how
 often it was;
+``cj:owner:<name>:<queued|paused|running>`` an owner's jobs in these states, and of the queued ones by
+their turn ``:ready`` those that workers look at, ``:held`` those that its quota keeps from them, the last two
+with ``:<class>`` as above; ``cj:quotas`` the quotas (jobs/quotas.py); ``cj:bytes`` what
+ended jobs take on the volume (jobs/usage.py);
 ``cj:imports`` models that are to be imported (jobs/imports.py);
 ``cj:by:<dataset|owner|recipe|tag>:<value>`` sorted sets by id like ``cj:jobs``;
 ``cj:names:<losses|metrics>`` every name that was reported (jobs/search.py);
@@ -36,6 +40,7 @@ from redis.client import Pipeline
 from jobs.backlog import Backlog
 from jobs.connection import connect, reaching_redis
 from jobs.errors import Conflict, JobsError, NotFound, PreconditionFailed
+from jobs.quotas import queue_is_full
 from jobs.record import Kind, Record, hash_fields
 from jobs.scripts import pairs
 from jobs.settings import Settings
@@ -187,6 +192,8 @@ class Store(Backlog, Streams):
             made = pipe.execute()[-1]
         if not made or made[0] == "deleting":
             raise being_deleted(made[1]) if made else Conflict(_KEY_LOST)
+        if made[0] == "over":
+            raise queue_is_full(int(made[1]), int(made[2]))
         return [Record.from_hash(pairs(flat)) for flat in made]
 
     @staticmethod
@@ -195,6 +202,8 @@ class Store(Backlog, Streams):
             return Conflict(_KEY_LOST)
         if flat[0] == "deleting":
             return being_deleted(job.record.dataset)
+        if flat[0] == "over":
+            return queue_is_full(int(flat[1]), int(flat[2]))
         return Record.from_hash(pairs(flat))
 
     def create(
@@ -258,6 +267,8 @@ class Store(Backlog, Streams):
                 flat = pipe.execute()[-1]
             except WatchError:
                 raise being_deleted(dataset) from None
+        if flat and flat[0] == "over":
+            raise queue_is_full(int(flat[1]), int(flat[2]))
         return Record.from_hash(pairs(flat)) if flat else None
 
     @contextmanager

@@ -120,13 +120,15 @@ class _Seen:
     """By the monotonic clock, before the first file was looked at."""
     files: Mapping[tuple[str, int, int], Token | None] = field(default_factory=dict)
     by_digest: Mapping[str, Token] = field(default_factory=dict)
+    volume: bool = False
+    """Whether the volume was there, so that no tokens means that none was made."""
 
 
 class Tokens:
     """The tokens on a volume. Any number of processes may read and change them."""
 
     def __init__(self, volume: Volume) -> None:
-        self._folder = volume.tokens
+        self._volume, self._folder = volume, volume.tokens
         self._seen = _Seen()
         self._reading = threading.Lock()
 
@@ -148,8 +150,12 @@ class Tokens:
                     files[key] = known[key] if key in known else _read(path)
                 except FileNotFoundError:
                     continue
+            there = self._volume.present()
+            if not (files or there):
+                # Unmounted: what was known of it holds until it is back, for nobody can revoke meanwhile.
+                files = dict(known)
             by_digest = {token.sha256: token for token in files.values() if token}
-            self._seen = _Seen(at, files, by_digest)
+            self._seen = _Seen(at, files, by_digest, there)
 
     def _files(self) -> list[Path]:
         try:
@@ -161,6 +167,11 @@ class Tokens:
     def any(self) -> bool:
         """Whether a token was ever made here, be it revoked or expired since: then one is asked for."""
         return bool(self._seen.files)
+
+    @property
+    def none(self) -> bool:
+        """Whether no token was ever made here, for sure."""
+        return not self.any and self._seen.volume
 
     def all(self) -> list[Token]:
         """Every token, the newest first."""

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 
 from jobs.connection import reaching_redis
+from jobs.quotas import held_key
 from jobs.record import Record, rfc3339
 from jobs.schedule import satisfied
 from jobs.states import State
@@ -30,11 +31,14 @@ def why(record: Record, store: Store) -> Wait | None:
         pipe.zrank("cj:order", record.id)
         pipe.hkeys(f"cj:needs:{record.id}")
         pipe.hget("cj:classes", record.worker_class or "")
-        rank, needs, requires = pipe.execute()
+        pipe.zscore(held_key(record.owner, record.worker_class), record.id)
+        rank, needs, requires, held = pipe.execute()
     if needs:
         return Wait(None, "dependencies", f"after {', '.join(sorted(needs))}")
     if record.not_before is not None:
         return Wait(None, "next_attempt", f"its next attempt begins at {rfc3339(record.not_before)}")
+    if held is not None:
+        return Wait(None, "owner_quota", f"{record.owner} has as many jobs running as its quota allows")
     position = None if rank is None else rank + 1
     workers = list_workers(store)
     if not workers:

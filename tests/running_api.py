@@ -11,6 +11,7 @@ import uvicorn
 
 from app.__main__ import listen
 from app.main import create_app
+from app.protocol import BoundedHeads
 from jobs.settings import Settings
 
 
@@ -18,7 +19,9 @@ from jobs.settings import Settings
 def running_api(settings: Settings) -> Iterator[httpx.Client]:
     """A client of an API that lives as long as the context does."""
     app = create_app(settings)
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, timeout_graceful_shutdown=5))
+    server = uvicorn.Server(
+        uvicorn.Config(app, http=BoundedHeads, log_config=None, timeout_graceful_shutdown=5)
+    )
     app.state.stopping = lambda: server.should_exit
     with listen(settings.model_copy(update={"host": "127.0.0.1", "port": 0})) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})

@@ -82,6 +82,7 @@ class Workplace:
         limits: dict[str, Any] | None = None,
         claim: Claim | None = None,
         spec: dict[str, Any] | None = None,
+        owner: str | None = None,
         **practice: Any,
     ) -> Record:
         """Queue a job; keywords as tests/practice_trainer.py explains them."""
@@ -98,7 +99,7 @@ class Workplace:
         }
         if start is not None:
             document["start_from"] = {"job": start.manifest["job"], "checkpoint": "latest", "mode": "exact"}
-        submission = Submission(NormalisedSpec(document), start, claim=claim)
+        submission = Submission(NormalisedSpec(document), start, claim=claim, owner=owner)
         return enqueue(submission, self.store, self.queue, self.volume).record
 
     def start_worker(

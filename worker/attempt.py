@@ -15,7 +15,7 @@ from jobs.errors import Unavailable
 from jobs.journal import last_event
 from jobs.log import bind
 from jobs.queue import TokenQueue
-from jobs.reconcile import close_journal
+from jobs.reconcile import close_journal, give_tokens
 from jobs.record import Kind, Record
 from jobs.settings import Settings
 from jobs.states import Reason, State
@@ -262,6 +262,8 @@ class Attempt:
         if self._mlflow is not None:
             self._mlflow.end(moved.state)
         self._trace.end(moved.state.value, moved.reason.value, moved.updated_at)
+        if moved.owner is not None:
+            give_tokens(self._store, TokenQueue(self._store.client))
         if moved.ended:
             close_journal(self._store, self._settings, self._job_id)
             # Those that waited for it need not wait for the reconciler as well.

@@ -68,7 +68,9 @@ class ForkedFrom(BaseModel):
 class WaitingFor(BaseModel):
     """Why a job is queued and not running."""
 
-    reason: str = Field(description="workers_busy, no_worker, no_worker_fits, dependencies or next_attempt")
+    reason: str = Field(
+        description="workers_busy, no_worker, no_worker_fits, owner_quota, dependencies or next_attempt"
+    )
     detail: str
 
 

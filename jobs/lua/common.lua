@@ -110,6 +110,14 @@ local function of_class(name)
   return class and name .. ':' .. class or name
 end
 
+-- Something has changed about one of its owner's jobs.
+local function keep_quota()
+  local owner = get('owner')
+  if quota_of(owner, 'running') then
+    settle_owner(owner)
+  end
+end
+
 -- A worker may take it: `waiting` by the time of its token, `ready` by its turn. Waiting for longer makes
 -- up for a lower priority, so nothing starves; a job that was interrupted keeps its place.
 local function make_ready()
@@ -122,6 +130,11 @@ local function make_ready()
   redis.call('ZADD', of_class('cj:waiting'), whole(now), ask.id)
   redis.call('ZADD', of_class('cj:ready'), whole(turn - ahead), ask.id)
   redis.call('ZADD', 'cj:order', whole(turn - ahead), ask.id)
+  local owner = get('owner')
+  if owner then
+    redis.call('ZADD', of_owner(owner, 'ready', get('worker_class')), whole(turn - ahead), ask.id)
+    keep_quota()
+  end
 end
 
 -- Note that the job waits for the jobs in `after`, a list of {job, on}.
@@ -139,6 +152,13 @@ end
 local function enter(state)
   redis.call('ZADD', 'cj:jobs:' .. state, 0, ask.id)
   redis.call('ZADD', 'cj:jobs:' .. kind() .. ':' .. state, 0, ask.id)
+  local owner = get('owner')
+  if owner and state == 'queued' then
+    redis.call('HDEL', 'cj:bytes', ask.id)
+  end
+  if owner and (state == 'queued' or state == 'paused' or state == 'running') then
+    redis.call('SADD', of_owner(owner, state), ask.id)
+  end
   if state == 'queued' then
     if ask.delay_ms and ask.delay_ms > 0 then
       redis.call('HSET', job, 'not_before', whole(now + ask.delay_ms))
@@ -180,6 +200,12 @@ local function leave(state)
   redis.call('ZREM', 'cj:overdue', ask.id)
   redis.call('HDEL', job, 'not_before')
   redis.call('ZREM', 'cj:leases', ask.id)
+  local owner = get('owner')
+  if owner then
+    redis.call('SREM', of_owner(owner, state), ask.id)
+    redis.call('ZREM', of_owner(owner, 'ready', get('worker_class')), ask.id)
+    redis.call('ZREM', of_owner(owner, 'held', get('worker_class')), ask.id)
+  end
 end
 
 -- Change the state: record, indexes and event together. The caller has checked the guard.
@@ -189,6 +215,7 @@ local function move(state, reason, detail)
   redis.call('HDEL', job, 'pause_requested')
   redis.call('HSET', job, 'state', state, 'reason', reason, 'detail', detail)
   enter(state)
+  keep_quota()
   announce()
 end
 

@@ -29,11 +29,18 @@ for _, change in ipairs(ask.changes) do
         redis.call('ZADD', 'cj:by:tag:' .. tag, 0, ask.id)
       end
     elseif change.field == 'ahead_ms' then
-      for _, index in ipairs({ of_class('cj:ready'), 'cj:order' }) do
+      local indexes = { of_class('cj:ready'), 'cj:order' }
+      local owner = get('owner')
+      if owner then
+        table.insert(indexes, of_owner(owner, 'ready', get('worker_class')))
+        table.insert(indexes, of_owner(owner, 'held', get('worker_class')))
+      end
+      for _, index in ipairs(indexes) do
         if redis.call('ZSCORE', index, ask.id) then
           redis.call('ZINCRBY', index, whole(tonumber(before) - tonumber(change.value)), ask.id)
         end
       end
+      keep_quota()
     end
   end
 end

@@ -2,6 +2,10 @@
 if not is('failed', ask.attempt) then
   return {}
 end
+local over = too_many_wait(get('owner'), 1)
+if over then
+  return over
+end
 if get('reason') == 'dependency_failed' then
   hold(ask.after)
 end

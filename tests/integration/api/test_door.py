@@ -56,8 +56,9 @@ def test_a_failure_of_ours_has_them_too(
         seen.append(request_id.get())
         raise RuntimeError("a fault of ours")
 
-    monkeypatch.setattr(jobs_room, "submit", fails)
-    answer = api.post("/v1/jobs", json=spec, headers={"X-Request-Id": "failing"})
+    monkeypatch.setattr(jobs_room, "validate", fails)
+    asked = {"validate_only": "true"}
+    answer = api.post("/v1/jobs", params=asked, json=spec, headers={"X-Request-Id": "failing"})
     assert answer.status_code == 500
     assert answer.json()["type"] == "urn:cntk-jobs:problem:internal"
     assert "fault of ours" not in answer.text

@@ -1,0 +1,38 @@
+"""What owners may have at once: jobs that wait and run (jobs/lua/owners.lua keeps these), and bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from jobs.connection import reaching_redis
+from jobs.errors import TooMany
+from jobs.scripts import Scripts
+from jobs.tokens import Quotas
+
+FULL_SECONDS = 30
+"""After how long it is worth while to ask again whether there is room in the queue."""
+
+
+def publish(quotas: Mapping[str, Quotas], scripts: Scripts) -> None:
+    """Tell Redis what the tokens on the volume say; jobs that were held and may go on are let go."""
+    limits = {
+        f"{owner}:{name}": limit
+        for owner, found in quotas.items()
+        for name, limit in (("queued", found.queued), ("running", found.running))
+        if limit is not None
+    }
+    with reaching_redis():
+        scripts.run("quotas", {"quotas": limits})
+
+
+def queue_is_full(waiting: int, limit: int) -> TooMany:
+    return TooMany(
+        f"{waiting} of the owner's jobs wait or are paused, and its quota is {limit}",
+        retry_after=FULL_SECONDS,
+        extra={"quota": "queued", "value": waiting, "limit": limit},
+    )
+
+
+def held_key(owner: str | None, worker_class: str | None) -> str:
+    """Where an owner's jobs are that its quota keeps from workers; a key that is nowhere for no owner."""
+    return f"cj:owner:{owner or ''}:held{f':{worker_class}' if worker_class else ''}"
