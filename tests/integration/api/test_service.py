@@ -26,7 +26,7 @@ def is_problem(answer: httpx.Response, status: int, slug: str) -> None:
     assert problem["detail"]
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/nothing", "/v1/jobs/", "/v1/datasets/ds_1/columns"])
+@pytest.mark.parametrize("path", ["/nothing", "/v1", "/v1/nothing", "/v1/jobs/", "/v1/datasets/ds_1/columns"])
 def test_no_such_path(api: httpx.Client, path: str) -> None:
     is_problem(api.get(path), 404, "not-found")
 
