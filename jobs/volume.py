@@ -16,17 +16,20 @@ _LAYOUT = 1
 def require_volume(volume: Volume) -> None:
     """Unavailable where the volume is not there."""
     if not volume.present():
-        raise Unavailable(f"the volume is not there: {volume.path} has no {volume.mark.name}; mount its disk")
+        raise Unavailable(
+            f"the volume is not there: {volume.path} has no {volume.mark.name}. Mount its disk; or, "
+            f"where it is gone for good with its jobs, delete the key {_KNOWN} of Redis"
+        )
 
 
 def make_volume(volume: Volume, store: Store) -> None:
-    """Make the volume's folders if need be; a volume of which Redis knows is never made anew.
+    """Make the volume's folders if need be; one that has the jobs of which Redis knows is never made anew.
 
     Unavailable where that one is not there, and where Redis, which would know of it, is not.
     """
     if not volume.present():
         with reaching_redis():
-            known = store.client.get(_KNOWN)
+            known = store.client.exists(_KNOWN) and store.client.zcard("cj:jobs")
         if known:
             require_volume(volume)
         write_json(volume.mark, {"layout": _LAYOUT})

@@ -38,6 +38,7 @@ def mount(place: Workplace, aside: Path) -> None:
 
 
 def test_no_volume_is_made_where_another_is_known(place: Workplace) -> None:
+    place.submit()
     aside = unmount(place)
     for _ in range(2):
         with pytest.raises(Unavailable, match=r"has no volume\.json"):
