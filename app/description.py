@@ -93,7 +93,7 @@ def describe(app: FastAPI) -> None:
             add_links(document)
         return app.openapi_schema or document
 
-    app.openapi = openapi  # type: ignore[method-assign]
+    app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI documents it
 
 
 def _reads_are_conditional(operation: dict[str, Any]) -> None:

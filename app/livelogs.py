@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from app.channel import Channel
 from app.hub import AWAY_SECONDS, Hub
 from app.sse import HEARTBEAT, HEARTBEAT_SECONDS, message, within
+from app.tail import end_of
 from jobs.errors import NotFound, Unavailable
 from jobs.states import State
 from trainer.layout import AttemptDirectory, RunDirectory
@@ -102,13 +103,7 @@ def beginning(attempt: AttemptDirectory, number: int, stream: str, lines: int) -
     """The place before the last so many lines."""
     path: Path = getattr(attempt, stream)
     try:
-        with path.open("rb") as file:
-            position, tail = file.seek(0, 2), b""
-            while position and tail.count(b"\n") <= lines:
-                start = max(0, position - CHUNK)
-                file.seek(start)
-                tail = file.read(position - start) + tail
-                position = start
+        position, tail = end_of(path, lines)
     except FileNotFoundError:
         return Place(number, 0)
     kept = b"".join(tail.splitlines(keepends=True)[-lines:])

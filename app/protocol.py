@@ -22,6 +22,7 @@ class BoundedHeads(HttpToolsProtocol):
         """Bytes of the head that is being read; None while none is."""
         self._timer: asyncio.TimerHandle | None = None
 
+    # uvicorn narrows the transport in the same way.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._begin()

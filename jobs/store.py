@@ -169,7 +169,7 @@ class Store(Backlog, Streams):
         with reaching_redis(), self.client.pipeline() as pipe:
             push_tokens(pipe)
             answers = self.run_all("create", asks, pipe)
-        return [self._made(job, flat) for job, flat in zip(jobs, answers, strict=True)]
+        return [_refusal(flat) or Record.from_hash(pairs(flat)) for flat in answers]
 
     def create_together(
         self,
@@ -190,21 +190,9 @@ class Store(Backlog, Streams):
             push_tokens(pipe)
             self.run("create", ask, pipe)
             made = pipe.execute()[-1]
-        if not made or made[0] == "deleting":
-            raise being_deleted(made[1]) if made else Conflict(_KEY_LOST)
-        if made[0] == "over":
-            raise queue_is_full(int(made[1]), int(made[2]))
+        if (refusal := _refusal(made)) is not None:
+            raise refusal
         return [Record.from_hash(pairs(flat)) for flat in made]
-
-    @staticmethod
-    def _made(job: New, flat: Sequence[str]) -> Record | JobsError:
-        if not flat:
-            return Conflict(_KEY_LOST)
-        if flat[0] == "deleting":
-            return being_deleted(job.record.dataset)
-        if flat[0] == "over":
-            return queue_is_full(int(flat[1]), int(flat[2]))
-        return Record.from_hash(pairs(flat))
 
     def create(
         self,
@@ -257,7 +245,7 @@ class Store(Backlog, Streams):
         """A script that has a job need a data set, and the job's token, in one MULTI."""
         deleting = f"cj:dataset:{dataset}:deleting"
         with reaching_redis(), self.client.pipeline() as pipe:
-            pipe.watch(deleting)  # type: ignore[no-untyped-call]
+            pipe.watch(deleting)  # type: ignore[no-untyped-call]  # redis leaves it untyped
             if pipe.exists(deleting):
                 raise being_deleted(dataset)
             check()
@@ -468,6 +456,17 @@ def reported_names(fields: Mapping[str, Any]) -> dict[str, list[str]]:
 
 
 _KEY_LOST = "another request has taken this one's Idempotency-Key meanwhile"
+
+
+def _refusal(answer: Sequence[Any]) -> JobsError | None:
+    """Why create.lua has made no job; None where it has."""
+    if not answer:
+        return Conflict(_KEY_LOST)
+    if answer[0] == "deleting":
+        return being_deleted(answer[1])
+    if answer[0] == "over":
+        return queue_is_full(int(answer[1]), int(answer[2]))
+    return None
 
 
 def _to_create(job: New, deletions: Mapping[str, str | None]) -> dict[str, Any]:
