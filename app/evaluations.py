@@ -8,12 +8,13 @@ from starlette.concurrency import run_in_threadpool
 from app import examples
 from app.access import CallerDep
 from app.body import OptionalDocument
-from app.idempotency import Keyed
+from app.idempotency import Keyed, queued_once
 from app.jobs import ACCEPTED, submitted_job, to_poll
 from app.resources.jobs import Job
 from app.state import QueueDep, SettingsDep, StoreDep
 from jobs.evaluate import submit_evaluation
-from jobs.idempotency import Made
+from jobs.idempotency import Claim
+from jobs.record import Record
 
 router = APIRouter(tags=["jobs"])
 
@@ -48,15 +49,9 @@ async def evaluate_job(
     keyed: Keyed,
     caller: CallerDep,
 ) -> Job:
-    asked = keyed.asked(document)
-    async with keyed.once() as found:
-        if isinstance(found, Made):
-            found.require(asked)
-            record = await run_in_threadpool(store.get, found.id)
-        else:
-            claim = found and found.of(asked, status.HTTP_202_ACCEPTED)
-            record = await run_in_threadpool(
-                submit_evaluation, job_id, document, store, queue, settings, claim, caller.name
-            )
+    def make(claim: Claim | None) -> Record:
+        return submit_evaluation(job_id, document, store, queue, settings, claim, caller.name)
+
+    record = await queued_once(keyed, document, store, make)
     response.headers.update(to_poll(record.id))
     return await run_in_threadpool(submitted_job, record, settings.volume)

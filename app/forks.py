@@ -11,12 +11,13 @@ from starlette.concurrency import run_in_threadpool
 from app import examples
 from app.access import CallerDep
 from app.body import OptionalDocument, patch_body
-from app.idempotency import Keyed
+from app.idempotency import Keyed, queued_once
 from app.jobs import ACCEPTED, submitted_job, to_poll
 from app.resources.jobs import Job
 from app.state import QueueDep, SettingsDep, StoreDep
 from jobs.fork import fork
-from jobs.idempotency import Made
+from jobs.idempotency import Claim
+from jobs.record import Record
 
 router = APIRouter(tags=["jobs"])
 
@@ -42,15 +43,9 @@ async def fork_job(
     keyed: Keyed,
     caller: CallerDep,
 ) -> Job:
-    asked = keyed.asked(document)
-    async with keyed.once() as found:
-        if isinstance(found, Made):
-            found.require(asked)
-            record = await run_in_threadpool(store.get, found.id)
-        else:
-            claim = found and found.of(asked, status.HTTP_202_ACCEPTED)
-            record = await run_in_threadpool(
-                fork, job_id, document, store, queue, settings, claim, caller.name
-            )
+    def make(claim: Claim | None) -> Record:
+        return fork(job_id, document, store, queue, settings, claim, caller.name)
+
+    record = await queued_once(keyed, document, store, make)
     response.headers.update(to_poll(record.id))
     return await run_in_threadpool(submitted_job, record, settings.volume)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from typing import Annotated, Any
 
-from fastapi import Depends, Header, Request
+from fastapi import Depends, Header, Request, status
 from starlette.concurrency import run_in_threadpool
 
 from app.state import StoreDep
@@ -17,6 +17,7 @@ from ingest.store import Upload
 from jobs import idempotency
 from jobs.errors import Fault, InvalidInput, Unavailable
 from jobs.idempotency import Claim, Made
+from jobs.record import Record
 from jobs.store import Store
 
 KEY = re.compile(r"[\x21-\x7e]{1,255}")
@@ -79,6 +80,18 @@ async def keyed_request(
 
 
 Keyed = Annotated[KeyedRequest, Depends(keyed_request)]
+
+
+async def queued_once(
+    keyed: KeyedRequest, body: Any, store: Store, make: Callable[[Claim | None], Record]
+) -> Record:
+    """The job that ``make`` queues under the request's key, or queued when it was sent before."""
+    asked = keyed.asked(body)
+    async with keyed.once() as found:
+        if isinstance(found, Made):
+            found.require(asked)
+            return await run_in_threadpool(store.get, found.id)
+        return await run_in_threadpool(make, found and found.of(asked, status.HTTP_202_ACCEPTED))
 
 
 def upload_of(files: Sequence[Upload], options: Mapping[str, Any]) -> dict[str, Any]:
