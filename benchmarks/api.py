@@ -82,7 +82,7 @@ class Connection(asyncio.Protocol):
 
     async def ask(self, request: bytes) -> bytes:
         self.answer = asyncio.get_running_loop().create_future()
-        self.transport.write(request)  # type: ignore[attr-defined]
+        self.transport.write(request)  # type: ignore[attr-defined]  # a TCP one writes
         return await self.answer
 
 
@@ -287,7 +287,7 @@ class Reader(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         head = f"GET {self.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nAccept: text/event-stream\r\n\r\n"
-        transport.write(head.encode())  # type: ignore[attr-defined]
+        transport.write(head.encode())  # type: ignore[attr-defined]  # a TCP one writes
 
     def data_received(self, data: bytes) -> None:
         now = time.perf_counter()
@@ -331,7 +331,7 @@ async def read_events(
     assert claimed is not None
     readers = [Reader(f"/v1/jobs/{job}/events") for _ in range(count)]
     for reader in readers:
-        await loop.create_connection(lambda reader=reader: reader, "127.0.0.1", port)  # type: ignore[misc]
+        await loop.create_connection(lambda reader=reader: reader, "127.0.0.1", port)  # type: ignore[misc]  # bound by default
     for reader in readers:
         await reader.begun.wait()
         await asyncio.to_thread(store.renew, job, claimed.attempt, settings.lease_seconds)

@@ -19,6 +19,7 @@ from statistics import median
 import psutil
 from redis import Redis
 from rq import Queue
+from rq.job import Job
 
 from benchmarks.start import ROOT, Served
 
@@ -72,7 +73,7 @@ def through_rq(socket: str, tasks: int, workers: int) -> float:
             return tasks / (time.monotonic() - begun)
 
 
-def finished(queue: Queue, tasks: list) -> None:  # type: ignore[type-arg]
+def finished(queue: Queue, tasks: list[Job]) -> None:
     while queue.finished_job_registry.get_job_count() < len(tasks):
         time.sleep(0.005)
     for task in tasks:
