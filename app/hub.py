@@ -80,8 +80,16 @@ class Hub:
                 del self._channels[job_id]
 
     async def now(self) -> Place:
-        """The place behind which everything is news. Unavailable while Redis has not been reached yet."""
-        return self.everything.newest or await self._begin()
+        """The place behind which everything is news. Unavailable while Redis has not been reached yet.
+
+        Redis is asked: what this process has heard may be older than what a caller already knows.
+        """
+        begun = await self._begin() if self.everything.floor is None else self.everything.floor
+        heard = self.everything.newest or begun
+        try:
+            return max(heard, await self.feed.newest() or heard)
+        except Unavailable:
+            return heard
 
     async def _begin(self) -> Place:
         begun = await self.feed.begin()

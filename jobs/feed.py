@@ -105,6 +105,12 @@ class Feed:
             found = await self._client.xrange(FEED, count=1)
         return place_of(str(found[0][0])) if found else None
 
+    async def newest(self) -> Place | None:
+        """Place of the newest event; None where there is none."""
+        with reaching_redis():
+            found = await self._client.xrevrange(FEED, count=1)
+        return place_of(str(found[0][0])) if found else None
+
 
 def happened(event_id: str, fields: dict[str, str]) -> Happened:
     """An entry of the stream of events."""

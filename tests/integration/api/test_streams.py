@@ -108,6 +108,18 @@ def test_all_jobs_in_one_stream(api: httpx.Client, run: Run, spec: dict[str, Any
         assert [next(again)["event"] for _ in range(2)] == ["epoch", "succeeded"]
 
 
+def test_a_stream_of_all_jobs_begins_with_what_comes(
+    api: httpx.Client, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where the process has not heard yet of what came before."""
+    monkeypatch.setattr("app.hub.GATHERING_SECONDS", 0.3)
+    for number in (1, 2):
+        run.report(epoch(number, 0.5))
+        with reading(api, "/v1/events") as stream:
+            run.report(epoch(number + 10, 0.5))
+            assert json.loads(next(stream)["data"])["epoch"] == number + 10
+
+
 def test_a_page_of_all_jobs(api: httpx.Client, run: Run, spec: dict[str, Any]) -> None:
     submit(api, spec)
     run.report(epoch(1, 0.5))
