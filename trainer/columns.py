@@ -11,8 +11,13 @@ from trainer.layout import read_json
 
 
 def stored(folder, schema, role="values"):
-    """The array of a field's file, memory-mapped; one without an entry is read, as nothing can be mapped."""
-    path = str(folder.file(schema["files"][role]))
+    """The array of a field's file, memory-mapped."""
+    return mapped(folder.file(schema["files"][role]))
+
+
+def mapped(path):
+    """The array of a .npy file, memory-mapped; one without an entry is read, as nothing can be mapped."""
+    path = str(path)
     with open(path, "rb") as stream:
         np.lib.format.read_magic(stream)
         shape, _, _ = np.lib.format.read_array_header_1_0(stream)
@@ -198,4 +203,4 @@ class Dataset:
         """Row indices of a split, or None where the data set has no such split."""
         if split not in self.schema["splits"]:
             return None
-        return np.load(str(self.folder.file(self.schema["splits"][split]["file"])))
+        return mapped(self.folder.file(self.schema["splits"][split]["file"]))

@@ -28,7 +28,7 @@ def held_out(dataset, split, spec):
     rows = dataset.rows(split)
     if rows is None or not len(rows):
         return None
-    return Order(rows, together(dataset, spec), shuffle=False)
+    return Order(rows, together(dataset, spec))
 
 
 def together(dataset, spec):

@@ -138,7 +138,7 @@ def compute(spec, dataset, bases, volume, facts, stop, wanted):
             for name, node in nodes.items()
         }
         due = begun
-        for here, found in evaluated(model, nodes, Order(np.arange(rows), MINIBATCH, shuffle=False), stop):
+        for here, found in evaluated(model, nodes, Order(np.arange(rows), MINIBATCH), stop):
             for name, array in arrays.items():
                 array[here] = found[name].reshape((len(here),) + nodes[name].shape)
             if time.monotonic() >= due:
