@@ -99,10 +99,10 @@ def create_app(settings: Settings) -> FastAPI:
         of_jobs = JobsCollector(store, volume)
         registry.register(of_jobs)
         reconciler = asyncio.create_task(reconcile_forever(store, queue, settings, guard))
-        driver = asyncio.create_task(drive_sweeps(store, queue, settings))
+        driver = asyncio.create_task(drive_sweeps(store, settings))
         sender = asyncio.create_task(Sender(store, settings).run())
         hub = Hub(store, settings, app.state.stopping)
-        submissions = Submissions(store, queue, settings)
+        submissions = Submissions(store, settings)
         submissions.start()
         reading = Reading(Glances.open(settings), Specs(volume))
         try:
@@ -166,9 +166,9 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-async def drive_sweeps(store: Store, queue: TokenQueue, settings: Settings) -> None:
+async def drive_sweeps(store: Store, settings: Settings) -> None:
     """Take sweeps further, a few times a second, through every outage of Redis."""
-    driver = SweepDriver(store, queue, settings)
+    driver = SweepDriver(store, settings)
     while True:
         # While Redis is away the reconciler says so.
         with suppress(Unavailable, OSError):
