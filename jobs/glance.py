@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import Any
 
 import redis.asyncio
 from redis.commands.core import AsyncScript
@@ -23,7 +23,7 @@ class Glances:
 
     def __init__(self, client: redis.asyncio.Redis) -> None:
         self._client = client
-        self._script = cast(AsyncScript, client.register_script(source("glance")))
+        self._script: AsyncScript = client.register_script(source("glance"))
         self._asked: dict[str, list[asyncio.Future[Glance]]] = {}
         self._travelling: asyncio.Task[None] | None = None
 
