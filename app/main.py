@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import Depends, FastAPI
 from prometheus_client import CollectorRegistry
 
 from app import (
@@ -154,12 +154,11 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_middleware(TraceRequests, tracer=tracing.tracer)
     app.add_middleware(RequestIds)
     describe(app)
-    v1 = APIRouter(prefix=V1, dependencies=[Depends(admitted)])
-    of_jobs = (batch, jobs, bulk, forks, steering, evaluations, lineage, events, metrics, logs, rawlogs)
+    # Those that are asked most come first: routes are tried one after the other.
+    of_jobs = (jobs, batch, bulk, forks, steering, evaluations, lineage, events, metrics, logs, rawlogs)
     of_files = (checkpoints, artifacts, datasets, models)
     for room in (*of_jobs, *of_files, parts, workers, webhooks, rescans, tokens, audit, sweeps):
-        v1.include_router(room.router)
-    app.include_router(v1)
+        app.include_router(room.router, prefix=V1, dependencies=[Depends(admitted)])
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])
     app.include_router(scrape.router, dependencies=[Depends(authorised), Depends(known_parameters_only)])
     app.include_router(pages.router)
