@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response, status
+from fastapi import APIRouter, Depends, Response, status
 from starlette.concurrency import run_in_threadpool
 
 from app.access import CallerDep, Guard, administrators_only
 from app.body import Document
-from app.paging import page_of
+from app.paging import PageSize, Place, page_of
 from app.resources.tokens import NEW_TOKEN, MadeToken, Me, Token, TokenPage
 from app.state import GuardDep, StoreDep
 from jobs import tokens
@@ -60,8 +59,8 @@ def make(asked: NewToken, guard: Guard, store: Store) -> tuple[tokens.Token, str
 def list_tokens(
     guard: GuardDep,
     store: StoreDep,
-    page_size: Annotated[int, Query(ge=1, le=500)] = 50,
-    page_token: Annotated[str | None, Query(description="next_page_token of the page before")] = None,
+    page_size: PageSize = 50,
+    page_token: Place = None,
 ) -> TokenPage:
     items, following = page_of(guard.tokens.all(), page_size, page_token)
     used = uses(store)
