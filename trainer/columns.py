@@ -13,11 +13,12 @@ from trainer.layout import read_json
 def stored(folder, schema, role="values"):
     """The array of a field's file, memory-mapped; one without an entry is read, as nothing can be mapped."""
     path = str(folder.file(schema["files"][role]))
-    with open(path, "rb") as stream:
-        np.lib.format.read_magic(stream)
-        shape, _, _ = np.lib.format.read_array_header_1_0(stream)
+    try:
+        mapped = np.lib.format.open_memmap(path, mode="r")
+    except ValueError:
+        return np.load(path)
     # As a plain array: numpy takes longer over rows of a memmap, which would be memmaps.
-    return np.asarray(np.load(path, mmap_mode="r" if 0 not in shape else None))
+    return np.asarray(mapped)
 
 
 class DenseColumn:
@@ -178,6 +179,7 @@ class Dataset:
         self.fields = {name: field for name, field in self.schema["fields"].items() if name not in lacked}
         self.fitted_schema = fitted_schema or folder.schema
         self.fitted = read_json(self.fitted_schema)["fields"]
+        self.of_splits = {}
 
     def column(self, field, coded=False):
         """A field's column; ``coded`` reads a categorical one as the numbers of its classes."""
@@ -198,4 +200,6 @@ class Dataset:
         """Row indices of a split, or None where the data set has no such split."""
         if split not in self.schema["splits"]:
             return None
-        return np.load(str(self.folder.file(self.schema["splits"][split]["file"])))
+        if split not in self.of_splits:
+            self.of_splits[split] = np.load(str(self.folder.file(self.schema["splits"][split]["file"])))
+        return self.of_splits[split]
