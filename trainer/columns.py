@@ -18,11 +18,12 @@ def stored(folder, schema, role="values"):
 def mapped(path):
     """The array of a .npy file, memory-mapped; one without an entry is read, as nothing can be mapped."""
     path = str(path)
-    with open(path, "rb") as stream:
-        np.lib.format.read_magic(stream)
-        shape, _, _ = np.lib.format.read_array_header_1_0(stream)
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")
+    except ValueError:
+        return np.load(path)
     # As a plain array: numpy takes longer over rows of a memmap, which would be memmaps.
-    return np.asarray(np.load(path, mmap_mode="r" if 0 not in shape else None))
+    return np.asarray(array)
 
 
 class DenseColumn:
@@ -183,6 +184,7 @@ class Dataset:
         self.fields = {name: field for name, field in self.schema["fields"].items() if name not in lacked}
         self.fitted_schema = fitted_schema or folder.schema
         self.fitted = read_json(self.fitted_schema)["fields"]
+        self.of_splits = {}
 
     def column(self, field, coded=False):
         """A field's column; ``coded`` reads a categorical one as the numbers of its classes."""
@@ -203,4 +205,6 @@ class Dataset:
         """Row indices of a split, or None where the data set has no such split."""
         if split not in self.schema["splits"]:
             return None
-        return mapped(self.folder.file(self.schema["splits"][split]["file"]))
+        if split not in self.of_splits:
+            self.of_splits[split] = mapped(self.folder.file(self.schema["splits"][split]["file"]))
+        return self.of_splits[split]
