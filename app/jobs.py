@@ -11,15 +11,15 @@ from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from app import examples
-from app.access import CallerDep
-from app.body import Document, patch_body
+from app.access import caller_of
+from app.body import Document, patch_body, spec_document
 from app.conditional import IfMatch, believed_edits, job_tag, list_tag
-from app.idempotency import Keyed
+from app.idempotency import IdempotencyKey, keyed_request
 from app.longpoll import news_of
 from app.resources.jobs import Job, JobPage, Progress, Validation
 from app.search import FilterQuery, filters_of, order_of
 from app.specs import spec_bytes
-from app.state import HubDep, ReadingDep, SettingsDep, StoreDep, SubmissionsDep, VolumeDep
+from app.state import StoreDep, VolumeDep, state_of
 from jobs.edit import edit
 from jobs.idempotency import Made
 from jobs.journal import journal
@@ -84,14 +84,13 @@ NOT_IN_LISTS = dict.fromkeys(("queue_position", "waiting_for", "spec"))
 )
 async def create_job(
     request: Request,
-    document: Document,
-    store: StoreDep,
-    submissions: SubmissionsDep,
-    settings: SettingsDep,
-    keyed: Keyed,
-    caller: CallerDep,
     validate_only: Annotated[bool, Query(description="check and estimate; create nothing")] = False,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
+    here, caller = state_of(request), caller_of(request)
+    store, settings = here["store"], here["settings"]
+    keyed = keyed_request(request, store, idempotency_key)
+    document = await spec_document(request)
     if validate_only:
         validation = await run_in_threadpool(validate, document, settings)
         return Response(validation.model_dump_json(), media_type="application/json")
@@ -106,7 +105,7 @@ async def create_job(
         prepared = None
         if takes_long(request, document):
             prepared = await run_in_threadpool(prepare, document, store, settings, claim, caller.name)
-        answer = submissions.add(Submitting(document, claim, caller.name, prepared))
+        answer = here["submissions"].add(Submitting(document, claim, caller.name, prepared))
         made = await asyncio.shield(asyncio.wrap_future(answer))
     return accepted(with_spec(shown(made.record, made.record.created_at), made.spec), made.record.id)
 
@@ -154,10 +153,6 @@ def list_jobs(
 async def read_job(
     request: Request,
     job_id: str,
-    store: StoreDep,
-    volume: VolumeDep,
-    hub: HubDep,
-    reading: ReadingDep,
     wait: Annotated[
         float,
         Query(
@@ -168,8 +163,10 @@ async def read_job(
         ),
     ] = 0,
 ) -> Response:
+    here = state_of(request)
+    store, volume, reading = here["store"], here["settings"].volume, here["reading"]
     if wait:
-        await news_of(job_id, store, hub, request.headers.get("if-none-match"), wait)
+        await news_of(job_id, store, here["hub"], request.headers.get("if-none-match"), wait)
     record, now = await reading.glances.at(job_id)
     if record.state is State.QUEUED or record.forked_from:
         return await run_in_threadpool(job_response, record, store, volume)

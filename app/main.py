@@ -38,13 +38,12 @@ from app import (
     workers,
 )
 from app.access import Guard, authorised
+from app.admission import admitted
 from app.conditional import ConditionalReads
 from app.description import describe
 from app.headers import SecurityHeaders
 from app.hub import Hub
 from app.limits import BodyLimits
-from app.negotiation import acceptable
-from app.ownership import owners_only
 from app.pages import routes as pages
 from app.prometheus import JobsCollector
 from app.prometheus_http import V1, CountRequests, HttpFigures
@@ -53,7 +52,6 @@ from app.rates import Rates
 from app.request_ids import RequestIds
 from app.request_log import RequestLog
 from app.resources.problem import Problem
-from app.room import room_on_the_volume
 from app.sending import Sender
 from app.specs import Specs
 from app.state import AppState, Reading
@@ -156,8 +154,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_middleware(TraceRequests, tracer=tracing.tracer)
     app.add_middleware(RequestIds)
     describe(app)
-    checks = (authorised, known_parameters_only, acceptable, owners_only, room_on_the_volume)
-    v1 = APIRouter(prefix=V1, dependencies=[Depends(check) for check in checks])
+    v1 = APIRouter(prefix=V1, dependencies=[Depends(admitted)])
     of_jobs = (batch, jobs, bulk, forks, steering, evaluations, lineage, events, metrics, logs, rawlogs)
     of_files = (checkpoints, artifacts, datasets, models)
     for room in (*of_jobs, *of_files, parts, workers, webhooks, rescans, tokens, audit, sweeps):
