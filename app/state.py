@@ -44,6 +44,12 @@ class AppState(TypedDict):
     registry: CollectorRegistry
 
 
+def state_of(request: Request) -> AppState:
+    """All of it, for endpoints that many ask: each dependency takes time to be found out."""
+    state: AppState = request.scope["state"]
+    return state
+
+
 # Coroutines, because FastAPI sends a plain function on a trip to a thread.
 async def _settings(request: Request) -> Settings:
     settings: Settings = request.state.settings

@@ -31,8 +31,3 @@ def queue_is_full(waiting: int, limit: int) -> TooMany:
         retry_after=FULL_SECONDS,
         extra={"quota": "queued", "value": waiting, "limit": limit},
     )
-
-
-def held_key(owner: str | None, worker_class: str | None) -> str:
-    """Where an owner's jobs are that its quota keeps from workers; a key that is nowhere for no owner."""
-    return f"cj:owner:{owner or ''}:held{f':{worker_class}' if worker_class else ''}"

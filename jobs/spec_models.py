@@ -97,6 +97,12 @@ class Training(Strict):
     minibatch_size: int = Field(default=64, ge=1, description="examples a step")
     seed: int = Field(default=1, ge=0, lt=2**31)
     shuffle: bool = True
+    permutation: Literal["drawn", "computed"] | None = Field(
+        default=None,
+        description="how rows are shuffled for an epoch: drawn as a whole at its start (8 bytes a row), or "
+        "computed as they come; without it computed where the training split has more than a million rows, "
+        "and as in the job that is continued",
+    )
     threads: int | None = Field(default=None, ge=1, le=256, description="CPU threads; the bits depend on it")
     early_stopping: EarlyStopping | None = None
     rate_factors: dict[str, Annotated[float, Field(gt=0)]] | None = Field(
