@@ -183,7 +183,8 @@ def test_me_tells_quotas_and_what_is_used(root: httpx.Client, spec_of: SpecOf, s
 def test_a_token_is_changed(root: httpx.Client, spec_of: SpecOf) -> None:
     with make(root, "alice", "submit", quotas={"queued": 5, "running": 1}) as alice:
         place = f"/v1/tokens/{alice.get('/v1/me').json()['token']}"
-        edited = root.patch(place, json={"quotas": {"queued": 0, "running": None}, "requests_per_minute": 600})
+        change = {"quotas": {"queued": 0, "running": None}, "requests_per_minute": 600}
+        edited = root.patch(place, json=change)
         assert edited.status_code == 200, edited.text
         assert edited.json()["quotas"] == {"queued": 0, "running": None, "bytes": None}
         assert root.get(place).json() == edited.json()
