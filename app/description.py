@@ -21,7 +21,7 @@ from jobs.imports import ModelOfJob, ModelOptions
 from jobs.retry import RetryRequest
 from jobs.spec_models import JobSpec
 from jobs.sweep_models import SweepSpec
-from jobs.tokens import NewToken
+from jobs.token_models import NewToken, TokenEdit
 from jobs.webhooks import WebhookChange, WebhookRequest
 
 BODIES = (
@@ -37,6 +37,7 @@ BODIES = (
     ModelOptions,
     ModelOfJob,
     NewToken,
+    TokenEdit,
     SweepSpec,
     WebhookRequest,
     WebhookChange,
