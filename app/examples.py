@@ -118,6 +118,13 @@ JOB: dict[str, Any] = {
 
 JOB_IN_LIST: dict[str, Any] = {**JOB, "spec": None}
 
+POSTED: dict[str, Any] = {
+    "name": "digits",
+    "dataset": DATASET_ID,
+    "recipe": {"type": "classifier", "inputs": ["pixels"], "target": "digit", "hidden": [64]},
+    "training": {"epochs": 10, "minibatch_size": 64, "seed": 1},
+}
+
 LINEAGE: dict[str, Any] = {
     "items": [
         {

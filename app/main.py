@@ -27,6 +27,7 @@ from app import (
     metrics,
     models,
     parts,
+    posted,
     problems,
     rawlogs,
     rescans,
@@ -159,7 +160,7 @@ def create_app(settings: Settings) -> FastAPI:
     describe(app)
     # Those that are asked most come first: routes are tried one after the other.
     of_jobs = (jobs, batch, bulk, forks, steering, evaluations, lineage, events, metrics, logs, rawlogs)
-    of_files = (checkpoints, artifacts, datasets, models)
+    of_files = (posted, checkpoints, artifacts, datasets, models)
     for room in (*of_jobs, *of_files, parts, workers, webhooks, rescans, tokens, audit, sweeps):
         app.include_router(room.router, prefix=V1, dependencies=[Depends(admitted)])
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])

@@ -143,6 +143,10 @@ def test_pins_a_checkpoint_and_resumes_from_it(
     expect(page.locator("ol.lineage > li")).to_have_count(2)
     page.get_by_role("link", name="Spec").click()
     expect(page.get_by_role("row", name="/training/epochs 4 6")).to_be_visible()
+    page.goto(f"{service.url}/#/jobs/{first['id']}/spec")
+    posted = page.get_by_role("region", name="The spec as it was posted")
+    expect(posted).to_contain_text('"type": "joint_autoencoder_classifier"')
+    expect(page.get_by_role("region", name="The spec", exact=True)).to_contain_text('"network"')
 
 
 def test_downloads_and_forks_a_checkpoint_which_the_lineage_then_shows(

@@ -101,5 +101,16 @@ def test_a_lineage_outlives_records_and_run_directories(
     assert (ancestor()["found"], ancestor()["name"]) == ("nothing", None)
 
 
+def test_what_was_posted(api: httpx.Client, spec: Spec) -> None:
+    recipe = {"type": "classifier", "inputs": ["x"], "target": "label", "hidden": [4]}
+    posted = {key: spec[key] for key in ("dataset", "training")} | {"name": "short", "recipe": recipe}
+    job = submit(api, posted)
+    assert api.get(f"/v1/jobs/{job['id']}/posted").json() == posted
+    assert job["spec"]["network"]
+    plain = api.get(f"/v1/jobs/{submit(api, spec)['id']}/posted")
+    assert plain.status_code == 404
+    assert "was not posted as a recipe" in plain.json()["detail"]
+
+
 def test_the_lineage_of_no_job(api: httpx.Client) -> None:
     assert api.get("/v1/jobs/job_none/lineage").status_code == 404

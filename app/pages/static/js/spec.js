@@ -1,13 +1,14 @@
-// A job's spec, every default filled in, and what it changed of its parent's.
+// A job's spec, every default filled in, beside what was posted, and what it changed of its parent's.
 
-import { get } from "./api.js";
+import { get, getOr } from "./api.js";
 import { button, fill, h } from "./dom.js";
 import { empty, guarded, notify } from "./feedback.js";
 import { brief } from "./format.js";
 
 export default function spec({ job, signal }) {
   const changed = h("div");
-  const element = h("div", { class: "stack" }, changed, job.spec ? whole(job) : h("div", { class: "card" }, empty("The spec is not on the volume any more.")));
+  const posted = h("div");
+  const element = h("div", { class: "stack" }, changed, job.spec ? h("div", { class: job.recipe ? "two even" : null }, job.recipe && posted, whole(job)) : h("div", { class: "card" }, empty("The spec is not on the volume any more.")));
 
   async function look() {
     await guarded(changed, async () => {
@@ -19,7 +20,15 @@ export default function spec({ job, signal }) {
     }, { title: "The difference from its parent could not be read" });
   }
 
+  async function original() {
+    await guarded(posted, async () => {
+      const found = await getOr(null, `/v1/jobs/${job.id}/posted`, { signal });
+      fill(posted, h("section", { class: "card" }, h("h2", {}, "As it was posted"), found ? h("pre", { class: "document", tabindex: 0, role: "region", "aria-label": "The spec as it was posted" }, JSON.stringify(found, null, 2)) : empty("What was posted is not on the volume any more.")));
+    }, { title: "What was posted could not be read" });
+  }
+
   look();
+  if (job.recipe) original();
   return { element };
 }
 
