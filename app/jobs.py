@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response, status
-from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from app import examples
@@ -16,6 +15,7 @@ from app.body import Document, patch_body, spec_document
 from app.conditional import IfMatch, believed_edits, job_tag, list_tag
 from app.idempotency import IdempotencyKey, keyed_request
 from app.longpoll import news_of
+from app.paging import PageSize, page_token
 from app.resources.jobs import Job, JobPage, Progress, Validation
 from app.search import FilterQuery, filters_of, order_of
 from app.specs import spec_bytes
@@ -33,7 +33,7 @@ from jobs.states import State
 from jobs.store import Store
 from jobs.submissions import Request as Submitting
 from jobs.submit import prepare
-from jobs.waiting import Wait, why
+from jobs.waiting import Glance, why
 from jobs.writing import document_bytes
 from trainer.layout import Volume, read_json
 from trainer.parts.learners import call_of
@@ -133,18 +133,16 @@ def list_jobs(
             "come last"
         ),
     ] = None,
-    page_size: Annotated[int, Query(ge=1, le=500)] = 50,
-    page_token: Annotated[str | None, Query(description="next_page_token of the page before")] = None,
-) -> JSONResponse:
+    page_size: PageSize = 50,
+    page_token: Annotated[str | None, page_token(r"^[A-Za-z0-9_-]{1,4000}$")] = None,
+) -> Response:
     filters = filters_of(asked, store, "/query")
     page = search(store, filters, order_of(order_by, store), token=page_token, limit=page_size)
     now = store.now_ms()
     # As JobPage has it. A model of fifty jobs would take as long as all the rest.
     items = [shown(record, now) for record in page.records]
-    return JSONResponse(
-        {"items": items, "next_page_token": page.next_after},
-        headers={"ETag": list_tag(page)},
-    )
+    body = orjson.dumps({"items": items, "next_page_token": page.next_after})
+    return Response(body, headers={"ETag": list_tag(page)}, media_type="application/json")
 
 
 @router.get(
@@ -164,16 +162,14 @@ async def read_job(
     ] = 0,
 ) -> Response:
     here = state_of(request)
-    store, volume, reading = here["store"], here["settings"].volume, here["reading"]
+    reading = here["reading"]
     if wait:
-        await news_of(job_id, store, here["hub"], request.headers.get("if-none-match"), wait)
-    record, now = await reading.glances.at(job_id)
-    if record.state is State.QUEUED or record.forked_from:
-        return await run_in_threadpool(job_response, record, store, volume)
-    document = shown(record, now)
-    headers = {"ETag": job_tag(record, None)}
-    spec = await reading.specs.of(record)
-    return Response(with_spec(document, spec), headers=headers, media_type="application/json")
+        await news_of(job_id, here["store"], here["hub"], request.headers.get("if-none-match"), wait)
+    glance = await reading.glances.at(job_id)
+    forked_from = {}
+    if glance.record.forked_from:
+        forked_from = await run_in_threadpool(origin, glance.record, here["settings"].volume)
+    return job_response(glance, forked_from, await reading.specs.of(glance.record))
 
 
 @router.patch(
@@ -194,18 +190,17 @@ def edit_durably(
     record = edit(job_id, document, store, believed)
     # The volume has it before the answer is given: Redis may be lost the moment after.
     journal(store, volume.job(record.id), record.id)
-    return job_response(record, store, volume)
+    glance = Glance(record, why(record, store), store.now_ms())
+    return job_response(glance, origin(record, volume), spec_bytes(record.id, volume))
 
 
-def job_response(record: Record, store: Store, volume: Volume) -> Response:
+def job_response(glance: Glance, forked_from: dict[str, Any], spec: bytes) -> Response:
     """A job with its tag, as ``Job`` has it."""
-    wait = why(record, store)
-    document = seen(record, wait, store, volume)
-    headers = {"ETag": job_tag(record, wait)}
-    if record.state is State.QUEUED:
+    headers = {"ETag": job_tag(glance.record, glance.wait)}
+    if glance.record.state is State.QUEUED:
         headers["Retry-After"] = str(POLL_SECONDS)
-    spec = spec_bytes(record.id, volume)
-    return Response(with_spec(document, spec), headers=headers, media_type="application/json")
+    body = with_spec(seen(glance) | forked_from, spec)
+    return Response(body, headers=headers, media_type="application/json")
 
 
 def with_spec(document: dict[str, Any], spec: bytes) -> bytes:
@@ -235,17 +230,17 @@ def job_of(record: Record, store: Store, volume: Volume) -> Job:
     """A record and what lies on the volume of it."""
     spec = volume.job(record.id).spec
     document = read_json(spec) if spec.is_file() else None
-    return Job.model_validate({**seen(record, why(record, store), store, volume), "spec": document})
+    found = seen(Glance(record, why(record, store), store.now_ms()))
+    return Job.model_validate({**found, **origin(record, volume), "spec": document})
 
 
-def seen(record: Record, wait: Wait | None, store: Store, volume: Volume) -> dict[str, Any]:
-    """A job as whoever asks for it alone is shown it, but for its spec."""
-    found = shown(record, store.now_ms())
-    del found["spec"]
-    if wait is not None:
-        found["queue_position"] = wait.position
-        found["waiting_for"] = {"reason": wait.reason, "detail": wait.detail}
-    return found | origin(record, volume)
+def seen(glance: Glance) -> dict[str, Any]:
+    """A job as whoever asks for it alone is shown it, but for its spec and its parent's."""
+    found = shown(glance.record, glance.now_ms)
+    if glance.wait is not None:
+        found["queue_position"] = glance.wait.position
+        found["waiting_for"] = {"reason": glance.wait.reason, "detail": glance.wait.detail}
+    return found
 
 
 def origin(record: Record, volume: Volume) -> dict[str, Any]:

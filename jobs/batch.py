@@ -10,7 +10,6 @@ from pydantic import Field
 from jobs.errors import Conflict, Fault, InvalidInput, NotFound
 from jobs.idempotency import Claim
 from jobs.part_models import Strict
-from jobs.queue import TokenQueue
 from jobs.record import Record
 from jobs.settings import Settings
 from jobs.spec_models import parse_as
@@ -31,7 +30,6 @@ class Batch(Strict):
 def submit_batch(
     document: Mapping[str, Any],
     store: Store,
-    queue: TokenQueue,
     settings: Settings,
     claim: Claim | None = None,
     owner: str | None = None,
@@ -52,4 +50,4 @@ def submit_batch(
             faults.append(Fault(place, error.type, error.detail))
     if faults:
         raise InvalidInput.of(faults)
-    return enqueue_together(new, store, queue, settings.volume, claim)
+    return enqueue_together(new, store, settings.volume, claim)

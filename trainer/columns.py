@@ -194,6 +194,7 @@ class Dataset:
         self.fields = {name: field for name, field in self.schema["fields"].items() if name not in lacked}
         self.fitted_schema = fitted_schema or folder.schema
         self.fitted = read_json(self.fitted_schema)["fields"]
+        self.of_splits = {}
 
     def column(self, field, coded=False):
         """A field's column; ``coded`` reads a categorical one as the numbers of its classes."""
@@ -214,4 +215,6 @@ class Dataset:
         """Row indices of a split, or None where the data set has no such split."""
         if split not in self.schema["splits"]:
             return None
-        return Mapped(self.folder.file(self.schema["splits"][split]["file"])).array
+        if split not in self.of_splits:
+            self.of_splits[split] = Mapped(self.folder.file(self.schema["splits"][split]["file"])).array
+        return self.of_splits[split]

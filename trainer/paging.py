@@ -39,11 +39,11 @@ class Mapped:
 
     def __init__(self, path):
         self.path = str(path)
-        with open(self.path, "rb") as stream:
-            np.lib.format.read_magic(stream)
-            shape, _, _ = np.lib.format.read_array_header_1_0(stream)
-            self.start = stream.tell()
-        mapped = np.load(self.path, mmap_mode="r" if 0 not in shape else None)
+        try:
+            mapped = np.lib.format.open_memmap(self.path, mode="r")
+            self.start = mapped.offset
+        except ValueError:
+            mapped = np.load(self.path)
         # As a plain array: numpy takes longer over rows of a memmap, which would be memmaps.
         self.array = np.asarray(mapped)
         self.scarce = self.array.nbytes > memory() // 2
