@@ -18,8 +18,9 @@ from jobs.exposure import is_loopback
 from jobs.quotas import publish
 from jobs.settings import Settings
 from jobs.store import Store
+from jobs.token_models import Scope, Token
 from jobs.token_use import note_used
-from jobs.tokens import Scope, Token, Tokens, digest
+from jobs.tokens import Tokens, digest
 
 ADMINISTRATOR = "admin"
 """Owner of what is made with one of CNTK_JOBS_API_TOKENS."""

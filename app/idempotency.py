@@ -20,7 +20,8 @@ from jobs.idempotency import Claim, Made
 from jobs.record import Record
 from jobs.store import Store
 
-KEY = re.compile(r"[\x21-\x7e]{1,255}")
+KEY_PATTERN = r"^[\x21-\x7e]{1,255}$"
+KEY = re.compile(KEY_PATTERN)
 
 
 class KeyedRequest:
@@ -64,7 +65,11 @@ class KeyedRequest:
 
 
 IdempotencyKey = Annotated[
-    str | None, Header(description="repeat a request under its key, and it is done once: within 24 hours")
+    str | None,
+    Header(
+        description="repeat a request under its key, and it is done once: within 24 hours",
+        json_schema_extra={"pattern": KEY_PATTERN},
+    ),
 ]
 
 

@@ -14,6 +14,7 @@ from app.body import Document, patch_body, spec_document
 from app.conditional import IfMatch, believed_edits, job_tag, list_tag
 from app.idempotency import IdempotencyKey, keyed_request
 from app.longpoll import news_of
+from app.paging import PageSize, page_token
 from app.resources.jobs import Job, JobPage, Progress, Validation
 from app.search import FilterQuery, filters_of, order_of
 from app.specs import spec_bytes
@@ -130,8 +131,8 @@ def list_jobs(
             "come last"
         ),
     ] = None,
-    page_size: Annotated[int, Query(ge=1, le=500)] = 50,
-    page_token: Annotated[str | None, Query(description="next_page_token of the page before")] = None,
+    page_size: PageSize = 50,
+    page_token: Annotated[str | None, page_token(r"^[A-Za-z0-9_-]{1,4000}$")] = None,
 ) -> Response:
     filters = filters_of(asked, store, "/query")
     page = search(store, filters, order_of(order_by, store), token=page_token, limit=page_size)

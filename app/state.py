@@ -76,6 +76,11 @@ async def _hub(request: Request) -> Hub:
     return hub
 
 
+async def _usage(request: Request) -> Usage:
+    usage: Usage = request.state.usage
+    return usage
+
+
 async def _guard(request: Request) -> Guard:
     guard: Guard = request.state.guard
     return guard
@@ -85,5 +90,6 @@ SettingsDep = Annotated[Settings, Depends(_settings)]
 StoreDep = Annotated[Store, Depends(_store)]
 QueueDep = Annotated[TokenQueue, Depends(_queue)]
 GuardDep = Annotated[Guard, Depends(_guard)]
+UsageDep = Annotated[Usage, Depends(_usage)]
 VolumeDep = Annotated[Volume, Depends(_volume)]
 HubDep = Annotated[Hub, Depends(_hub)]

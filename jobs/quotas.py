@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from jobs.connection import reaching_redis
 from jobs.errors import TooMany
 from jobs.scripts import Scripts
-from jobs.tokens import Quotas
+from jobs.token_models import Quotas
 
 FULL_SECONDS = 30
 """After how long it is worth while to ask again whether there is room in the queue."""

@@ -11,12 +11,15 @@ from jobs.checks import check
 from jobs.checks.regions import with_regions
 from jobs.dataset import load_schema
 from jobs.errors import InvalidInput
-from jobs.fingerprint import fingerprint
+from jobs.fingerprint import SINCE, fingerprint
 from jobs.recipes import blamed, contradictions, expand, field_faults, values_of
 from jobs.settings import Settings
 from jobs.shapes import estimate
 from jobs.spec_models import check_with_recipe, parse
-from trainer.layout import RunDirectory, Volume
+from trainer.layout import RunDirectory, Volume, read_json
+
+DRAWN_ROWS = 1 << 20
+"""Of so many rows, drawing an order takes milliseconds and 8 MB; of many more, seconds and gigabytes."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +64,18 @@ def normalise(
     spec["network"] = [spec["network"][position] for position in planned.order]
     if spec["training"]["threads"] is None:
         spec["training"]["threads"] = settings.threads
+    if spec["training"]["permutation"] is None:
+        continued = volume.job(start["job"]) if start and start["mode"] != "weights" else run
+        spec["training"]["permutation"] = _permutation(schema.splits["train"].rows, continued)
     spec["fingerprint"] = fingerprint(spec)
     return NormalisedSpec(spec, lambda: estimate(spec, planned, with_regions(spec, schema)))
+
+
+def _permutation(rows: int, continued: RunDirectory | None) -> str:
+    """How so many rows are shuffled: as in the run that is continued, if one is."""
+    if continued is not None and continued.spec.is_file():
+        return str(read_json(continued.spec)["training"].get("permutation", SINCE["permutation"]))
+    return "drawn" if rows <= DRAWN_ROWS else "computed"
 
 
 def expanded(document: Mapping[str, Any], volume: Volume, settings: Settings) -> NormalisedSpec:

@@ -97,6 +97,12 @@ class Training(Strict):
     minibatch_size: int = Field(default=64, ge=1, description="examples a step")
     seed: int = Field(default=1, ge=0, lt=2**31)
     shuffle: bool = True
+    permutation: Literal["drawn", "computed"] | None = Field(
+        default=None,
+        description="how rows are shuffled for an epoch: drawn as a whole at its start (8 bytes a row), or "
+        "computed as they come; without it computed where the training split has more than a million rows, "
+        "and as in the job that is continued",
+    )
     threads: int | None = Field(default=None, ge=1, le=256, description="CPU threads; the bits depend on it")
     early_stopping: EarlyStopping | None = None
     rate_factors: dict[str, Annotated[float, Field(gt=0)]] | None = Field(
@@ -122,18 +128,22 @@ class CheckpointRules(Strict):
     )
 
 
+Duration = Annotated[float, Field(gt=0, le=10 * 366 * 24 * 3600)]
+"""Seconds; at most ten years, which whoever reckons with times can hold."""
+
+
 class Limits(Strict):
     """What a job may take; what is left out has no limit. A trainer saves before it leaves, if it can."""
 
     # Hashable, so that pydantic need not copy it for each spec that leaves it out.
     model_config = ConfigDict(frozen=True)
 
-    max_runtime_s: float | None = Field(default=None, gt=0, description="running, over all attempts")
-    max_queue_s: float | None = Field(
-        default=None, gt=0, description="waiting for a worker, since it was submitted, resumed or retried"
+    max_runtime_s: Duration | None = Field(default=None, description="running, over all attempts")
+    max_queue_s: Duration | None = Field(
+        default=None, description="waiting for a worker, since it was submitted, resumed or retried"
     )
-    stall_s: float | None = Field(
-        default=None, gt=0, description="without a sign of life; if left out, the service's own limit"
+    stall_s: Duration | None = Field(
+        default=None, description="without a sign of life; if left out, the service's own limit"
     )
     memory_bytes: int | None = Field(default=None, ge=1, description="resident, over all its processes")
 
@@ -179,7 +189,9 @@ Threshold = Annotated[Annotated[float, Field(ge=0, le=1)] | Literal["tuned"], Be
 
 Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/=-]+$", max_length=64)]
 Tags = Annotated[
-    list[Tag], Field(max_length=20, description="words to find the job by"), AfterValidator(_distinct)
+    list[Tag],
+    Field(max_length=20, description="words to find the job by", json_schema_extra={"uniqueItems": True}),
+    AfterValidator(_distinct),
 ]
 
 

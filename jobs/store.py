@@ -17,6 +17,7 @@ often it was;
 their turn ``:ready`` those that workers look at, ``:held`` those that its quota keeps from them, the last two
 with ``:<class>`` as above; ``cj:quotas`` the quotas (jobs/quotas.py); ``cj:bytes`` what
 ended jobs take on the volume (jobs/usage.py);
+``cj:datasets`` and ``cj:models`` what the volume has of them (jobs/shelf.py);
 ``cj:imports`` models that are to be imported (jobs/imports.py);
 ``cj:by:<dataset|owner|recipe|tag>:<value>`` sorted sets by id like ``cj:jobs``;
 ``cj:names:<losses|metrics>`` every name that was reported (jobs/search.py);

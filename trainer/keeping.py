@@ -31,7 +31,7 @@ def values_of(model, names, rows, stop):
     """Name and values of each node, (rows, *shape) float32, if there are any rows."""
     if not names or not len(rows):
         return
-    order = Order(rows, together(model.network.dataset, model.spec), shuffle=False)
+    order = Order(rows, together(model.network.dataset, model.spec))
     nodes = {name: model.network.target(name) for name in names}
     found = {name: [] for name in names}
     for here, answers in evaluated(model, nodes, order, stop):

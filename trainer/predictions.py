@@ -45,12 +45,15 @@ class Predictions(Lines):
             self.write(document)
 
 
+encode = json.JSONEncoder(allow_nan=False).encode
+
+
 def line(document):
     try:
-        return json.dumps(document, allow_nan=False) + "\n"
+        return encode(document) + "\n"
     except ValueError:
         # Of a network that has begun to diverge, numbers may be none: they become null.
-        return json.dumps(jsonable(document), allow_nan=False) + "\n"
+        return encode(jsonable(document)) + "\n"
 
 
 def documents(head, output, target):

@@ -26,7 +26,7 @@ from trainer.keeping import keep
 from trainer.layout import Volume, is_volume_fault, read_json, write_json
 from trainer.loop import Diverged, train
 from trainer.machine import settle
-from trainer.minibatches import Order
+from trainer.minibatches import Order, permutation
 from trainer.model import Model
 from trainer.rerun import attempt_evaluation
 from trainer.state import State, by_split
@@ -144,7 +144,8 @@ def attempt_training(folder, spec, dataset, state, found, facts, stop):
     bases = Bases(folder)
     cached = features(spec, dataset, bases, Volume(folder.path.parent.parent), facts, stop)
     model = Model(spec, dataset, bases, cached)
-    order = Order(dataset.rows("train"), training["minibatch_size"], training["seed"], training["shuffle"])
+    rows, size = dataset.rows("train"), training["minibatch_size"]
+    order = Order(rows, size, training["seed"], permutation(training))
     checkpoints = Checkpoints(folder, spec, model, found, facts)
     checkpoints.require_room()
     restore(folder, spec, model, state, checkpoints, facts)

@@ -2,7 +2,8 @@
 
 ``trained_job.py RUN DATASET PARAMETERS [STEPS]``: what ``python -m trainer`` does, for so many steps at most.
 The first parameters go to PARAMETERS (.npz). Printed are as one JSON line seconds of this process' CPU and of
-the clock a step, CPU seconds from its start to the first minibatch, and its largest resident size in bytes.
+the clock a step, CPU seconds from its start to the first minibatch, its largest resident size in bytes, and
+what of that are no pages of files at the end.
 """
 
 import json
@@ -40,6 +41,12 @@ class Clock:
         pass
 
 
+def held():
+    """Bytes that this process holds, without pages of files."""
+    _, resident, of_files = Path("/proc/self/statm").read_text().split()[:3]
+    return (int(resident) - int(of_files)) * resource.getpagesize()
+
+
 def main(folder, dataset, parameters, steps=None):
     clock = Clock(steps and int(steps))
 
@@ -53,7 +60,7 @@ def main(folder, dataset, parameters, steps=None):
     steps = len(clock.times) - 1
     cpu, wall = ((clock.times[-1][k] - clock.times[0][k]) / steps for k in (0, 1))
     largest = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    answer = {"cpu": cpu, "wall": wall, "first": clock.first, "resident": largest}
+    answer = {"cpu": cpu, "wall": wall, "first": clock.first, "resident": largest, "held": held()}
     sys.stdout.write(json.dumps(answer) + "\n")
     return 0 if steps and status == run.STOPPED else status
 

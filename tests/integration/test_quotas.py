@@ -27,7 +27,7 @@ from jobs.rescan import rescan
 from jobs.states import TERMINAL, Reason, State
 from jobs.steer import resume
 from jobs.store import Refused, Store
-from jobs.tokens import Quotas
+from jobs.token_models import Quotas
 from jobs.waiting import why
 from jobs.workers import list_workers
 from tests.valkey_server import ValkeyServer

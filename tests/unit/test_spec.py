@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from jobs.errors import InvalidInput, NotFound
-from jobs.fingerprint import changes, diff
+from jobs.fingerprint import changes, diff, fingerprint
 from jobs.spec import normalise
 from tests.trainer_runs import Sparse, Workshop
+from trainer.layout import read_json, write_json
 
 Document = dict[str, Any]
 
@@ -90,6 +91,7 @@ def test_defaults_are_filled_in(shop: Workshop) -> None:
         "minibatch_size": 64,
         "seed": 1,
         "shuffle": True,
+        "permutation": "drawn",
         "threads": 1,
         "early_stopping": None,
         "rate_factors": None,
@@ -156,6 +158,51 @@ def test_everything_else_is_and_is_named_with_both_values(shop: Workshop) -> Non
         {"pointer": "/network/0/activation/type", "here": "none", "there": "relu"},
         {"pointer": "/training/seed", "here": 1, "there": 2},
     ]
+
+
+@pytest.fixture(scope="module")
+def many(shop: Workshop) -> Document:
+    """A spec on a data set that says it has two million rows."""
+    columns = {"half": np.zeros((4, 3)), "weight": np.ones((4, 1))}
+    dataset = shop.dataset("many", columns, {"train": np.arange(4)})
+    schema = read_json(shop.volume.dataset(dataset).schema)
+    schema["rows"] = schema["splits"]["train"]["rows"] = 2_000_000
+    write_json(shop.volume.dataset(dataset).schema, schema)
+    return {
+        "dataset": dataset,
+        "inputs": {"half": {"field": "half"}},
+        "network": [{"name": "guess", "type": "dense", "units": 1, "input": "half"}],
+        "objective": [{"type": "squared_error", "output": "guess", "target": "weight"}],
+        "learner": {"type": "sgd", "learning_rate": 0.1},
+        "training": {"epochs": 1},
+    }
+
+
+def test_the_order_of_many_rows_is_computed_and_that_is_part_of_the_fingerprint(
+    shop: Workshop, many: Document
+) -> None:
+    computed = complete(shop, many)
+    drawn = complete(shop, many | {"training": {"epochs": 1, "permutation": "drawn"}})
+    assert computed["training"]["permutation"] == "computed"
+    assert computed["fingerprint"] != drawn["fingerprint"]
+    assert diff(drawn, computed) == [
+        {"pointer": "/training/permutation", "here": None, "there": "computed"},
+    ]
+
+
+def test_specs_from_before_there_was_a_choice_keep_their_order_and_fingerprint(
+    shop: Workshop, many: Document
+) -> None:
+    old = complete(shop, many | {"training": {"epochs": 1, "permutation": "drawn"}})
+    del old["training"]["permutation"]
+    run = shop.volume.job("job_old")
+    run.path.mkdir(parents=True)
+    write_json(run.spec, old)
+    continuing = many | {"start_from": {"job": "job_old", "mode": "exact"}}
+    assert complete(shop, continuing)["fingerprint"] == old["fingerprint"] == fingerprint(old)
+    assert normalise(old, shop.volume, shop.settings, run).document["fingerprint"] == old["fingerprint"]
+    anew = many | {"start_from": {"job": "job_old", "mode": "weights"}}
+    assert complete(shop, anew)["training"]["permutation"] == "computed"
 
 
 def test_changes_list_the_budget_too_but_not_which_job_it_is(shop: Workshop) -> None:
