@@ -56,7 +56,7 @@ from app.sending import Sender
 from app.specs import Specs
 from app.state import AppState, Reading
 from app.submitting import Submitting
-from ingest.store import sweep_incoming
+from ingest.incoming import sweep_incoming
 from jobs.errors import Unavailable
 from jobs.glance import Glances
 from jobs.queue import TokenQueue
