@@ -135,6 +135,9 @@ def create_app(settings: Settings) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
+        # Ours load nothing from other hosts: app.pages.
+        docs_url=None,
+        redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
         responses={"default": {"model": Problem, "description": "An error, as a problem document"}},
     )
