@@ -18,8 +18,9 @@ from jobs.exposure import is_loopback
 from jobs.quotas import publish
 from jobs.settings import Settings
 from jobs.store import Store
+from jobs.token_models import Scope, Token
 from jobs.token_use import note_used
-from jobs.tokens import Scope, Token, Tokens, digest
+from jobs.tokens import Tokens, digest
 
 ADMINISTRATOR = "admin"
 """Owner of what is made with one of CNTK_JOBS_API_TOKENS."""
@@ -30,6 +31,7 @@ bearer = HTTPBearer(
     description="A token of POST /v1/tokens, or one of CNTK_JOBS_API_TOKENS; "
     "a service that has neither asks for none.",
 )
+Bearer = Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
 
 
 @dataclass(frozen=True)
@@ -105,9 +107,7 @@ class Guard:
         return Caller(token.name, token.scope, token)
 
 
-async def authorised(
-    request: Request, credentials: Annotated[HTTPAuthorizationCredentials | None, Security(bearer)]
-) -> Caller:
+async def authorised(request: Request, credentials: Bearer) -> Caller:
     """Let a request pass or raise 401 or 403; who sent it is ``request.state.caller`` from then on."""
     guard: Guard = request.state.guard
     await guard.up_to_date()
@@ -155,7 +155,17 @@ def require(caller: Caller, scope: Scope) -> None:
         )
 
 
-CallerDep = Annotated[Caller, Depends(authorised)]
+async def _caller(request: Request) -> Caller:
+    return caller_of(request)
+
+
+def caller_of(request: Request) -> Caller:
+    """Who sent a request that was let pass."""
+    caller: Caller = request.state.caller
+    return caller
+
+
+CallerDep = Annotated[Caller, Depends(_caller)]
 
 
 async def administrators_only(caller: CallerDep) -> None:

@@ -11,7 +11,7 @@ from app.body import Document
 from app.idempotency import Keyed
 from app.jobs import submitted_job
 from app.resources.jobs import JobPage
-from app.state import QueueDep, SettingsDep, StoreDep
+from app.state import SettingsDep, StoreDep
 from jobs.batch import submit_batch
 from jobs.idempotency import Made
 
@@ -36,7 +36,6 @@ BODY = {
 async def create_jobs(
     document: Document,
     store: StoreDep,
-    queue: QueueDep,
     settings: SettingsDep,
     keyed: Keyed,
     caller: CallerDep,
@@ -48,8 +47,6 @@ async def create_jobs(
             records = [await run_in_threadpool(store.get, job) for job in found.id.split()]
         else:
             claim = found and found.of(asked, status.HTTP_202_ACCEPTED)
-            records = await run_in_threadpool(
-                submit_batch, document, store, queue, settings, claim, caller.name
-            )
+            records = await run_in_threadpool(submit_batch, document, store, settings, claim, caller.name)
     jobs = [await run_in_threadpool(submitted_job, record, settings.volume) for record in records]
     return JobPage(items=jobs, next_page_token=None)

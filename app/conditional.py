@@ -21,7 +21,7 @@ from jobs.store import Page
 from jobs.waiting import Wait
 
 _TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
-_OURS = re.compile(r'"(\d+)-[0-9a-f]+"')
+_OURS = re.compile(r'"(\d{1,18})-[0-9a-f]+"')
 _KEPT = ("etag", "cache-control", "vary", "content-location", "date", "expires", "last-modified")
 """What a 304 still says of the answer that it stands for (RFC 9110, 15.4.5)."""
 

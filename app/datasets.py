@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request, Response, status
+from fastapi import APIRouter, Request, Response, status
 from starlette.concurrency import run_in_threadpool
 
 from app import examples
 from app.access import CallerDep
 from app.conditional import IfMatch, model_tag, require_match
 from app.idempotency import Keyed, KeyedRequest, upload_of
-from app.paging import page_of
+from app.paging import PageSize, Place
 from app.resources.datasets import DatasetPage
 from app.state import SettingsDep, StoreDep, VolumeDep
 from app.upload import FORM_BODY, Form, receive
@@ -90,11 +90,13 @@ def ingest_once(
 
 @router.get("", summary="List data sets, newest first; lists of more than 100 classes or elements left out")
 def list_datasets(
+    store: StoreDep,
     volume: VolumeDep,
-    page_size: Annotated[int, Query(ge=1, le=500)] = 50,
-    page_token: Annotated[str | None, Query(description="next_page_token of the page before")] = None,
+    page_size: PageSize = 50,
+    page_token: Place = None,
 ) -> DatasetPage:
-    return dataset_page(volume, page_size, page_token)
+    items, following = datasets.page(volume, store, page_token, page_size)
+    return DatasetPage(items=[brief(schema) for schema in items], next_page_token=following)
 
 
 @router.get("/{dataset_id}", summary="The schema of one data set", responses={200: SCHEMA_EXAMPLE})
@@ -120,12 +122,6 @@ def remove(dataset_id: str, store: Store, volume: Volume) -> None:
     with store.deleting_dataset(dataset_id):
         datasets.remove(volume, dataset_id)
         forget(volume, dataset=dataset_id)
-
-
-def dataset_page(volume: Volume, size: int, token: str | None) -> DatasetPage:
-    """The next ``size`` data sets."""
-    items, following = page_of(datasets.datasets(volume), size, token)
-    return DatasetPage(items=[brief(schema) for schema in items], next_page_token=following)
 
 
 def brief(schema: DatasetSchema) -> DatasetSchema:

@@ -21,7 +21,7 @@ from jobs.imports import ModelOfJob, ModelOptions
 from jobs.retry import RetryRequest
 from jobs.spec_models import JobSpec
 from jobs.sweep_models import SweepSpec
-from jobs.tokens import NewToken
+from jobs.token_models import NewToken, TokenEdit
 from jobs.webhooks import WebhookChange, WebhookRequest
 
 BODIES = (
@@ -37,6 +37,7 @@ BODIES = (
     ModelOptions,
     ModelOfJob,
     NewToken,
+    TokenEdit,
     SweepSpec,
     WebhookRequest,
     WebhookChange,
@@ -74,6 +75,19 @@ IF_NONE_MATCH = {
 }
 
 
+PLACES = {
+    "job_id": r"^job_[0-7][0-9A-HJKMNP-TV-Z]{25}$",
+    "dataset_id": r"^ds_[0-9a-f]{24}$",
+    "model_id": r"^mdl_[0-9a-f]{24}$",
+    "checkpoint_id": r"^job_[0-7][0-9A-HJKMNP-TV-Z]{25}@[0-9]+$",
+    "sweep_id": r"^swp_[0-7][0-9A-HJKMNP-TV-Z]{25}$",
+    "token_id": r"^tok_[0-7][0-9A-HJKMNP-TV-Z]{25}$",
+    "webhook_id": r"^wh_[0-7][0-9A-HJKMNP-TV-Z]{25}$",
+    "delivery_id": r"^msg_[0-9A-Z]+(_[0-9]+)?$",
+}
+"""How ids in paths read. Another text is an id that nothing has: 404."""
+
+
 def describe(app: FastAPI) -> None:
     """Make ``app.openapi()`` tell of problem documents, optional tokens, tags, and the bodies we parse."""
     derived = app.openapi
@@ -83,6 +97,8 @@ def describe(app: FastAPI) -> None:
             document = derived()
             for path, operations in document["paths"].items():
                 for method, operation in operations.items():
+                    for parameter in operation.get("parameters", ()):
+                        _as_it_is_sent(parameter)
                     if method == "get":
                         _reads_are_conditional(operation)
                     _errors_are_problems(path, method, operation)
@@ -94,6 +110,18 @@ def describe(app: FastAPI) -> None:
         return app.openapi_schema or document
 
     app.openapi = openapi  # type: ignore[method-assign]  # as FastAPI documents it
+
+
+def _as_it_is_sent(parameter: dict[str, Any]) -> None:
+    """A parameter is text or absent, never null; and an id reads as ids do."""
+    schema = parameter["schema"]
+    kinds = [kind for kind in schema.pop("anyOf", ()) if kind != {"type": "null"}]
+    if len(kinds) == 1:
+        schema |= kinds[0]
+    elif kinds:
+        schema["anyOf"] = kinds
+    if parameter["in"] == "path" and parameter["name"] in PLACES:
+        schema["pattern"] = PLACES[parameter["name"]]
 
 
 def _reads_are_conditional(operation: dict[str, Any]) -> None:

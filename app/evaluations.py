@@ -11,7 +11,7 @@ from app.body import OptionalDocument
 from app.idempotency import Keyed, queued_once
 from app.jobs import ACCEPTED, submitted_job, to_poll
 from app.resources.jobs import Job
-from app.state import QueueDep, SettingsDep, StoreDep
+from app.state import SettingsDep, StoreDep
 from jobs.evaluate import submit_evaluation
 from jobs.idempotency import Claim
 from jobs.record import Record
@@ -44,13 +44,12 @@ async def evaluate_job(
     document: OptionalDocument,
     response: Response,
     store: StoreDep,
-    queue: QueueDep,
     settings: SettingsDep,
     keyed: Keyed,
     caller: CallerDep,
 ) -> Job:
     def make(claim: Claim | None) -> Record:
-        return submit_evaluation(job_id, document, store, queue, settings, claim, caller.name)
+        return submit_evaluation(job_id, document, store, settings, claim, caller.name)
 
     record = await queued_once(keyed, document, store, make)
     response.headers.update(to_poll(record.id))

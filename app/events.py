@@ -14,6 +14,7 @@ from app.everything import Choice, event_item
 from app.history import history
 from app.hub import Hub
 from app.live import live_events, live_everything
+from app.paging import Number, page_token
 from app.resources.events import EventPage, FeedPage
 from app.sse import EventStream
 from app.state import HubDep, StoreDep, VolumeDep
@@ -25,7 +26,7 @@ from trainer.layout import Volume
 router = APIRouter(tags=["events"])
 
 _BATCH = 1000
-EVENT_ID = r"^\d{1,16}-\d{1,16}$"
+EVENT_ID = r"^[0-9]{1,16}-[0-9]{1,16}$"
 
 
 def stream_of(events: list[dict[str, Any]], name: str) -> dict[int | str, dict[str, Any]]:
@@ -54,13 +55,13 @@ async def read_events(
     hub: HubDep,
     after: Annotated[int, Query(ge=0, description="sequence number of the last event known")] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    page_token: Annotated[int | None, Query(ge=0, description="next_page_token of the page before")] = None,
+    page_token: Number = None,
     last_event_id: Annotated[int | None, Header(ge=0, description="for a stream: as after")] = None,
 ) -> Response:
     if asks_for_stream(request):
         await run_in_threadpool(store.get, job_id)
         return EventStream(live_events(hub, store, volume, job_id, last_event_id or after))
-    page = await run_in_threadpool(event_page, store, volume, job_id, page_token or after, limit)
+    page = await run_in_threadpool(event_page, store, volume, job_id, int(page_token or after), limit)
     return JSONResponse(page)
 
 
@@ -92,9 +93,7 @@ async def read_feed(
     kind: Annotated[tuple[EventType, ...], Query(alias="type", description="of these types only")] = (),
     progress: Annotated[bool, Query(description="for a stream: whether figures are told of, too")] = True,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    page_token: Annotated[
-        str | None, Query(pattern=EVENT_ID, description="next_page_token of the page before")
-    ] = None,
+    page_token: Annotated[str | None, page_token(EVENT_ID)] = None,
     last_event_id: Annotated[
         str | None, Header(pattern=EVENT_ID, description="for a stream: as after")
     ] = None,

@@ -14,7 +14,7 @@ from app.body import OptionalDocument, patch_body
 from app.idempotency import Keyed, queued_once
 from app.jobs import ACCEPTED, submitted_job, to_poll
 from app.resources.jobs import Job
-from app.state import QueueDep, SettingsDep, StoreDep
+from app.state import SettingsDep, StoreDep
 from jobs.fork import fork
 from jobs.idempotency import Claim
 from jobs.record import Record
@@ -38,13 +38,12 @@ async def fork_job(
     document: OptionalDocument,
     response: Response,
     store: StoreDep,
-    queue: QueueDep,
     settings: SettingsDep,
     keyed: Keyed,
     caller: CallerDep,
 ) -> Job:
     def make(claim: Claim | None) -> Record:
-        return fork(job_id, document, store, queue, settings, claim, caller.name)
+        return fork(job_id, document, store, settings, claim, caller.name)
 
     record = await queued_once(keyed, document, store, make)
     response.headers.update(to_poll(record.id))

@@ -25,22 +25,11 @@ def _policy(*directives: str) -> Headers:
 
 _PAGES = _policy("default-src 'self'", "img-src 'self' data: blob:", "form-action 'self'")
 _DATA = [*_policy("default-src 'none'", "sandbox"), (b"cache-control", b"no-store")]
-# FastAPI's pages load Swagger UI and ReDoc from their hosts, and start them with a script in the page.
-_DOCUMENTATION = _policy(
-    "default-src 'self'",
-    "script-src 'unsafe-inline' https://cdn.jsdelivr.net",
-    "style-src 'unsafe-inline' https://cdn.jsdelivr.net https://fonts.googleapis.com",
-    "font-src https://fonts.gstatic.com",
-    "img-src 'self' data: https://fastapi.tiangolo.com https://cdn.redoc.ly",
-    "worker-src blob:",
-)
 
 
 def of(path: str) -> Headers:
     """The headers of answers at ``path``."""
-    if path.startswith("/v1/"):
-        return _DATA
-    return _DOCUMENTATION if path in ("/docs", "/redoc") else _PAGES
+    return _DATA if path.startswith("/v1/") else _PAGES
 
 
 class SecurityHeaders:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
 from app.channel import Channel
 from app.everything import Everything
+from app.sse import Signal, within
 from jobs.errors import Unavailable
 from jobs.feed import Feed, Figures, Happened, Place
 from jobs.settings import Settings
@@ -24,6 +25,8 @@ AWAY_SECONDS = 0.2
 """Between two tries to reach a server that is away."""
 GATHERING_SECONDS = 0.005
 """What happens within so short a time is read at once: many small reads would keep the process busy."""
+UNREAD_SECONDS = 0.25
+"""The same while nobody reads a stream here."""
 LOOK_AGAIN_SECONDS = 5.0
 """So often a watched job's record is looked at without a word from the feed, in case one was lost."""
 STOPPING_SECONDS = 0.2
@@ -44,6 +47,8 @@ class Hub:
     def __init__(self, store: Store, settings: Settings, stopping: Callable[[], bool]) -> None:
         self._store, self._volume, self._stopping = store, settings.volume, stopping
         self._channels: dict[str, _Watched] = {}
+        self._readers = 0
+        self._came = Signal()
         self.feed = Feed.open(settings)
         self.everything = Everything()
         self.closing = False
@@ -62,9 +67,25 @@ class Hub:
             await asyncio.gather(*tasks, return_exceptions=True)
             await self.feed.close()
 
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Somebody reads what is told here for as long as the context lives, and wants it soon."""
+        self._readers += 1
+        self._came.give()
+        try:
+            yield
+        finally:
+            self._readers -= 1
+
     @asynccontextmanager
     async def watching(self, job_id: str) -> AsyncIterator[Channel]:
         """The channel of a job, shared by all who watch it. NotFound where there is no such job."""
+        with self.reading():
+            async with self._shared_channel(job_id) as channel:
+                yield channel
+
+    @asynccontextmanager
+    async def _shared_channel(self, job_id: str) -> AsyncIterator[Channel]:
         watched = self._channels.get(job_id)
         if watched is None:
             channel = Channel(self._store, self._volume, job_id)
@@ -107,12 +128,19 @@ class Hub:
                     found = await self.feed.read()
                     self._tell(found)
                     if found:
-                        await asyncio.sleep(GATHERING_SECONDS)
+                        await self._gather()
             except Unavailable:
                 await asyncio.sleep(AWAY_SECONDS)
             except Exception:
                 log.exception("the feed of events cannot be read; it is tried again")
                 await asyncio.sleep(AWAY_SECONDS)
+
+    async def _gather(self) -> None:
+        """Let more happen before the next read."""
+        if self._readers:
+            await asyncio.sleep(GATHERING_SECONDS)
+        else:
+            await within(self._came.next(), UNREAD_SECONDS)
 
     def _tell(self, found: Sequence[Happened | Figures]) -> None:
         for news in found:

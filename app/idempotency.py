@@ -20,7 +20,8 @@ from jobs.idempotency import Claim, Made
 from jobs.record import Record
 from jobs.store import Store
 
-KEY = re.compile(r"[\x21-\x7e]{1,255}")
+KEY_PATTERN = r"^[\x21-\x7e]{1,255}$"
+KEY = re.compile(KEY_PATTERN)
 
 
 class KeyedRequest:
@@ -63,15 +64,21 @@ class KeyedRequest:
                 await run_in_threadpool(idempotency.renew, self._store, claim)
 
 
-async def keyed_request(
-    request: Request,
-    store: StoreDep,
-    idempotency_key: Annotated[
-        str | None,
-        Header(description="repeat a request under its key, and it is done once: within 24 hours"),
-    ] = None,
-) -> KeyedRequest:
-    """The dependency of an endpoint that honours keys. InvalidInput for a key that is none."""
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        description="repeat a request under its key, and it is done once: within 24 hours",
+        json_schema_extra={"pattern": KEY_PATTERN},
+    ),
+]
+
+
+async def _keyed(request: Request, store: StoreDep, idempotency_key: IdempotencyKey = None) -> KeyedRequest:
+    return keyed_request(request, store, idempotency_key)
+
+
+def keyed_request(request: Request, store: Store, idempotency_key: str | None) -> KeyedRequest:
+    """What an endpoint that honours keys is given. InvalidInput for a key that is none."""
     if idempotency_key is not None and not KEY.fullmatch(idempotency_key):
         detail = f"a key has 1 to 255 visible ASCII characters, no spaces; got {idempotency_key[:300]!r}"
         raise InvalidInput.of([Fault("/header/idempotency-key", "key_invalid", detail)])
@@ -79,7 +86,7 @@ async def keyed_request(
     return KeyedRequest(store, f"{request.method} {request.url.path}", sender, idempotency_key)
 
 
-Keyed = Annotated[KeyedRequest, Depends(keyed_request)]
+Keyed = Annotated[KeyedRequest, Depends(_keyed)]
 
 
 async def queued_once(

@@ -7,24 +7,25 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response, status
-from fastapi.responses import JSONResponse
 from starlette.concurrency import run_in_threadpool
 
 from app import examples
-from app.access import CallerDep
-from app.body import Document, patch_body
+from app.access import caller_of
+from app.body import Document, patch_body, spec_document
 from app.conditional import IfMatch, believed_edits, job_tag, list_tag
-from app.idempotency import Keyed
+from app.idempotency import IdempotencyKey, keyed_request
 from app.longpoll import news_of
+from app.paging import PageSize, page_token
 from app.resources.jobs import Job, JobPage, Progress, Validation
 from app.search import FilterQuery, filters_of, order_of
 from app.specs import spec_bytes
-from app.state import HubDep, ReadingDep, SettingsDep, StoreDep, SubmissionsDep, VolumeDep
+from app.state import StoreDep, VolumeDep, state_of
 from jobs.edit import edit
 from jobs.idempotency import Made
 from jobs.journal import journal
 from jobs.record import Record
 from jobs.retry import submitted_spec
+from jobs.schedule import check_after
 from jobs.search import search
 from jobs.settings import Settings
 from jobs.spec import normalise
@@ -33,7 +34,7 @@ from jobs.states import State
 from jobs.store import Store
 from jobs.submissions import Request as Submitting
 from jobs.submit import prepare
-from jobs.waiting import Wait, why
+from jobs.waiting import Glance, why
 from jobs.writing import document_bytes
 from trainer.layout import Volume, read_json
 from trainer.parts.learners import call_of
@@ -84,16 +85,15 @@ NOT_IN_LISTS = dict.fromkeys(("queue_position", "waiting_for", "spec"))
 )
 async def create_job(
     request: Request,
-    document: Document,
-    store: StoreDep,
-    submissions: SubmissionsDep,
-    settings: SettingsDep,
-    keyed: Keyed,
-    caller: CallerDep,
     validate_only: Annotated[bool, Query(description="check and estimate; create nothing")] = False,
+    idempotency_key: IdempotencyKey = None,
 ) -> Response:
+    here, caller = state_of(request), caller_of(request)
+    store, settings = here["store"], here["settings"]
+    keyed = keyed_request(request, store, idempotency_key)
+    document = await spec_document(request)
     if validate_only:
-        validation = await run_in_threadpool(validate, document, settings)
+        validation = await run_in_threadpool(validate, document, store, settings)
         return Response(validation.model_dump_json(), media_type="application/json")
     asked = keyed.asked(document)
     async with keyed.once() as found:
@@ -106,7 +106,7 @@ async def create_job(
         prepared = None
         if takes_long(request, document):
             prepared = await run_in_threadpool(prepare, document, store, settings, claim, caller.name)
-        answer = submissions.add(Submitting(document, claim, caller.name, prepared))
+        answer = here["submissions"].add(Submitting(document, claim, caller.name, prepared))
         made = await asyncio.shield(asyncio.wrap_future(answer))
     return accepted(with_spec(shown(made.record, made.record.created_at), made.spec), made.record.id)
 
@@ -134,18 +134,16 @@ def list_jobs(
             "come last"
         ),
     ] = None,
-    page_size: Annotated[int, Query(ge=1, le=500)] = 50,
-    page_token: Annotated[str | None, Query(description="next_page_token of the page before")] = None,
-) -> JSONResponse:
+    page_size: PageSize = 50,
+    page_token: Annotated[str | None, page_token(r"^[A-Za-z0-9_-]{1,4000}$")] = None,
+) -> Response:
     filters = filters_of(asked, store, "/query")
     page = search(store, filters, order_of(order_by, store), token=page_token, limit=page_size)
     now = store.now_ms()
     # As JobPage has it. A model of fifty jobs would take as long as all the rest.
     items = [shown(record, now) for record in page.records]
-    return JSONResponse(
-        {"items": items, "next_page_token": page.next_after},
-        headers={"ETag": list_tag(page)},
-    )
+    body = orjson.dumps({"items": items, "next_page_token": page.next_after})
+    return Response(body, headers={"ETag": list_tag(page)}, media_type="application/json")
 
 
 @router.get(
@@ -154,10 +152,6 @@ def list_jobs(
 async def read_job(
     request: Request,
     job_id: str,
-    store: StoreDep,
-    volume: VolumeDep,
-    hub: HubDep,
-    reading: ReadingDep,
     wait: Annotated[
         float,
         Query(
@@ -168,15 +162,15 @@ async def read_job(
         ),
     ] = 0,
 ) -> Response:
+    here = state_of(request)
+    reading = here["reading"]
     if wait:
-        await news_of(job_id, store, hub, request.headers.get("if-none-match"), wait)
-    record, now = await reading.glances.at(job_id)
-    if record.state is State.QUEUED or record.forked_from:
-        return await run_in_threadpool(job_response, record, store, volume)
-    document = shown(record, now)
-    headers = {"ETag": job_tag(record, None)}
-    spec = await reading.specs.of(record)
-    return Response(with_spec(document, spec), headers=headers, media_type="application/json")
+        await news_of(job_id, here["store"], here["hub"], request.headers.get("if-none-match"), wait)
+    glance = await reading.glances.at(job_id)
+    forked_from = {}
+    if glance.record.forked_from:
+        forked_from = await run_in_threadpool(origin, glance.record, here["settings"].volume)
+    return job_response(glance, forked_from, await reading.specs.of(glance.record))
 
 
 @router.patch(
@@ -197,18 +191,17 @@ def edit_durably(
     record = edit(job_id, document, store, believed)
     # The volume has it before the answer is given: Redis may be lost the moment after.
     journal(store, volume.job(record.id), record.id)
-    return job_response(record, store, volume)
+    glance = Glance(record, why(record, store), store.now_ms())
+    return job_response(glance, origin(record, volume), spec_bytes(record.id, volume))
 
 
-def job_response(record: Record, store: Store, volume: Volume) -> Response:
+def job_response(glance: Glance, forked_from: dict[str, Any], spec: bytes) -> Response:
     """A job with its tag, as ``Job`` has it."""
-    wait = why(record, store)
-    document = seen(record, wait, store, volume)
-    headers = {"ETag": job_tag(record, wait)}
-    if record.state is State.QUEUED:
+    headers = {"ETag": job_tag(glance.record, glance.wait)}
+    if glance.record.state is State.QUEUED:
         headers["Retry-After"] = str(POLL_SECONDS)
-    spec = spec_bytes(record.id, volume)
-    return Response(with_spec(document, spec), headers=headers, media_type="application/json")
+    body = with_spec(seen(glance) | forked_from, spec)
+    return Response(body, headers=headers, media_type="application/json")
 
 
 def with_spec(document: dict[str, Any], spec: bytes) -> bytes:
@@ -221,10 +214,11 @@ def to_poll(job_id: str) -> dict[str, str]:
     return {"Location": f"/v1/jobs/{job_id}", "Retry-After": str(POLL_SECONDS)}
 
 
-def validate(document: dict[str, Any], settings: Settings) -> Validation:
+def validate(document: dict[str, Any], store: Store, settings: Settings) -> Validation:
     """What ``submit`` would make of a spec, with the same refusals, and nothing made."""
     found = normalise(document, settings.volume, settings)
     resolve_start(found, settings.volume)
+    check_after(found.document, store)
     return Validation(
         valid=True,
         spec=found.document,
@@ -238,17 +232,17 @@ def job_of(record: Record, store: Store, volume: Volume) -> Job:
     """A record and what lies on the volume of it."""
     spec = volume.job(record.id).spec
     document = read_json(spec) if spec.is_file() else None
-    return Job.model_validate({**seen(record, why(record, store), store, volume), "spec": document})
+    found = seen(Glance(record, why(record, store), store.now_ms()))
+    return Job.model_validate({**found, **origin(record, volume), "spec": document})
 
 
-def seen(record: Record, wait: Wait | None, store: Store, volume: Volume) -> dict[str, Any]:
-    """A job as whoever asks for it alone is shown it, but for its spec."""
-    found = shown(record, store.now_ms())
-    del found["spec"]
-    if wait is not None:
-        found["queue_position"] = wait.position
-        found["waiting_for"] = {"reason": wait.reason, "detail": wait.detail}
-    return found | origin(record, volume)
+def seen(glance: Glance) -> dict[str, Any]:
+    """A job as whoever asks for it alone is shown it, but for its spec and its parent's."""
+    found = shown(glance.record, glance.now_ms)
+    if glance.wait is not None:
+        found["queue_position"] = glance.wait.position
+        found["waiting_for"] = {"reason": glance.wait.reason, "detail": glance.wait.detail}
+    return found
 
 
 def origin(record: Record, volume: Volume) -> dict[str, Any]:

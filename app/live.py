@@ -82,6 +82,12 @@ async def live_everything(hub: Hub, place: Place, choice: Choice) -> AsyncIterat
 
     ``missed`` tells a reader that Redis may have dropped some events behind the place where it was.
     """
+    with hub.reading():
+        async for told in _told_of_everything(hub, place, choice):
+            yield told
+
+
+async def _told_of_everything(hub: Hub, place: Place, choice: Choice) -> AsyncIterator[bytes]:
     everything = hub.everything
     shown = everything.figures_shown
     while not hub.closing:

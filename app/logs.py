@@ -61,7 +61,7 @@ async def read_log(
     tail: Annotated[int, Query(ge=1, le=100_000, description="lines")] = 200,
     last_event_id: Annotated[
         str | None,
-        Header(pattern=r"^\d{1,9}:\d{1,16}$", description="for a stream: the id of the last message"),
+        Header(pattern=r"^[0-9]{1,9}:[0-9]{1,16}$", description="for a stream: the id of the last message"),
     ] = None,
 ) -> Response:
     record = await run_in_threadpool(store.get, job_id)

@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 
-from fastapi import APIRouter, Depends, FastAPI
+from fastapi import Depends, FastAPI
 from prometheus_client import CollectorRegistry
 
 from app import (
@@ -38,13 +38,12 @@ from app import (
     workers,
 )
 from app.access import Guard, authorised
+from app.admission import admitted
 from app.conditional import ConditionalReads
 from app.description import describe
 from app.headers import SecurityHeaders
 from app.hub import Hub
 from app.limits import BodyLimits
-from app.negotiation import acceptable
-from app.ownership import owners_only
 from app.pages import routes as pages
 from app.prometheus import JobsCollector
 from app.prometheus_http import V1, CountRequests, HttpFigures
@@ -53,7 +52,6 @@ from app.rates import Rates
 from app.request_ids import RequestIds
 from app.request_log import RequestLog
 from app.resources.problem import Problem
-from app.room import room_on_the_volume
 from app.sending import Sender
 from app.specs import Specs
 from app.state import AppState, Reading
@@ -101,10 +99,10 @@ def create_app(settings: Settings) -> FastAPI:
         of_jobs = JobsCollector(store, volume)
         registry.register(of_jobs)
         reconciler = asyncio.create_task(reconcile_forever(store, queue, settings, guard))
-        driver = asyncio.create_task(drive_sweeps(store, queue, settings))
+        driver = asyncio.create_task(drive_sweeps(store, settings))
         sender = asyncio.create_task(Sender(store, settings).run())
         hub = Hub(store, settings, app.state.stopping)
-        submissions = Submissions(store, queue, settings)
+        submissions = Submissions(store, settings)
         submissions.start()
         reading = Reading(Glances.open(settings), Specs(volume))
         try:
@@ -137,6 +135,9 @@ def create_app(settings: Settings) -> FastAPI:
         description=DESCRIPTION,
         lifespan=lifespan,
         redirect_slashes=False,
+        # Ours load nothing from other hosts: app.pages.
+        docs_url=None,
+        redoc_url=None,
         generate_unique_id_function=lambda route: route.name,
         responses={"default": {"model": Problem, "description": "An error, as a problem document"}},
     )
@@ -156,22 +157,20 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_middleware(TraceRequests, tracer=tracing.tracer)
     app.add_middleware(RequestIds)
     describe(app)
-    checks = (authorised, known_parameters_only, acceptable, owners_only, room_on_the_volume)
-    v1 = APIRouter(prefix=V1, dependencies=[Depends(check) for check in checks])
-    of_jobs = (batch, jobs, bulk, forks, steering, evaluations, lineage, events, metrics, logs, rawlogs)
+    # Those that are asked most come first: routes are tried one after the other.
+    of_jobs = (jobs, batch, bulk, forks, steering, evaluations, lineage, events, metrics, logs, rawlogs)
     of_files = (checkpoints, artifacts, datasets, models)
     for room in (*of_jobs, *of_files, parts, workers, webhooks, rescans, tokens, audit, sweeps):
-        v1.include_router(room.router)
-    app.include_router(v1)
+        app.include_router(room.router, prefix=V1, dependencies=[Depends(admitted)])
     app.include_router(health.router, dependencies=[Depends(known_parameters_only)])
     app.include_router(scrape.router, dependencies=[Depends(authorised), Depends(known_parameters_only)])
     app.include_router(pages.router)
     return app
 
 
-async def drive_sweeps(store: Store, queue: TokenQueue, settings: Settings) -> None:
+async def drive_sweeps(store: Store, settings: Settings) -> None:
     """Take sweeps further, a few times a second, through every outage of Redis."""
-    driver = SweepDriver(store, queue, settings)
+    driver = SweepDriver(store, settings)
     while True:
         # While Redis is away the reconciler says so.
         with suppress(Unavailable, OSError):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import APIRouter, Query, Request, Response, status
+from fastapi import APIRouter, Request, Response, status
 from starlette.concurrency import run_in_threadpool
 
 from app import examples
@@ -14,7 +14,7 @@ from app.body import spec_document
 from app.conditional import IfMatch, model_tag, require_match
 from app.idempotency import Keyed, KeyedRequest, upload_of
 from app.jobs import ACCEPTED, POLL_SECONDS
-from app.paging import page_of
+from app.paging import PageSize, Place
 from app.resources.models import ModelPage
 from app.state import QueueDep, SettingsDep, StoreDep, VolumeDep
 from app.upload import form_body, receive
@@ -145,11 +145,12 @@ def keep(
 
 @router.get("", summary="List base models, newest first, without their nodes")
 def list_models(
+    store: StoreDep,
     volume: VolumeDep,
-    page_size: Annotated[int, Query(ge=1, le=500)] = 50,
-    page_token: Annotated[str | None, Query(description="next_page_token of the page before")] = None,
+    page_size: PageSize = 50,
+    page_token: Place = None,
 ) -> ModelPage:
-    items, following = page_of(imports.models(volume), page_size, page_token)
+    items, following = imports.page(volume, store, page_token, page_size)
     return ModelPage(
         items=[record.model_copy(update={"nodes": []}) for record in items], next_page_token=following
     )

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 JSON = "application/json"
 
 
-async def acceptable(request: Request) -> None:
+def acceptable(request: Request) -> None:
     """Raise 406 where ``Accept`` rules out every kind of answer of this route."""
     accept = request.headers.get("accept")
     if not accept or "*/*" in accept:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from app.access import READING, CallerDep
+from app.access import READING, Caller
 from ingest import store as datasets
 from jobs import sweeps, webhooks
 from jobs.errors import Forbidden, NotFound
@@ -17,7 +17,7 @@ MAKE_ANEW = frozenset({"evaluate_job", "fork_job"})
 """Endpoints that post to somebody's job and leave it as it is: what they make is the caller's own."""
 
 
-async def owners_only(request: Request, caller: CallerDep) -> None:
+async def owners_only(request: Request, caller: Caller) -> None:
     """403 where a request would change what is another's. What is not there is the endpoint's to say."""
     if caller.admin or request.method in READING or request.scope["route"].name in MAKE_ANEW:
         return

@@ -1,12 +1,25 @@
-"""Pages of what the volume holds, newest first."""
+"""Pages of lists: which part of a list a request wants, and where the next one begins."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Annotated, Any, Protocol, TypeVar
 
-from jobs.errors import Fault, InvalidInput
+from fastapi import Query
+
+from jobs.shelf import place_of
+
+
+def page_token(pattern: str) -> Any:
+    """The query parameter of a list whose tokens read so. What does not is no token of an earlier answer."""
+    return Query(pattern=pattern, description="next_page_token of the page before")
+
+
+PageSize = Annotated[int, Query(ge=1, le=500)]
+Place = Annotated[str | None, page_token(r"^[0-9T:.+-]{1,40}/[A-Za-z0-9_]{1,80}$")]
+"""The place of the last entry of a page; the entry may be deleted since."""
+Number = Annotated[str | None, page_token(r"^[0-9]{1,18}$")]
 
 
 class Kept(Protocol):
@@ -22,24 +35,13 @@ class Kept(Protocol):
 Item = TypeVar("Item", bound=Kept)
 
 
-def page_of(found: Sequence[Item], size: int, token: str | None) -> tuple[Sequence[Item], str | None]:
-    """The next ``size`` of them, and the token of the page behind.
-
-    The token is the place of the last one, which may be deleted since. InvalidInput where it is none.
-    """
+def page_of(found: Iterable[Item], size: int, token: str | None) -> tuple[list[Item], str | None]:
+    """The newest ``size`` of them behind the place ``token``, and the token of the page behind."""
+    items = sorted(found, key=_place, reverse=True)
     if token is not None:
-        require_place(token)
-        found = [item for item in found if _place(item) < token]
-    return found[:size], _place(found[size - 1]) if len(found) > size else None
-
-
-def require_place(token: str) -> None:
-    """InvalidInput where a token is no place that an earlier answer told."""
-    if "/" not in token:
-        detail = f"{token!r} is no next_page_token of an earlier answer"
-        raise InvalidInput.of([Fault("/query/page_token", "page_token", detail)])
+        items = [item for item in items if _place(item) < token]
+    return items[:size], _place(items[size - 1]) if len(items) > size else None
 
 
 def _place(item: Kept) -> str:
-    """Where it stands among all: later ones are greater."""
-    return f"{item.created_at.isoformat(timespec='microseconds')}/{item.id}"
+    return place_of(item.created_at, item.id)

@@ -18,6 +18,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from app.methods import allowed
 from jobs.errors import (
     Conflict,
     Fault,
@@ -104,15 +105,16 @@ def of_http(error: HTTPException) -> JSONResponse:
 
 def of_validation(error: RequestValidationError) -> JSONResponse:
     """A parameter that does not fit its declared type."""
-    faults = [
-        Fault(
-            "".join(f"/{part}" for part in found["loc"]),
-            found["type"],
-            f"{found['msg']}; got {found['input']!r}" if found.get("input") is not None else found["msg"],
-        )
-        for found in error.errors()
-    ]
-    return of_domain(InvalidInput.of(faults))
+    return of_domain(InvalidInput.of([_fault(found) for found in error.errors()]))
+
+
+def _fault(found: Mapping[str, Any]) -> Fault:
+    pointer = "".join(f"/{part}" for part in found["loc"])
+    given = found.get("input")
+    if pointer == "/query/page_token":
+        return Fault(pointer, "page_token", f"{given!r} is no next_page_token of an earlier answer")
+    got = f"; got {given!r}" if given is not None else ""
+    return Fault(pointer, found["type"], found["msg"] + got)
 
 
 def of_os(error: OSError) -> JSONResponse:
@@ -137,7 +139,9 @@ def register(app: FastAPI) -> None:
         return of_domain(error)
 
     @app.exception_handler(HTTPException)
-    async def http(_: Request, error: HTTPException) -> JSONResponse:
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
+        if error.status_code == 405:
+            error.headers = {"Allow": allowed(request)}
         # Where only that may be raised, the error of ours stands behind it.
         return of_domain(error.__cause__) if isinstance(error.__cause__, JobsError) else of_http(error)
 

@@ -20,6 +20,8 @@ async def known_parameters_only(request: Request) -> None:
 
     A misspelt filter that is ignored answers a question that nobody asked.
     """
+    if not request.scope["query_string"]:
+        return
     route = request.scope["route"]
     assert isinstance(route, APIRoute)
     known = _names(route.dependant)

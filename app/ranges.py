@@ -24,7 +24,7 @@ from starlette.types import Receive, Scope, Send
 from jobs.errors import NotFound
 
 PIECE_BYTES = 1 << 18
-_RANGE = re.compile(r"bytes\s*=\s*(\d*)\s*-\s*(\d*)", re.IGNORECASE | re.ASCII)
+_RANGE = re.compile(r"bytes\s*=\s*(\d{0,18})\s*-\s*(\d{0,18})", re.IGNORECASE | re.ASCII)
 
 
 def answers(media: str, example: str, **said: str) -> dict[int | str, dict[str, Any]]:

@@ -16,7 +16,7 @@ from starlette.concurrency import run_in_threadpool
 from jobs.connection import reaching_redis
 from jobs.errors import TooMany, Unavailable
 from jobs.scripts import Scripts
-from jobs.tokens import Token
+from jobs.token_models import Token
 
 WINDOW_SECONDS = 60
 SHARE_SECONDS = 0.1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
-from app.access import CallerDep, Guard
+from app.access import Caller, Guard
 from jobs.errors import QuotaExceeded
 from jobs.usage import Usage
 
@@ -16,7 +16,7 @@ TAKES_ROOM = frozenset(
 """Endpoints that make something, or have it go on."""
 
 
-async def room_on_the_volume(request: Request, caller: CallerDep) -> None:
+async def room_on_the_volume(request: Request, caller: Caller) -> None:
     """403 where the owner has as many bytes as he may, or will have with what is announced."""
     if caller.name is None or request.scope["route"].name not in TAKES_ROOM:
         return

@@ -44,6 +44,12 @@ class AppState(TypedDict):
     registry: CollectorRegistry
 
 
+def state_of(request: Request) -> AppState:
+    """All of it, for endpoints that many ask: each dependency takes time to be found out."""
+    state: AppState = request.scope["state"]
+    return state
+
+
 # Coroutines, because FastAPI sends a plain function on a trip to a thread.
 async def _settings(request: Request) -> Settings:
     settings: Settings = request.state.settings
@@ -80,6 +86,11 @@ async def _hub(request: Request) -> Hub:
     return hub
 
 
+async def _usage(request: Request) -> Usage:
+    usage: Usage = request.state.usage
+    return usage
+
+
 async def _guard(request: Request) -> Guard:
     guard: Guard = request.state.guard
     return guard
@@ -89,6 +100,7 @@ SettingsDep = Annotated[Settings, Depends(_settings)]
 StoreDep = Annotated[Store, Depends(_store)]
 QueueDep = Annotated[TokenQueue, Depends(_queue)]
 GuardDep = Annotated[Guard, Depends(_guard)]
+UsageDep = Annotated[Usage, Depends(_usage)]
 VolumeDep = Annotated[Volume, Depends(_volume)]
 ReadingDep = Annotated[Reading, Depends(_reading)]
 SubmissionsDep = Annotated[Submissions, Depends(_submissions)]

@@ -11,10 +11,10 @@ from app import examples
 from app.access import CallerDep
 from app.body import Document
 from app.idempotency import Keyed
+from app.paging import Number, page_token
 from app.resources.sweeps import Sweep, SweepPage, Trial, TrialPage
 from app.state import SettingsDep, StoreDep, VolumeDep
 from jobs import idempotency, sweeps
-from jobs.errors import Fault, InvalidInput
 from jobs.idempotency import Made
 
 router = APIRouter(prefix="/sweeps", tags=["sweeps"])
@@ -31,8 +31,6 @@ BODY = {
         },
     }
 }
-
-PageToken = Annotated[str | None, Query(description="next_page_token of the page before")]
 
 
 @router.post(
@@ -69,7 +67,7 @@ def list_sweeps(
     store: StoreDep,
     volume: VolumeDep,
     page_size: Annotated[int, Query(ge=1, le=100)] = 20,
-    page_token: PageToken = None,
+    page_token: Annotated[str | None, page_token(r"^swp_[0-9A-Z]{26}$")] = None,
 ) -> SweepPage:
     ids = [one for one in sweeps.ids_of(volume) if page_token is None or one < page_token]
     shown = [sweeps.public(sweeps.load(volume, one), volume, store) for one in ids[:page_size]]
@@ -88,12 +86,9 @@ def list_trials(
     store: StoreDep,
     volume: VolumeDep,
     page_size: Annotated[int, Query(ge=1, le=1000)] = 100,
-    page_token: PageToken = None,
+    page_token: Number = None,
 ) -> TrialPage:
     sweep = sweeps.load(volume, sweep_id)
-    if page_token is not None and not page_token.isdecimal():
-        detail = f"{page_token!r} is no next_page_token of an earlier answer"
-        raise InvalidInput.of([Fault("/query/page_token", "page_token", detail)])
     first = int(page_token) if page_token else 0
     found = [trial for trial in sweeps.trials(volume, store, sweep_id) if trial.begun.number >= first]
     more = str(found[page_size].begun.number) if len(found) > page_size else None

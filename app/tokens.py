@@ -1,25 +1,26 @@
-"""``/v1/tokens``: make, list, revoke; for administrators. ``/v1/me``: who is asking."""
+"""``/v1/tokens``: make, list, change, revoke; for administrators. ``/v1/me``: who is asking."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import datetime
-from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Response, status
+from fastapi import APIRouter, Depends, Response, status
 from starlette.concurrency import run_in_threadpool
 
 from app.access import CallerDep, Guard, administrators_only
-from app.body import Document
-from app.paging import page_of
-from app.resources.tokens import NEW_TOKEN, MadeToken, Me, Token, TokenPage
-from app.state import GuardDep, StoreDep
-from jobs import tokens
+from app.body import Document, patch_body
+from app.paging import PageSize, Place, page_of
+from app.resources.tokens import NEW_TOKEN, TOKEN_EDIT, MadeToken, Me, OwnerQuotas, Token, TokenPage, Use
+from app.state import GuardDep, StoreDep, UsageDep
+from jobs import token_models
 from jobs.errors import Unavailable
+from jobs.spec_models import parse_as
 from jobs.store import Store
+from jobs.token_models import NewToken, Quotas, TokenEdit, parse_token
 from jobs.token_use import last_used
-from jobs.tokens import NewToken, parse_token
+from jobs.usage import Usage
 
 router = APIRouter(tags=["tokens"])
 managed = APIRouter(prefix="/tokens", dependencies=[Depends(administrators_only)])
@@ -50,7 +51,7 @@ async def create_token(document: Document, response: Response, guard: GuardDep, 
     return MadeToken(**shown(token, {}).model_dump(), token=secret)
 
 
-def make(asked: NewToken, guard: Guard, store: Store) -> tuple[tokens.Token, str]:
+def make(asked: NewToken, guard: Guard, store: Store) -> tuple[token_models.Token, str]:
     made = guard.tokens.create(asked, others_administer=guard.administered_by_settings)
     _tell(guard, store)
     return made
@@ -60,8 +61,8 @@ def make(asked: NewToken, guard: Guard, store: Store) -> tuple[tokens.Token, str
 def list_tokens(
     guard: GuardDep,
     store: StoreDep,
-    page_size: Annotated[int, Query(ge=1, le=500)] = 50,
-    page_token: Annotated[str | None, Query(description="next_page_token of the page before")] = None,
+    page_size: PageSize = 50,
+    page_token: Place = None,
 ) -> TokenPage:
     items, following = page_of(guard.tokens.all(), page_size, page_token)
     used = uses(store)
@@ -71,6 +72,21 @@ def list_tokens(
 @managed.get("/{token_id}", summary="One token, without itself")
 def read_token(token_id: str, guard: GuardDep, store: StoreDep) -> Token:
     return shown(guard.tokens.get(token_id), uses(store))
+
+
+@managed.patch(
+    "/{token_id}",
+    summary="Change a token's name, scopes, end, quotas or rate; what it reads stays",
+    openapi_extra=patch_body("TokenEdit", TOKEN_EDIT),
+)
+async def edit_token(token_id: str, document: Document, guard: GuardDep, store: StoreDep) -> Token:
+    return await run_in_threadpool(edit, token_id, parse_as(TokenEdit, document), guard, store)
+
+
+def edit(token_id: str, asked: TokenEdit, guard: Guard, store: Store) -> Token:
+    changed = guard.tokens.edit(token_id, asked, others_administer=guard.administered_by_settings)
+    _tell(guard, store)
+    return shown(changed, uses(store))
 
 
 @managed.delete(
@@ -87,14 +103,29 @@ router.include_router(managed)
 
 
 @router.get("/me", summary="Who is asking, and what he may")
-async def read_me(caller: CallerDep) -> Me:
+def read_me(caller: CallerDep, guard: GuardDep, usage: UsageDep) -> Me:
     token = caller.token
+    quotas = guard.tokens.quotas().get(caller.name or "", Quotas())
     return Me(
         name=caller.name,
         scope=caller.scope,
         token=token.id if token else None,
         expires_at=token.expires_at if token else None,
+        requests_per_minute=token.requests_per_minute if token else None,
+        quotas=OwnerQuotas(**quotas.model_dump()),
+        use=use_of(caller.name, usage),
     )
+
+
+def use_of(owner: str | None, usage: Usage) -> Use | None:
+    """What the owner has now; None where there is none, or nobody knows."""
+    if owner is None:
+        return None
+    try:
+        queued, running = usage.jobs_of(owner)
+        return Use(queued=queued, running=running, bytes=usage.bytes_of(owner))
+    except Unavailable:
+        return None
 
 
 def _tell(guard: Guard, store: Store) -> None:
@@ -111,5 +142,5 @@ def uses(store: Store) -> dict[str, datetime]:
         return {}
 
 
-def shown(token: tokens.Token, used: Mapping[str, datetime]) -> Token:
+def shown(token: token_models.Token, used: Mapping[str, datetime]) -> Token:
     return Token(**token.model_dump(exclude={"sha256"}), last_used_at=used.get(token.id))

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from jobs.writing import compact_bytes
+
 _BLOCK = 64 * 1024
 
 
@@ -19,7 +21,7 @@ class Trail:
 
     def append(self, entry: Mapping[str, Any]) -> None:
         """Add one line, whole; OSError. The file is opened each time, so that others may rotate it."""
-        line = json.dumps(entry, separators=(",", ":")).encode() + b"\n"
+        line = compact_bytes(entry) + b"\n"
         descriptor = os.open(self._path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
         try:
             os.write(descriptor, line)

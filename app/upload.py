@@ -15,7 +15,8 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
 from app import examples
-from app.body import json_object
+from app.body import require_plain
+from app.strict_json import json_object
 from ingest.store import Upload
 from jobs.errors import Fault, InvalidInput, JobsError, TooLarge, Unavailable, UnsupportedMediaType
 from jobs.settings import Settings
@@ -197,6 +198,7 @@ def too_large(pointer: str, what: str) -> TooLarge:
 
 def boundary_of(request: Request) -> bytes:
     """The multipart boundary; UnsupportedMediaType where the content type is another."""
+    require_plain(request)
     kind, parameters = parse_options_header(request.headers.get("content-type"))
     boundary = parameters.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Query, Response, status
+from fastapi import APIRouter, Response, status
 from starlette.concurrency import run_in_threadpool
 
 from app import examples
 from app.access import CallerDep
 from app.body import Document
-from app.paging import page_of, require_place
+from app.paging import PageSize, Place, page_of
 from app.resources.webhooks import Delivery, DeliveryPage, NewWebhook, WebhookPage
 from app.state import SettingsDep, StoreDep, VolumeDep
 from jobs import deliveries, webhooks
@@ -18,8 +16,6 @@ from jobs.webhooks import Webhook
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
 
-PageSize = Annotated[int, Query(ge=1, le=500)]
-PageToken = Annotated[str | None, Query(description="next_page_token of the page before")]
 EXAMPLE = {"content": {"application/json": {"example": examples.WEBHOOK}}}
 
 
@@ -53,9 +49,9 @@ async def create_webhook(
 
 
 @router.get("", summary="Webhooks, newest first")
-def list_webhooks(volume: VolumeDep, page_size: PageSize = 50, page_token: PageToken = None) -> WebhookPage:
+def list_webhooks(volume: VolumeDep, page_size: PageSize = 50, page_token: Place = None) -> WebhookPage:
     items, following = page_of(webhooks.all_of(volume), page_size, page_token)
-    return WebhookPage(items=list(items), next_page_token=following)
+    return WebhookPage(items=items, next_page_token=following)
 
 
 @router.get("/{webhook_id}", summary="One webhook", responses={200: EXAMPLE})
@@ -99,11 +95,9 @@ def list_deliveries(
     store: StoreDep,
     volume: VolumeDep,
     page_size: PageSize = 50,
-    page_token: PageToken = None,
+    page_token: Place = None,
 ) -> DeliveryPage:
     webhook = webhooks.get(webhook_id, volume)
-    if page_token is not None:
-        require_place(page_token)
     items, following = deliveries.log_of(webhook.id, store, page_token, page_size)
     return DeliveryPage(items=[Delivery.of(sent) for sent in items], next_page_token=following)
 

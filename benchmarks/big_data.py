@@ -2,7 +2,8 @@
 
 ``python -m benchmarks.big_data [--rounds 3] [--gigabytes 20]``: the columns are sparse files, all zeros, that
 take no room; an epoch is not trained to its end. Shown are CPU seconds from the process' start to the first
-minibatch, CPU time a step, and the memory that was resident, pages of the file included.
+minibatch, CPU time a step, what was resident at the most, and what is held without pages of files; then the
+large one's figures over the small one's, as medians over rounds in which the two take turns.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.against_pytorch import HERE, printed
+from benchmarks.overhead import spread
 from benchmarks.pytorch.networks import Case, digits, spec
 from jobs.settings import Settings
 from tests.trainer_runs import Workshop
@@ -24,6 +26,7 @@ from worker.launch import program_environment
 
 CASE = Case("mlp", 64, 300, 0.0)
 ROW = 784 * 4
+FIGURES = ("first", "cpu", "resident", "held")
 
 
 def grown(workshop: Workshop, name: str, rows: int) -> str:
@@ -69,11 +72,15 @@ def main() -> None:
             for name, dataset in datasets.items():
                 found[name].append(ran(workshop, dataset, f"{name}-{round_}"))
         for name, runs in found.items():
-            first, cpu, resident = (median(run[key] for run in runs) for key in ("first", "cpu", "resident"))
+            first, cpu, resident, held = (median(run[key] for run in runs) for key in FIGURES)
             print(
                 f"{name} {sizes[name]:9} rows, {sizes[name] * ROW / 2**30:6.2f} GiB: first minibatch after "
-                f"{first:.2f} s of CPU, {1000 * cpu:.2f} ms a step, {resident / 2**20:.0f} MiB resident"
+                f"{first:.2f} s of CPU, {1000 * cpu:.2f} ms of it a step, {resident / 2**20:.0f} MiB, "
+                f"{held / 2**20:.0f} MiB of them no files"
             )
+        for key in FIGURES:
+            ratios = [large[key] / small[key] for small, large in zip(*found.values(), strict=True)]
+            print(f"{key:9} large / small {spread(ratios)}")
 
 
 if __name__ == "__main__":

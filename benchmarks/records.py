@@ -62,7 +62,7 @@ def finish_jobs(store: Store, count: int) -> None:
             dataset="ds_" + "0" * 24,
             fingerprint="0" * 64,
         )
-        store.create(record, check=lambda: None, push_token=lambda pipe: pipe.multi())
+        store.create(record, check=lambda: None)
         claimed = store.claim(record.id, worker="worker_" + "0" * 26, lease_seconds=60)
         assert claimed is not None
         told = {"progress": PROGRESS, "losses": FIGURES, "metrics": FIGURES, "checkpoints": 3}

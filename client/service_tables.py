@@ -37,6 +37,25 @@ def tokens(found: Sequence[Mapping[str, Any]]) -> Table:
     return table
 
 
+def me(found: Mapping[str, Any]) -> Table:
+    """Who asks, and of each quota what is used."""
+    table = table_of("", "")
+    table.show_header = False
+    row(table, "owner", found["name"] or "nobody in particular: no token is asked for")
+    row(table, "scope", found["scope"])
+    row(table, "token", found["token"] or "")
+    row(table, "expires", moment(found["expires_at"] or ""))
+    row(table, "requests a minute", _limit(found["requests_per_minute"]))
+    for name, limit in found["quotas"].items():
+        used = f"{found['use'][name]:,} of " if found["use"] else ""
+        row(table, name, f"{used}{_limit(limit)}")
+    return table
+
+
+def _limit(number: int | None) -> str:
+    return "any number" if number is None else f"{number:,}"
+
+
 def webhooks(found: Sequence[Webhook]) -> Table:
     table = table_of("id", "url", "events", "of", "state", "description")
     for one in found:

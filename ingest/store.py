@@ -12,7 +12,7 @@ import shutil
 import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +26,11 @@ from ingest.options import Options, parse_options
 from jobs.dataset import DatasetSchema, SourceFile, load_schema
 from jobs.errors import Fault, InvalidInput, NotFound, Unavailable
 from jobs.settings import Settings
+from jobs.shelf import Shelf
+from jobs.store import Store
 from trainer.layout import DatasetDirectory, Volume, fsync_folder, write_json
 
-__all__ = ["Upload", "datasets", "get", "incoming_folder", "ingest", "remove", "sweep_incoming"]
+__all__ = ["Upload", "get", "incoming_folder", "ingest", "page", "remove", "sweep_incoming"]
 
 CONVERSION = 2
 """Raised when the same files and options come to mean other columns than before."""
@@ -74,18 +76,20 @@ def ingest(
     return load_schema(volume, dataset_id), new
 
 
-def datasets(volume: Volume) -> list[DatasetSchema]:
-    """Every data set, the newest first."""
-    if not volume.datasets.is_dir():
-        return []
+def page(
+    volume: Volume, index: Store, after: str | None, limit: int
+) -> tuple[list[DatasetSchema], str | None]:
+    """The newest ``limit`` data sets behind a place (None: of all), and the place to go on behind.
+
+    One that is deleted meanwhile is left out, so there may be fewer.
+    """
+    shelf = Shelf("datasets", volume.datasets, volume, index, lambda name: get(volume, name).created_at)
+    names, following = shelf.page(after, limit)
     found = []
-    for folder in volume.datasets.iterdir():
-        try:
-            found.append(get(volume, folder.name))
-        except NotFound:
-            # Removed since the folder was listed, or no data set at all.
-            continue
-    return sorted(found, key=lambda schema: (schema.created_at, schema.id), reverse=True)
+    for name in names:
+        with suppress(NotFound):
+            found.append(get(volume, name))
+    return found, following
 
 
 def get(volume: Volume, dataset_id: str) -> DatasetSchema:

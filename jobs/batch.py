@@ -10,7 +10,6 @@ from pydantic import Field
 from jobs.errors import Conflict, Fault, InvalidInput, NotFound
 from jobs.idempotency import Claim
 from jobs.part_models import Strict
-from jobs.queue import TokenQueue
 from jobs.record import Record
 from jobs.settings import Settings
 from jobs.spec_models import parse_as
@@ -31,7 +30,6 @@ class Batch(Strict):
 def submit_batch(
     document: Mapping[str, Any],
     store: Store,
-    queue: TokenQueue,
     settings: Settings,
     claim: Claim | None = None,
     owner: str | None = None,
@@ -46,10 +44,9 @@ def submit_batch(
         place = f"/jobs/{position}"
         try:
             new.append(prepare(posted, store, settings, None, owner))
-        except InvalidInput as error:
-            faults += [Fault(place + found.pointer, found.code, found.detail) for found in error.faults]
-        except (NotFound, Conflict) as error:
-            faults.append(Fault(place, error.type, error.detail))
+        except (InvalidInput, NotFound, Conflict) as error:
+            found = error.faults or [Fault("", error.type, error.detail)]
+            faults += [Fault(place + fault.pointer, fault.code, fault.detail) for fault in found]
     if faults:
         raise InvalidInput.of(faults)
-    return enqueue_together(new, store, queue, settings.volume, claim)
+    return enqueue_together(new, store, settings.volume, claim)

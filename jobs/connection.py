@@ -16,6 +16,8 @@ from jobs.errors import Unavailable
 CONNECT_TIMEOUT = 1.0
 """Seconds; a caller waits no longer than this to be told that Redis is away."""
 ANSWER_TIMEOUT = 2.0
+_NOTHING_TO_TELL = None
+"""redis-py would look its own version up in its package's files, to tell the server at each connection."""
 
 _AWAY = (
     exceptions.ConnectionError,
@@ -37,6 +39,7 @@ def connect(url: str, *, answer_timeout: float | None = ANSWER_TIMEOUT, text: bo
         socket_connect_timeout=CONNECT_TIMEOUT,
         socket_timeout=answer_timeout,
         retry=Retry(NoBackoff(), 0),
+        driver_info=_NOTHING_TO_TELL,
     )
 
 
@@ -48,6 +51,7 @@ def connect_async(url: str, *, answer_timeout: float = ANSWER_TIMEOUT) -> redis.
         socket_connect_timeout=CONNECT_TIMEOUT,
         socket_timeout=answer_timeout,
         retry=AsyncRetry(NoBackoff(), 0),
+        driver_info=_NOTHING_TO_TELL,
     )
 
 

@@ -13,7 +13,6 @@ from jobs.dataset import AnySplit, DatasetSchema, FieldSchema, load_schema
 from jobs.errors import Conflict, Fault, InvalidInput, NotFound
 from jobs.idempotency import Claim
 from jobs.part_models import Strict
-from jobs.queue import TokenQueue
 from jobs.record import Kind, Record
 from jobs.settings import Settings
 from jobs.spec import NormalisedSpec
@@ -46,7 +45,6 @@ def submit_evaluation(
     job_id: str,
     document: Mapping[str, Any],
     store: Store,
-    queue: TokenQueue,
     settings: Settings,
     claim: Claim | None = None,
     owner: str | None = None,
@@ -98,7 +96,7 @@ def submit_evaluation(
         claim=claim,
         owner=owner,
     )
-    return enqueue(evaluation, store, queue, volume).record
+    return enqueue(evaluation, store, volume).record
 
 
 def _kept(spec: Mapping[str, Any], dataset: str) -> dict[str, Any] | None:

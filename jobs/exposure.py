@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
+from functools import lru_cache
 
 from jobs.settings import Settings
 from jobs.tokens import Tokens
 
 
+@lru_cache(maxsize=1024)
 def is_loopback(host: str) -> bool:
     """Whether an address or name can only be reached from this machine."""
     if host == "localhost":

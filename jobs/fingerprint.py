@@ -13,6 +13,8 @@ BUDGET = ("name", "start_from", "checkpoints", *SCHEDULING, "decisions", "keep",
 """Top-level keys that may differ between a job and the one it continues exactly: none decides a bit
 of the training."""
 TRAINING_BUDGET = ("epochs", "early_stopping")
+SINCE = {"permutation": "drawn"}
+"""Keys of ``training`` that older specs lack, and what these mean."""
 IDENTITY = ("name", "start_from", "fingerprint")
 """Top-level keys that say which job this is rather than what it trains."""
 
@@ -20,7 +22,11 @@ IDENTITY = ("name", "start_from", "fingerprint")
 def comparable(spec: Mapping[str, Any]) -> dict[str, Any]:
     """What an exact continuation has in common with the job it continues: all but the budget."""
     kept = {key: value for key, value in spec.items() if key not in BUDGET}
-    kept["training"] = {k: v for k, v in spec["training"].items() if k not in TRAINING_BUDGET}
+    kept["training"] = {
+        key: value
+        for key, value in spec["training"].items()
+        if key not in TRAINING_BUDGET and SINCE.get(key, ...) != value
+    }
     return kept
 
 

@@ -9,7 +9,6 @@ from typing import Any
 from jobs.errors import Conflict, Fault, InvalidInput
 from jobs.fingerprint import differences
 from jobs.idempotency import Claim
-from jobs.queue import TokenQueue
 from jobs.record import Kind, Record
 from jobs.retry import submitted_spec
 from jobs.settings import Settings
@@ -22,7 +21,6 @@ def fork(
     job_id: str,
     patch: Mapping[str, Any],
     store: Store,
-    queue: TokenQueue,
     settings: Settings,
     claim: Claim | None = None,
     owner: str | None = None,
@@ -53,7 +51,7 @@ def fork(
         for found in differences(submission.spec.document, complete)
     ]
     parent = Parent(job_id, dict(patch), changed)
-    return enqueue(replace(submission, parent=parent), store, queue, settings.volume).record
+    return enqueue(replace(submission, parent=parent), store, settings.volume).record
 
 
 def merged(target: Any, patch: Any) -> Any:

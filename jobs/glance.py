@@ -4,23 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any
 
 import redis.asyncio
+from redis.commands.core import AsyncScript
 
 from jobs.connection import connect_async, reaching_redis
-from jobs.errors import NotFound
-from jobs.record import Record
+from jobs.scripts import source
 from jobs.settings import Settings
+from jobs.waiting import Glance, glances
+from jobs.writing import compact_bytes
 
 _MOST = 100
-
-
-class Glance(NamedTuple):
-    """A record, and the Unix milliseconds by Redis' clock at which it was read."""
-
-    record: Record
-    now_ms: int
 
 
 class Glances:
@@ -28,6 +23,7 @@ class Glances:
 
     def __init__(self, client: redis.asyncio.Redis) -> None:
         self._client = client
+        self._script: AsyncScript = client.register_script(source("glance"))
         self._asked: dict[str, list[asyncio.Future[Glance]]] = {}
         self._travelling: asyncio.Task[None] | None = None
 
@@ -65,18 +61,10 @@ class Glances:
         finally:
             self._travelling = None
 
-    async def _look(self, ids: Sequence[str]) -> list[Glance | Exception]:
+    async def _look(self, ids: Sequence[str]) -> Sequence[Glance | Exception]:
         with reaching_redis():
-            pipe = self._client.pipeline(transaction=False)
-            pipe.time()
-            for job_id in ids:
-                pipe.hgetall(f"cj:job:{job_id}")
-            (seconds, micros), *hashes = await pipe.execute()
-        now = int(seconds) * 1000 + int(micros) // 1000
-        return [
-            Glance(Record.from_hash(fields), now) if fields else NotFound(f"there is no job {job_id!r}")
-            for job_id, fields in zip(ids, hashes, strict=True)
-        ]
+            answer: list[Any] = await self._script(args=[compact_bytes({"ids": ids})])
+        return glances(ids, answer)
 
 
 def _settle(answer: asyncio.Future[Glance], found: Glance | Exception) -> None:

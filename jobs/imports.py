@@ -12,7 +12,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -27,6 +28,7 @@ from jobs.features import forget
 from jobs.ids import is_job_id
 from jobs.models import ModelRecord, ModelSource, ModelStatus, Preprocessing, load_record
 from jobs.queue import TokenQueue
+from jobs.shelf import Shelf
 from jobs.spec_models import structural_faults
 from jobs.store import Store
 from trainer.layout import ModelDirectory, Volume, fsync_folder, read_json, write_json
@@ -212,20 +214,27 @@ def done(model_id: str, store: Store) -> None:
 
 def requeue(store: Store, queue: TokenQueue, volume: Volume) -> None:
     """Queue every import that the volume has and Redis has not: it was lost."""
-    for record in models(volume):
+    folders = volume.models.iterdir() if volume.models.is_dir() else ()
+    for record in _records((folder.name for folder in folders), volume):
         if record.status is ModelStatus.IMPORTING:
             enqueue(record.id, store, queue)
 
 
-def models(volume: Volume) -> list[ModelRecord]:
-    """Every base model, the newest first."""
-    found = []
-    for folder in volume.models.iterdir() if volume.models.is_dir() else ():
-        try:
-            found.append(load_record(volume, folder.name))
-        except NotFound:
-            continue
-    return sorted(found, key=lambda record: (record.created_at, record.id), reverse=True)
+def page(volume: Volume, store: Store, after: str | None, limit: int) -> tuple[list[ModelRecord], str | None]:
+    """The newest ``limit`` base models behind a place (None: of all), and the place to go on behind.
+
+    One that is deleted meanwhile is left out, so there may be fewer.
+    """
+    shelf = Shelf("models", volume.models, volume, store, lambda name: load_record(volume, name).created_at)
+    names, following = shelf.page(after, limit)
+    return list(_records(names, volume)), following
+
+
+def _records(names: Iterable[str], volume: Volume) -> Iterator[ModelRecord]:
+    """Of names that are no models, or not any more, none."""
+    for name in names:
+        with suppress(NotFound):
+            yield load_record(volume, name)
 
 
 def remove(volume: Volume, model_id: str, folder: Path) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from jobs.connection import reaching_redis
 from jobs.errors import TooMany
 from jobs.scripts import Scripts
-from jobs.tokens import Quotas
+from jobs.token_models import Quotas
 
 FULL_SECONDS = 30
 """After how long it is worth while to ask again whether there is room in the queue."""
@@ -31,8 +31,3 @@ def queue_is_full(waiting: int, limit: int) -> TooMany:
         retry_after=FULL_SECONDS,
         extra={"quota": "queued", "value": waiting, "limit": limit},
     )
-
-
-def held_key(owner: str | None, worker_class: str | None) -> str:
-    """Where an owner's jobs are that its quota keeps from workers; a key that is nowhere for no owner."""
-    return f"cj:owner:{owner or ''}:held{f':{worker_class}' if worker_class else ''}"

@@ -6,8 +6,10 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
+import orjson
 from pydantic import BaseModel, ConfigDict
 
 from jobs.states import TERMINAL, Reason, State
@@ -17,7 +19,13 @@ def rfc3339(ms: int | None) -> str | None:
     """Unix milliseconds as ``2026-01-31T09:30:00.250Z``; None stays None."""
     if ms is None:
         return None
-    return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return f"{_second(ms // 1000)}.{ms % 1000:03d}Z"
+
+
+@lru_cache(maxsize=4096)
+def _second(seconds: int) -> str:
+    """Most of a page of jobs falls into few seconds, and is shown again and again."""
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S")
 
 
 PRIORITY_SECONDS = 600
@@ -130,7 +138,7 @@ class Record(BaseModel):
         """The record of a Redis hash."""
         values: dict[str, Any] = dict(fields)
         for name in _JSON_FIELDS & values.keys():
-            values[name] = json.loads(values[name])
+            values[name] = orjson.loads(values[name])
         return cls.model_validate(values)
 
     def to_hash(self) -> dict[str, str]:

@@ -5,7 +5,6 @@ Any process may do this at any time, and twice: a job that has a record is left 
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from jobs.states import Reason, State
 from jobs.store import Store, reported_names
 from jobs.undelivered import Undelivered
 from jobs.volume import require_volume
+from jobs.writing import compact_bytes, write_new
 from trainer.layout import RunDirectory, read_json
 
 _DONE = "cj:rescanned"
@@ -68,10 +68,10 @@ def note_accepted(run: RunDirectory, record: Record, claim: Claim | None) -> Non
     """Leave on the volume that a job was accepted. Its record and its key are in Redis by now."""
     key = claim.document() if claim else None
     told = {"created_at": record.created_at, "owner": record.owner, "sweep": record.sweep}
-    text = json.dumps({**told, "traceparent": record.traceparent, "claim": key})
+    contents = compact_bytes({**told, "traceparent": record.traceparent, "claim": key})
     # No fsync: like Redis, this need survive the death of every process, not a power cut.
     aside = run.path / ".accepted"
-    aside.write_text(text)
+    write_new(aside, contents)
     aside.rename(run.accepted)
 
 

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from redis import Redis
-from redis.client import Pipeline
-from redis.exceptions import NoScriptError
 
 from jobs.connection import reaching_redis
 from jobs.record import Record
 from jobs.totals import LUA_BOUNDS
+from jobs.writing import compact_bytes
 
 _PRELUDE = ("owners", "common")
 """What every script begins with."""
@@ -58,22 +56,7 @@ class Scripts:
 
     def run(self, script: str, ask: Mapping[str, Any], client: Redis | None = None) -> Any:
         """The answer of one of the scripts in jobs/lua to ``ask``, or its place in a pipeline."""
-        return self._scripts[script](args=[json.dumps(ask)], client=client)
-
-    def run_all(self, script: str, asks: Sequence[Mapping[str, Any]], pipe: Pipeline) -> list[Any]:
-        """The answers of a script to several questions, as the last commands of a pipeline, in one trip."""
-        sha = self._scripts[script].sha
-        texts = [json.dumps(ask) for ask in asks]
-        # A pipeline that runs a Script asks the server whether it knows it, on each execution.
-        for text in texts:
-            pipe.evalsha(sha, 0, text)
-        answers = pipe.execute(raise_on_error=False)[-len(texts) :]
-        if any(isinstance(answer, NoScriptError) for answer in answers):
-            answers = [self._scripts[script](args=[text]) for text in texts]
-        for answer in answers:
-            if isinstance(answer, Exception):
-                raise answer
-        return answers
+        return self._scripts[script](args=[compact_bytes(ask)], client=client)
 
 
 def source(name: str) -> str:

@@ -176,7 +176,7 @@ def _place_of(token: str, order: Order) -> tuple[str, float | str | None]:
         name, value, job_id = json.loads(
             base64.b64decode(token + "=" * (-len(token) % 4), b"-_", validate=True)
         )
-    except (ValueError, TypeError, binascii.Error):
+    except (ValueError, TypeError, RecursionError, binascii.Error):
         raise _no_token(token) from None
     fits = value is None or isinstance(value, str if order.measure and order.measure.text else int | float)
     if name != order.name or not isinstance(job_id, str) or not is_job_id(job_id) or not fits:

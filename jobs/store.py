@@ -17,6 +17,7 @@ often it was;
 their turn ``:ready`` those that workers look at, ``:held`` those that its quota keeps from them, the last two
 with ``:<class>`` as above; ``cj:quotas`` the quotas (jobs/quotas.py); ``cj:bytes`` what
 ended jobs take on the volume (jobs/usage.py);
+``cj:datasets`` and ``cj:models`` what the volume has of them (jobs/shelf.py);
 ``cj:imports`` models that are to be imported (jobs/imports.py);
 ``cj:by:<dataset|owner|recipe|tag>:<value>`` sorted sets by id like ``cj:jobs``;
 ``cj:names:<losses|metrics>`` every name that was reported (jobs/search.py);
@@ -90,6 +91,8 @@ class New:
     record: Record
     placing: Mapping[str, Any]
     """What jobs/schedule.py says of it."""
+    token: Mapping[str, Any] | None = None
+    """As jobs/queue.py describes it."""
     claim: Mapping[str, Any] | None = None
     """The key (jobs/idempotency.py) that stands for the job from then on."""
 
@@ -154,42 +157,34 @@ class Store(Backlog, Streams):
         return {name: None if deleting else count or "" for name, count, deleting in counts}
 
     def create_all(
-        self,
-        jobs: Sequence[New],
-        deletions: Mapping[str, str | None],
-        push_tokens: Callable[[Pipeline], None],
+        self, jobs: Sequence[New], deletions: Mapping[str, str | None]
     ) -> list[Record | JobsError]:
-        """Write new queued records, their first events and their tokens in one MULTI.
+        """Write new queued records, their first events and their tokens in one step.
 
         Of each the record, or why there is none: its data set was deleted since ``deletions`` were
         read, so of a submission and a deletion at the same time only one wins; or the request has
         lost its key.
         """
-        asks = [_to_create(job, deletions) | ({"claim": job.claim} if job.claim else {}) for job in jobs]
-        with reaching_redis(), self.client.pipeline() as pipe:
-            push_tokens(pipe)
-            answers = self.run_all("create", asks, pipe)
+        asks = [_to_create(job, deletions) for job in jobs]
+        with reaching_redis():
+            answers = self.run("create", {"jobs": asks})
         return [_refusal(flat) or Record.from_hash(pairs(flat)) for flat in answers]
 
     def create_together(
         self,
         jobs: Sequence[New],
         deletions: Mapping[str, str | None],
-        push_tokens: Callable[[Pipeline], None],
         claim: Mapping[str, Any] | None = None,
     ) -> list[Record]:
         """``create_all``, but all of them or none: then what speaks against one is raised.
 
         ``claim`` is the key that stands for all of them from then on.
         """
-        ask: dict[str, Any] = {"jobs": [_to_create(job, deletions) for job in jobs]}
+        ask: dict[str, Any] = {"jobs": [_to_create(job, deletions) for job in jobs], "together": True}
         if claim:
             ask |= {"claim": claim, "made": " ".join(job.record.id for job in jobs)}
-        with reaching_redis(), self.client.pipeline() as pipe:
-            # Tokens of jobs that are then refused come to nothing.
-            push_tokens(pipe)
-            self.run("create", ask, pipe)
-            made = pipe.execute()[-1]
+        with reaching_redis():
+            made = self.run("create", ask)
         if (refusal := _refusal(made)) is not None:
             raise refusal
         return [Record.from_hash(pairs(flat)) for flat in made]
@@ -199,7 +194,7 @@ class Store(Backlog, Streams):
         record: Record,
         *,
         check: Callable[[], None],
-        push_token: Callable[[Pipeline], None],
+        token: Mapping[str, Any] | None = None,
         claim: Mapping[str, Any] | None = None,
         placing: Mapping[str, Any] | None = None,
     ) -> Record:
@@ -208,7 +203,7 @@ class Store(Backlog, Streams):
         if deletions[record.dataset] is None:
             raise being_deleted(record.dataset)
         check()
-        made = self.create_all([New(record, placing or {}, claim)], deletions, push_token)[0]
+        made = self.create_all([New(record, placing or {}, token, claim)], deletions)[0]
         if isinstance(made, JobsError):
             raise made
         return made
@@ -472,7 +467,11 @@ def _refusal(answer: Sequence[Any]) -> JobsError | None:
 def _to_create(job: New, deletions: Mapping[str, str | None]) -> dict[str, Any]:
     """A job as the script that makes it wants it."""
     described = {"id": job.record.id, "fields": job.record.to_hash(), **job.placing}
-    return described | {"deletions": deletions[job.record.dataset]}
+    more = {"token": job.token, "claim": job.claim}
+    return described | {
+        "deletions": deletions[job.record.dataset],
+        **{name: value for name, value in more.items() if value is not None},
+    }
 
 
 def being_deleted(dataset_id: str) -> Conflict:

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from jobs.idempotency import Claim
-from jobs.queue import TokenQueue
 from jobs.settings import Settings
 from jobs.store import Store
 from jobs.submit import Submission, Submitted, enqueue_all, prepare
@@ -45,8 +44,8 @@ class Submissions:
     A file need not be synced to outlive the process that wrote it. The disk has all of it a second later.
     """
 
-    def __init__(self, store: Store, tokens: TokenQueue, settings: Settings) -> None:
-        self._store, self._tokens, self._settings = store, tokens, settings
+    def __init__(self, store: Store, settings: Settings) -> None:
+        self._store, self._settings = store, settings
         self._waiting: queues.SimpleQueue[Request | None] = queues.SimpleQueue()
         self._dirty = threading.Event()
         self._closing = threading.Event()
@@ -100,7 +99,7 @@ class Submissions:
             return
         try:
             submissions = [submission for _, submission in ready]
-            found = enqueue_all(submissions, self._store, self._tokens, self._settings.volume)
+            found = enqueue_all(submissions, self._store, self._settings.volume)
         except Exception as error:
             for request, _ in ready:
                 request.answer.set_exception(error)

@@ -16,7 +16,7 @@ from jobs.dataset import load_schema
 from jobs.errors import JobsError, NotFound
 from jobs.idempotency import Claim
 from jobs.ids import new_job_id
-from jobs.queue import TokenQueue
+from jobs.queue import token_for
 from jobs.record import Kind, Record, StartedFrom
 from jobs.rescan import note_accepted
 from jobs.schedule import check_after, placing, record_fields
@@ -27,7 +27,7 @@ from jobs.states import Reason, State
 from jobs.store import New, Store, being_deleted
 from jobs.tracing import tracing
 from jobs.volume import require_volume
-from jobs.writing import document_bytes, sync_file_system
+from jobs.writing import document_bytes, sync_file_system, write_new
 from trainer.layout import RunDirectory, Volume
 
 
@@ -80,7 +80,6 @@ class Submitted:
 def submit(
     document: Mapping[str, Any],
     store: Store,
-    queue: TokenQueue,
     settings: Settings,
     claim: Claim | None = None,
     owner: str | None = None,
@@ -96,7 +95,7 @@ def submit(
     Whatever is raised, nothing is left behind.
     """
     prepared = replace(prepare(document, store, settings, claim, owner), trial=trial)
-    return enqueue(prepared, store, queue, settings.volume).record
+    return enqueue(prepared, store, settings.volume).record
 
 
 def prepare(
@@ -111,9 +110,9 @@ def prepare(
     return Submission(spec, start, claim=claim, posted=posted, owner=owner)
 
 
-def enqueue(submission: Submission, store: Store, queue: TokenQueue, volume: Volume) -> Submitted:
+def enqueue(submission: Submission, store: Store, volume: Volume) -> Submitted:
     """Queue one job, and have it on the volume's disk; what is wrong with it is raised."""
-    (found,) = enqueue_all([submission], store, queue, volume)
+    (found,) = enqueue_all([submission], store, volume)
     if isinstance(found, Exception):
         raise found
     sync_file_system(volume.path)
@@ -121,7 +120,7 @@ def enqueue(submission: Submission, store: Store, queue: TokenQueue, volume: Vol
 
 
 def enqueue_all(
-    submissions: Sequence[Submission], store: Store, queue: TokenQueue, volume: Volume
+    submissions: Sequence[Submission], store: Store, volume: Volume
 ) -> list[Submitted | Exception]:
     """Queue jobs together: of each the record, or why it was not queued and has left nothing behind.
 
@@ -141,7 +140,7 @@ def enqueue_all(
                 found[place] = error
         if written:
             jobs = [entry.new for entry in written.values()]
-            made = store.create_all(jobs, deletions, lambda pipe: queue.push_all(jobs_of(jobs), pipe))
+            made = store.create_all(jobs, deletions)
             for (place, entry), record in zip(written.items(), made, strict=True):
                 if isinstance(record, JobsError):
                     found[place] = record
@@ -160,7 +159,6 @@ def enqueue_all(
 def enqueue_together(
     submissions: Sequence[Submission],
     store: Store,
-    queue: TokenQueue,
     volume: Volume,
     claim: Claim | None = None,
 ) -> list[Record]:
@@ -175,7 +173,7 @@ def enqueue_together(
             written.append(_write(submission, volume))
         jobs = [entry.new for entry in written]
         key = claim.document() if claim else None
-        made = store.create_together(jobs, deletions, lambda pipe: queue.push_all(jobs_of(jobs), pipe), key)
+        made = store.create_together(jobs, deletions, key)
     except BaseException:
         for entry in written:
             shutil.rmtree(entry.run.path, ignore_errors=True)
@@ -185,10 +183,6 @@ def enqueue_together(
             note_accepted(entry.run, record, None)
     sync_file_system(volume.path)
     return made
-
-
-def jobs_of(new: Sequence[New]) -> list[tuple[str, str | None]]:
-    return [(job.record.id, job.record.worker_class) for job in new]
 
 
 @dataclass(frozen=True)
@@ -213,7 +207,8 @@ def _write(submission: Submission, volume: Volume) -> _Written:
         shutil.rmtree(run.path, ignore_errors=True)
         raise
     claim = submission.claim.document() if submission.claim else None
-    return _Written(run, New(record, placing(contents), claim), spec)
+    token = token_for(record.id, record.worker_class).document()
+    return _Written(run, New(record, placing(contents), token, claim), spec)
 
 
 def _described(submission: Submission) -> tuple[Record, dict[str, Any]]:
@@ -262,10 +257,10 @@ def _fill(
         checkpoints.link(submission.start.directory, run.start)
     bases.link(run, contents, volume)
     if submission.posted is not None:
-        run.posted.write_bytes(document_bytes(submission.posted))
+        write_new(run.posted, document_bytes(submission.posted))
     if submission.parent is not None:
-        run.fork.write_bytes(document_bytes(asdict(submission.parent)))
-    run.spec.write_bytes(spec)
+        write_new(run.fork, document_bytes(asdict(submission.parent)))
+    write_new(run.spec, spec)
 
 
 def _link(source: Path, target: Path) -> None:

@@ -17,7 +17,6 @@ from jobs.checkpoints import pin
 from jobs.errors import Conflict, InvalidInput, JobsError, NotFound, TooMany, Unavailable
 from jobs.ids import new_job_id
 from jobs.journal import read_events
-from jobs.queue import TokenQueue
 from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Store
@@ -61,9 +60,8 @@ class _Open:
 class SweepDriver:
     """The sweeps of a volume. One thread at a time may call ``step``."""
 
-    def __init__(self, store: Store, queue: TokenQueue, settings: Settings) -> None:
+    def __init__(self, store: Store, settings: Settings) -> None:
         self._store = store
-        self._queue = queue
         self._settings = settings
         self._volume = settings.volume
         self._open: dict[str, _Open] = {}
@@ -150,7 +148,7 @@ class SweepDriver:
         try:
             spec = sweep.spec_of(begun.number, begun.parameters)
             of = TrialOf(sweep.id, begun.job)
-            record = submit(spec, self._store, self._queue, self._settings, owner=sweep.owner, trial=of)
+            record = submit(spec, self._store, self._settings, owner=sweep.owner, trial=of)
         except TooMany:
             return trial
         except (InvalidInput, NotFound, Conflict) as error:

@@ -13,20 +13,15 @@ import os
 import secrets
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Literal
-
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from jobs import ids
 from jobs.errors import Conflict, Fault, InvalidInput, NotFound
-from jobs.part_models import Strict
-from jobs.spec_models import parse_as
+from jobs.token_models import NewToken, Quotas, Scope, Token, TokenEdit
 from trainer.layout import Volume, fsync_folder, read_json, write_json
 
 KEEP_SECONDS = 0.8
@@ -35,81 +30,6 @@ PREFIX = "cj_"
 """Tells people, and those who scan for leaked secrets, what the text is."""
 
 log = logging.getLogger(__name__)
-
-
-class Scope(StrEnum):
-    """What a token may; each includes the ones before."""
-
-    READ = "read"
-    """Look at everything."""
-    SUBMIT = "submit"
-    """Submit and upload, and change what is its owner's."""
-    ADMIN = "admin"
-    """Change what is anybody's, and manage tokens."""
-
-    def covers(self, needed: Scope) -> bool:
-        order = list(Scope)
-        return order.index(self) >= order.index(needed)
-
-
-class Quotas(Strict):
-    """How much an owner may have at once; null is no limit. The owner's newest token says it."""
-
-    queued: Annotated[int, Field(ge=0)] | None = Field(
-        default=None, description="jobs that wait or are paused; one more is refused"
-    )
-    running: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="jobs that run; one more waits, though a worker is free"
-    )
-    bytes: Annotated[int, Field(ge=0)] | None = Field(
-        default=None, description="bytes of data sets, models and jobs on the volume; more is refused"
-    )
-
-
-Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,63}$")]
-
-
-class NewToken(Strict):
-    """What a token shall be."""
-
-    name: Name = Field(description="whose it is: what is made with it is this owner's")
-    scopes: list[Literal["read", "submit", "admin"]] = Field(
-        min_length=1, description="each includes the ones before: read, submit, admin"
-    )
-    expires_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
-    quotas: Quotas = Quotas()
-    requests_per_minute: Annotated[int, Field(ge=1, le=1_000_000)] | None = Field(
-        default=None, description="null: as many as it likes"
-    )
-
-
-class Token(BaseModel):
-    """``tokens/<id>.json``: everything of a token but itself."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    id: str
-    name: str
-    scopes: tuple[Scope, ...]
-    sha256: str
-    created_at: AwareDatetime
-    expires_at: AwareDatetime | None = None
-    revoked_at: AwareDatetime | None = None
-    quotas: Quotas = Quotas()
-    requests_per_minute: int | None = None
-
-    @property
-    def scope(self) -> Scope:
-        """The widest that it has."""
-        return max(self.scopes, key=list(Scope).index)
-
-    @property
-    def administers(self) -> bool:
-        return self.scope is Scope.ADMIN
-
-    def valid(self, now: datetime) -> bool:
-        """Whether it opens anything at this moment."""
-        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
 
 @dataclass(frozen=True)
@@ -202,15 +122,12 @@ class Tokens:
         ``others_administer``: there is an administrator besides these.
         """
         now = datetime.now(UTC)
-        faults = []
-        if asked.expires_at is not None and asked.expires_at <= now:
-            detail = f"a time to come is needed; now it is {now.isoformat(timespec='seconds')}"
-            faults.append(Fault("/expires_at", "in_the_past", detail))
+        faults = _in_the_past(asked.expires_at, now)
         secret = PREFIX + secrets.token_urlsafe(32)
         token = Token(
             id=ids.new_id("tok"),
             name=asked.name,
-            scopes=tuple(scope for scope in Scope if scope in asked.scopes),
+            scopes=_scopes(asked.scopes),
             sha256=digest(secret),
             created_at=now,
             expires_at=asked.expires_at,
@@ -226,6 +143,36 @@ class Tokens:
             self._write(token)
         return token, secret
 
+    def edit(self, token_id: str, asked: TokenEdit, *, others_administer: bool = False) -> Token:
+        """The token, changed; what it reads stays. InvalidInput with every fault, NotFound.
+
+        Conflict for one that was revoked, and where nobody would be left to administer.
+        """
+        now = datetime.now(UTC)
+        given = {name: getattr(asked, name) for name in asked.model_fields_set}
+        faults = [
+            Fault(f"/{name}", "null", f"a token has {what}: this cannot be taken away")
+            for name, what in (("name", "a name"), ("scopes", "scopes"))
+            if given.get(name, what) is None
+        ]
+        faults += _in_the_past(asked.expires_at, now)
+        if faults:
+            raise InvalidInput.of(faults)
+        if "scopes" in given:
+            given["scopes"] = _scopes(given["scopes"])
+        with self._alone():
+            token = self.get(token_id)
+            if token.revoked_at is not None:
+                raise Conflict(f"{token_id} was revoked: it stays as it is; make another one")
+            if "quotas" in given:
+                limits = asked.quotas.model_dump(exclude_unset=True) if asked.quotas else None
+                given["quotas"] = token.quotas.model_copy(update=limits) if limits is not None else Quotas()
+            changed = token.model_copy(update=given)
+            if not changed.administers:
+                self._spare_the_last(token, now, others_administer)
+            self._write(changed)
+        return changed
+
     def revoke(self, token_id: str, *, others_administer: bool = False) -> Token:
         """A token that opens nothing from now on; NotFound. Revoking again changes nothing.
 
@@ -236,12 +183,16 @@ class Tokens:
             token = self.get(token_id)
             if token.revoked_at is not None:
                 return token
-            left = [other for other in self._administrators(now) if other.id != token_id]
-            if not left and not others_administer and token.administers:
-                raise Conflict(f"{token_id} is the last token with the scope admin: make another one first")
+            self._spare_the_last(token, now, others_administer)
             revoked = token.model_copy(update={"revoked_at": now})
             self._write(revoked)
         return revoked
+
+    def _spare_the_last(self, token: Token, now: datetime, others_administer: bool) -> None:
+        """Conflict where without this token nobody could administer."""
+        left = [other for other in self._administrators(now) if other.id != token.id]
+        if not left and not others_administer and token.administers:
+            raise Conflict(f"{token.id} is the last token with the scope admin: make another one first")
 
     def _administrators(self, now: datetime) -> list[Token]:
         return [token for token in self.all() if token.administers and token.valid(now)]
@@ -265,9 +216,18 @@ class Tokens:
             os.close(descriptor)
 
 
-def parse_token(document: Mapping[str, object]) -> NewToken:
-    """InvalidInput with every fault at once."""
-    return parse_as(NewToken, document)
+def _scopes(given: Sequence[str]) -> tuple[Scope, ...]:
+    return tuple(scope for scope in Scope if scope in given)
+
+
+def _in_the_past(expires_at: datetime | None, now: datetime) -> list[Fault]:
+    if expires_at is None or expires_at > now:
+        return []
+    detail = (
+        f"a time to come is needed, not {expires_at.isoformat()}; "
+        f"now it is {now.isoformat(timespec='seconds')}"
+    )
+    return [Fault("/expires_at", "in_the_past", detail)]
 
 
 def digest(secret: str) -> str:

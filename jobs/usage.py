@@ -29,6 +29,14 @@ class Usage:
         self._fixed: dict[str, tuple[str | None, int]] = {}
         """Owner and bytes of data sets and of models that are imported."""
 
+    def jobs_of(self, owner: str) -> tuple[int, int]:
+        """How many of the owner's jobs wait or are paused, and how many run. Unavailable."""
+        with reaching_redis(), self._store.client.pipeline(transaction=False) as pipe:
+            for state in (State.QUEUED, State.PAUSED, State.RUNNING):
+                pipe.scard(f"cj:owner:{owner}:{state.value}")
+            queued, paused, running = pipe.execute()
+        return queued + paused, running
+
     def bytes_of(self, owner: str) -> int:
         """Everything that is the owner's, now. Unavailable while Redis is away."""
         things = chain(_each(self._volume.datasets, self._dataset), _each(self._volume.models, self._model))

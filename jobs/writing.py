@@ -22,6 +22,26 @@ def document_bytes(value: Any) -> bytes:
         return json.dumps(value, indent=2, sort_keys=True, allow_nan=False).encode() + b"\n"
 
 
+def compact_bytes(value: Any) -> bytes:
+    """JSON for programs."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:
+        # An integer of more than 64 bits, or half of a surrogate pair.
+        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode()
+
+
+def write_new(path: Path, data: bytes) -> None:
+    """A file that nobody else writes meanwhile; not brought to the disk."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
+    try:
+        left = memoryview(data)
+        while left:
+            left = left[os.write(descriptor, left) :]
+    finally:
+        os.close(descriptor)
+
+
 def sync_file_system(folder: Path) -> None:
     """Bring all that was written to the file system of ``folder`` to its disk."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)

@@ -15,7 +15,8 @@ from pydantic import ValidationError
 
 from jobs.errors import JobsError
 from jobs.settings import Settings
-from jobs.tokens import Token, Tokens, parse_token
+from jobs.token_models import Token, parse_token
+from jobs.tokens import Tokens
 
 
 def main(argv: Sequence[str]) -> int:

@@ -17,7 +17,9 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,7 @@ SAMPLES_A_STEP = 10
 
 def main() -> int:
     if sys.argv[1:3] == ["-m", "trainer.fork_server"]:
-        fork_server.main(lambda: practise, sys.argv[3:])
+        fork_server.main(load, sys.argv[3:])
         return 0
     parser = argparse.ArgumentParser()
     parser.add_argument("-m", dest="module")
@@ -38,6 +40,12 @@ def main() -> int:
     parser.add_argument("--dataset")
     arguments = parser.parse_args()
     return practise(arguments.run, arguments.attempt, arguments.dataset)
+
+
+def load() -> Callable[[str, str, str], int]:
+    if "PRACTICE_THREAD" in os.environ:
+        threading.Thread(target=signal.pause, daemon=True).start()
+    return practise
 
 
 def practise(folder: str, attempt: str, _dataset: str) -> int:

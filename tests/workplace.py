@@ -100,7 +100,7 @@ class Workplace:
         if start is not None:
             document["start_from"] = {"job": start.manifest["job"], "checkpoint": "latest", "mode": "exact"}
         submission = Submission(NormalisedSpec(document), start, claim=claim, owner=owner)
-        return enqueue(submission, self.store, self.queue, self.volume).record
+        return enqueue(submission, self.store, self.volume).record
 
     def start_worker(
         self, environment: dict[str, str] | None = None, **labels: str

@@ -1,6 +1,7 @@
 """``python -m trainer RUN_DIRECTORY --attempt N --dataset DATASET_DIRECTORY``."""
 
 import argparse
+import io
 import sys
 from pathlib import Path
 
@@ -27,11 +28,23 @@ def load():
         sys.exit("this interpreter has no CNTK: " + sys.executable)
     from trainer.run import run
 
+    read_an_array()
+
     def train(folder, attempt, dataset):
         C.logging.set_trace_level(C.logging.TraceLevel.Error)
         return run(RunDirectory(Path(folder)), int(attempt), DatasetDirectory(Path(dataset)))
 
     return train
+
+
+def read_an_array():
+    """Numpy compiles what it reads arrays' headers with at the first one: once for all forks of a server."""
+    import numpy as np
+
+    stream = io.BytesIO()
+    np.save(stream, np.zeros(1, dtype=np.float32))
+    stream.seek(0)
+    np.load(stream)
 
 
 if __name__ == "__main__":

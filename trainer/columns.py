@@ -3,47 +3,55 @@
 Every column has ``read(rows, epoch=None)``: what it holds for these rows when they are trained in that
 epoch, a pure function of the two; without an epoch, for evaluation. Most columns hold the same always.
 A column whose reading is more than a copy says ``costly = True``, and is read ahead (trainer/prefetch.py).
+One whose file memory has no room for says ``scarce = True``, and is told by ``expect(starts, ends)`` what
+will be read: the rows from each start to before each end (trainer/paging.py).
 """
 
 import numpy as np
 
 from trainer.layout import read_json
+from trainer.paging import Mapped
 
 
 def stored(folder, schema, role="values"):
-    """The array of a field's file, memory-mapped; one without an entry is read, as nothing can be mapped."""
-    path = str(folder.file(schema["files"][role]))
-    with open(path, "rb") as stream:
-        np.lib.format.read_magic(stream)
-        shape, _, _ = np.lib.format.read_array_header_1_0(stream)
-    # As a plain array: numpy takes longer over rows of a memmap, which would be memmaps.
-    return np.asarray(np.load(path, mmap_mode="r" if 0 not in shape else None))
+    """A field's file."""
+    return Mapped(folder.file(schema["files"][role]))
 
 
-class DenseColumn:
-    """(rows, *shape) numbers."""
+class Entries:
+    """What columns of one file have in common: an entry of it is a row."""
 
     axis = None
     sparse = False
 
+    def __init__(self, file):
+        self.file = file
+        self.scarce = file.scarce
+
+    def expect(self, starts, ends):
+        self.file.expect(starts, ends)
+
+
+class DenseColumn(Entries):
+    """(rows, *shape) numbers."""
+
     def __init__(self, folder, schema):
+        super().__init__(stored(folder, schema))
         self.shape = tuple(schema["shape"])
-        self.values = stored(folder, schema)
+        self.values = self.file.array
 
     def read(self, rows, epoch=None):
         """Float32 array (len(rows), *shape)."""
         return np.ascontiguousarray(self.values[rows], dtype=np.float32).reshape((len(rows),) + self.shape)
 
 
-class CategoricalColumn:
+class CategoricalColumn(Entries):
     """Class codes, read as one-hot rows."""
 
-    axis = None
-    sparse = False
-
     def __init__(self, folder, schema):
+        super().__init__(stored(folder, schema))
         self.shape = tuple(schema["shape"])
-        self.codes = stored(folder, schema)
+        self.codes = self.file.array
         self.one_hot = np.eye(self.shape[0], dtype=np.float32)
 
     def read(self, rows, epoch=None):
@@ -59,9 +67,14 @@ class SparseColumn:
 
     def __init__(self, folder, schema):
         self.shape = tuple(schema["shape"])
-        self.values, self.indices, self.indptr = (
-            stored(folder, schema, role) for role in ("values", "indices", "indptr")
-        )
+        self.files = [stored(folder, schema, role) for role in ("values", "indices")]
+        self.values, self.indices = (file.array for file in self.files)
+        self.indptr = stored(folder, schema, "indptr").array
+        self.scarce = any(file.scarce for file in self.files)
+
+    def expect(self, starts, ends):
+        for file in self.files:
+            file.expect(self.indptr[starts], self.indptr[ends])
 
     def read(self, rows, epoch=None):
         """scipy.sparse.csr_matrix (len(rows), dimension), float32."""
@@ -77,15 +90,14 @@ class SparseColumn:
         return csr_matrix((self.values[taken], self.indices[taken], indptr), shape=(len(rows), self.shape[0]))
 
 
-class CodeColumn:
+class CodeColumn(Entries):
     """Class codes as numbers, for layers that look classes up."""
 
-    axis = None
-    sparse = False
     shape = ()
 
     def __init__(self, folder, schema):
-        self.codes = stored(folder, schema)
+        super().__init__(stored(folder, schema))
+        self.codes = self.file.array
 
     def read(self, rows, epoch=None):
         """Float32 array (len(rows),): exact below 2^24, which is more classes than a field may have."""
@@ -108,7 +120,11 @@ class SequenceColumn:
         self.axis = schema["axis"]
         self.shape = steps.shape
         self.sparse = steps.sparse
-        self.offsets = stored(folder, schema, "offsets")
+        self.scarce = steps.scarce
+        self.offsets = stored(folder, schema, "offsets").array
+
+    def expect(self, starts, ends):
+        self.steps.expect(self.offsets[starts], self.offsets[ends])
 
     def lengths(self, rows, epoch=None):
         """How many steps each row has."""
@@ -178,6 +194,7 @@ class Dataset:
         self.fields = {name: field for name, field in self.schema["fields"].items() if name not in lacked}
         self.fitted_schema = fitted_schema or folder.schema
         self.fitted = read_json(self.fitted_schema)["fields"]
+        self.of_splits = {}
 
     def column(self, field, coded=False):
         """A field's column; ``coded`` reads a categorical one as the numbers of its classes."""
@@ -198,4 +215,6 @@ class Dataset:
         """Row indices of a split, or None where the data set has no such split."""
         if split not in self.schema["splits"]:
             return None
-        return np.load(str(self.folder.file(self.schema["splits"][split]["file"])))
+        if split not in self.of_splits:
+            self.of_splits[split] = Mapped(self.folder.file(self.schema["splits"][split]["file"])).array
+        return self.of_splits[split]

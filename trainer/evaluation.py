@@ -14,6 +14,7 @@ from trainer.image_reports import ImageReport, field_of_images
 from trainer.layout import write_json
 from trainer.minibatches import Order
 from trainer.objective import target_node
+from trainer.paging import expected
 from trainer.predictions import Predictions, documents
 
 TUNING_SPLIT = "valid"
@@ -28,7 +29,7 @@ def held_out(dataset, split, spec):
     rows = dataset.rows(split)
     if rows is None or not len(rows):
         return None
-    return Order(rows, together(dataset, spec), shuffle=False)
+    return Order(rows, together(dataset, spec))
 
 
 def together(dataset, spec):
@@ -49,7 +50,7 @@ def evaluated(model, nodes, order, stop):
     aliases = OrderedDict((key, C.alias(node)) for key, node in nodes.items())
     function = C.combine(list(aliases.values()))
     feed = Feed(model.network.columns, function)
-    for rows in order.minibatches():
+    for rows in expected(order.minibatches(), feed.columns):
         if stop.is_set():
             raise Stopped()
         found = function.eval(feed.values(feed.read(rows)), device=model.device)
@@ -198,4 +199,4 @@ def write_report(folder, split, rows, heads, evaluation, **more):
     if split is None:
         document["detail"] = "the data set has neither a test nor a validation split: nothing was evaluated"
     folder.mkdir(exist_ok=True)
-    write_json(folder / "report.json", jsonable(document))
+    write_json(folder / "report.json", jsonable(document), durable=False)

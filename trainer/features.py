@@ -18,12 +18,14 @@ from pathlib import Path
 import numpy as np
 
 from trainer.checkpoints import sha256
+from trainer.columns import Entries
 from trainer.engine import C, take_a_first_step
 from trainer.evaluation import evaluated
 from trainer.layout import FeatureDirectory, fsync_folder, read_json, write_json
 from trainer.minibatches import Order
 from trainer.model import Model
 from trainer.network import sources
+from trainer.paging import Mapped
 
 FORMAT = 1
 MINIBATCH = 16
@@ -32,14 +34,12 @@ INTERVAL = 0.25
 """Seconds between two reports of how far it has come."""
 
 
-class FeatureColumn:
+class FeatureColumn(Entries):
     """(rows, *shape) float32 numbers of a node, memory-mapped."""
 
-    axis = None
-    sparse = False
-
     def __init__(self, path):
-        self.values = np.load(str(path), mmap_mode="r")
+        super().__init__(Mapped(path))
+        self.values = self.file.array
         self.shape = self.values.shape[1:]
 
     def read(self, rows, epoch=None):
@@ -138,7 +138,7 @@ def compute(spec, dataset, bases, volume, facts, stop, wanted):
             for name, node in nodes.items()
         }
         due = begun
-        for here, found in evaluated(model, nodes, Order(np.arange(rows), MINIBATCH, shuffle=False), stop):
+        for here, found in evaluated(model, nodes, Order(np.arange(rows), MINIBATCH), stop):
             for name, array in arrays.items():
                 array[here] = found[name].reshape((len(here),) + nodes[name].shape)
             if time.monotonic() >= due:

@@ -191,11 +191,22 @@ def retitle(words):
         ctypes.memmove(start, shown, len(shown))
 
 
+def require_one_thread():
+    """SystemExit where there are others, which a fork would lack: OpenMP's team, whoever holds a lock."""
+    threads = len(os.listdir("/proc/self/task"))
+    if threads != 1:
+        sys.exit("no trainers can be forked: %d threads run where one should" % threads)
+
+
 def main(load, arguments):
     control, ready, worker = (int(word) for word in arguments[:3])
     _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    # It was for this process alone (worker/fork_servers.py).
+    os.environ.pop("LD_BIND_NOW", None)
     if os.getppid() == worker:
-        serve(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=control), ready, load())
+        train = load()
+        require_one_thread()
+        serve(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET, fileno=control), ready, train)
 
 
 if __name__ == "__main__":

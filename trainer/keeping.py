@@ -21,17 +21,17 @@ def keep(model, wanted, order, run, stop):
     images = wanted["images"]
     shown_rows = np.array(images) if isinstance(images, list) else evaluated_rows[:images]
     for name, values in values_of(model, wanted["values"], evaluated_rows[: wanted["rows"]], stop):
-        write_whole(run.artifacts / (name + ".npy"), array_file(values))
+        write_whole(run.artifacts / (name + ".npy"), array_file(values), durable=False)
     shown = OrderedDict(values_of(model, wanted["pictures"], shown_rows, stop))
     if shown:
-        write_whole(run.pictures, packed(shown))
+        write_whole(run.pictures, packed(shown), durable=False)
 
 
 def values_of(model, names, rows, stop):
     """Name and values of each node, (rows, *shape) float32, if there are any rows."""
     if not names or not len(rows):
         return
-    order = Order(rows, together(model.network.dataset, model.spec), shuffle=False)
+    order = Order(rows, together(model.network.dataset, model.spec))
     nodes = {name: model.network.target(name) for name in names}
     found = {name: [] for name in names}
     for here, answers in evaluated(model, nodes, order, stop):

@@ -10,40 +10,59 @@ import json
 import os
 import shutil
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, Dict, Iterator, List, Optional
+from typing import Any, Dict, Iterable, Iterator, List, Optional
+
+_SYNCS_AT_ONCE = 8
+
+
+def sync_all(paths: Iterable[Path]) -> None:
+    """Make files, and the names inside folders, durable: at the same time, for which a disk waits once."""
+    with ThreadPoolExecutor(_SYNCS_AT_ONCE) as pool:
+        # The first error is raised.
+        list(pool.map(_sync, paths))
 
 
 def fsync_folder(folder: Path) -> None:
     """Make the names inside ``folder`` durable."""
-    descriptor = os.open(str(folder), os.O_RDONLY | os.O_DIRECTORY)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(str(path), os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Replace ``path`` by ``data`` so that a reader sees the old file or the new one."""
+def write_whole(path: Path, data: bytes, durable: bool = True) -> None:
+    """Replace ``path`` by ``data`` so that a reader sees the old file or the new one.
+
+    What is not ``durable`` may be empty after a power cut, unless ``sync_all`` has seen to it.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     descriptor, temporary = tempfile.mkstemp(dir=str(path.parent), prefix=".writing-")
     try:
         with os.fdopen(descriptor, "wb") as stream:
             stream.write(data)
             stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                os.fsync(stream.fileno())
         os.chmod(temporary, 0o644)
         os.rename(temporary, str(path))
     except BaseException:
         os.unlink(temporary)
         raise
-    fsync_folder(path.parent)
+    if durable:
+        fsync_folder(path.parent)
 
 
-def write_json(path: Path, value: Any) -> None:
+def write_json(path: Path, value: Any, durable: bool = True) -> None:
     """``write_whole`` of a JSON document. NaN is refused: JSON has no word for it."""
     text = json.dumps(value, indent=1, sort_keys=True, allow_nan=False)
-    write_whole(path, text.encode("utf-8") + b"\n")
+    write_whole(path, text.encode("utf-8") + b"\n", durable)
 
 
 def read_json(path: Path) -> Any:
@@ -65,75 +84,91 @@ def is_volume_fault(error: Optional[BaseException]) -> bool:
     return isinstance(error, RuntimeError) and any(word in str(error) for word in words)
 
 
+class Inside:
+    """The path of a file or folder in one of ours, put together when somebody asks for it."""
+
+    def __init__(self, *names: str) -> None:
+        self._names = names
+
+    def __get__(self, directory: Any, _: Any = None) -> Path:
+        return Path(directory.path, *self._names)
+
+
 class AttemptDirectory:
     """``attempts/<n>/``: what one attempt's processes wrote."""
 
+    stdout = Inside("stdout.log")
+    stderr = Inside("stderr.log")
+    facts = Inside("trainer.jsonl")
+    """What the trainer reports, one JSON object a line; written by the trainer alone."""
+    process = Inside("process.json")
+    """pid and start time of the trainer, and the pid of its supervisor, which writes this."""
+    result = Inside("result.json")
+    spec = Inside("spec.json")
+    """The job's result and spec up to this attempt, where a retry put others in their place."""
+
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.stdout = path / "stdout.log"
-        self.stderr = path / "stderr.log"
-        self.facts = path / "trainer.jsonl"
-        """What the trainer reports, one JSON object a line; written by the trainer alone."""
-        self.process = path / "process.json"
-        """pid and start time of the trainer, and the pid of its supervisor, which writes this."""
-        self.result = path / "result.json"
-        self.spec = path / "spec.json"
-        """The job's result and spec up to this attempt, where a retry put others in their place."""
 
 
 class CheckpointDirectory:
     """``checkpoints/<samples>/`` (or ``start/``): one whole checkpoint."""
 
+    model = Inside("model.dnn")
+    learners = Inside("model.dnn.ckp")
+    loop = Inside("loop.json")
+    """Where the training loop stood: step, samples, epoch, sums, patience."""
+    manifest = Inside("manifest.json")
+    pinned = Inside("pinned")
+    """Present while retention must leave this checkpoint alone."""
+
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.model = path / "model.dnn"
-        self.learners = path / "model.dnn.ckp"
-        self.loop = path / "loop.json"
-        """Where the training loop stood: step, samples, epoch, sums, patience."""
-        self.manifest = path / "manifest.json"
-        self.pinned = path / "pinned"
-        """Present while retention must leave this checkpoint alone."""
 
 
 class RunDirectory:
     """``VOLUME/jobs/<job>/``: everything the two sides tell each other about one job."""
 
+    spec = Inside("spec.json")
+    schema = Inside("schema.json")
+    """Schema of the data set that the network is trained on, as it was at submission: what the
+    preprocessing was fitted to, whatever data set the network is run on."""
+    machine = Inside("machine.json")
+    """What the first attempt chose for its machine (trainer/machine.py); later ones do likewise."""
+    accepted = Inside("accepted.json")
+    """Left by the submission once the job was queued: what has none may never have been answered."""
+    posted = Inside("posted.json")
+    """The spec as it was posted, where that names a recipe."""
+    fork = Inside("fork.json")
+    """Of a fork: the job whose spec its own was made of, the patch, and what differs."""
+    attempts = Inside("attempts")
+    events = Inside("events.jsonl")
+    checkpoints = Inside("checkpoints")
+    losses = Inside("losses.f64")
+    """The loss of every minibatch, little-endian float64, indexed by step."""
+    result = Inside("result.json")
+    artifacts = Inside("artifacts")
+    pictures = Inside("artifacts", "pictures.npz")
+    """Arrays that the trainer leaves to be drawn: values of nodes that the spec names."""
+    mistakes = Inside("artifacts", "mistakes.npz")
+    """Likewise: the images that a classifier was most confidently wrong about."""
+    detections = Inside("artifacts", "detections.npz")
+    """Likewise: images with what a detector finds on them, and its curves of precision and recall."""
+    report = Inside("artifacts", "report.json")
+    drawn = Inside("drawn.json")
+    """After which attempt the pictures among the artifacts were drawn; locked (flock) meanwhile."""
+    lock = Inside("lock")
+    """Exclusively locked (flock) for as long as a trainer of this job lives."""
+    bases = Inside("bases")
+    """The base models that layers of the network are parts of, hard-linked at submission."""
+
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.spec = path / "spec.json"
-        self.schema = path / "schema.json"
-        """Schema of the data set that the network is trained on, as it was at submission: what the
-        preprocessing was fitted to, whatever data set the network is run on."""
-        self.start = CheckpointDirectory(path / "start")
+
+    @property
+    def start(self) -> CheckpointDirectory:
         """The checkpoint that the job starts from, hard-linked at submission."""
-        self.machine = path / "machine.json"
-        """What the first attempt chose for its machine (trainer/machine.py); later ones do likewise."""
-        self.accepted = path / "accepted.json"
-        """Left by the submission once the job was queued: what has none may never have been answered."""
-        self.posted = path / "posted.json"
-        """The spec as it was posted, where that names a recipe."""
-        self.fork = path / "fork.json"
-        """Of a fork: the job whose spec its own was made of, the patch, and what differs."""
-        self.attempts = path / "attempts"
-        self.events = path / "events.jsonl"
-        self.checkpoints = path / "checkpoints"
-        self.losses = path / "losses.f64"
-        """The loss of every minibatch, little-endian float64, indexed by step."""
-        self.result = path / "result.json"
-        self.artifacts = path / "artifacts"
-        self.pictures = self.artifacts / "pictures.npz"
-        """Arrays that the trainer leaves to be drawn: values of nodes that the spec names."""
-        self.mistakes = self.artifacts / "mistakes.npz"
-        """Likewise: the images that a classifier was most confidently wrong about."""
-        self.detections = self.artifacts / "detections.npz"
-        """Likewise: images with what a detector finds on them, and its curves of precision and recall."""
-        self.report = self.artifacts / "report.json"
-        self.drawn = path / "drawn.json"
-        """After which attempt the pictures among the artifacts were drawn; locked (flock) meanwhile."""
-        self.lock = path / "lock"
-        """Exclusively locked (flock) for as long as a trainer of this job lives."""
-        self.bases = path / "bases"
-        """The base models that layers of the network are parts of, hard-linked at submission."""
+        return CheckpointDirectory(self.path / "start")
 
     def attempt(self, number: int) -> AttemptDirectory:
         return AttemptDirectory(self.attempts / str(number))

@@ -8,6 +8,7 @@ from trainer.engine import IGNORE, C
 from trainer.feeding import Feed
 from trainer.network import Network
 from trainer.objective import Objective
+from trainer.paging import expected
 from trainer.parameters import digest
 from trainer.parts import learners, schedules
 from trainer.prefetch import ahead, worthwhile
@@ -62,7 +63,7 @@ class Model:
         def read(rows):
             return feed.read(rows, epoch)
 
-        minibatches = order.minibatches(epoch, offset)
+        minibatches = expected(order.minibatches(epoch, offset), feed.columns)
         if worthwhile(feed.columns, order.minibatch_size):
             return ahead(minibatches, read)
         return ((rows, read(rows)) for rows in minibatches)
@@ -79,7 +80,7 @@ class Model:
     def evaluate(self, order):
         """Sums of every reported number over all rows of an ``Order``, in inference mode."""
         feed, total = Feed(self.network.columns, self.objective.report), 0.0
-        for rows in order.minibatches():
+        for rows in expected(order.minibatches(), feed.columns):
             values = feed.values(feed.read(rows))
             found = self.objective.report.eval(values, device=self.device)
             total = total + found.sum(axis=0, dtype=np.float64)

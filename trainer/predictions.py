@@ -27,8 +27,6 @@ class Lines:
         self.stream.write(line(document))
 
     def publish(self):
-        self.stream.flush()
-        os.fsync(self.stream.fileno())
         self.stream.close()
         os.rename(str(self.aside), str(self.path))
 
@@ -45,12 +43,15 @@ class Predictions(Lines):
             self.write(document)
 
 
+encode = json.JSONEncoder(allow_nan=False).encode
+
+
 def line(document):
     try:
-        return json.dumps(document, allow_nan=False) + "\n"
+        return encode(document) + "\n"
     except ValueError:
         # Of a network that has begun to diverge, numbers may be none: they become null.
-        return json.dumps(jsonable(document), allow_nan=False) + "\n"
+        return encode(jsonable(document)) + "\n"
 
 
 def documents(head, output, target):

@@ -23,10 +23,10 @@ from trainer.facts import Facts, jsonable
 from trainer.features import features
 from trainer.heads import heads
 from trainer.keeping import keep
-from trainer.layout import Volume, is_volume_fault, read_json, write_json
+from trainer.layout import Volume, is_volume_fault, read_json, sync_all, write_json
 from trainer.loop import Diverged, train
 from trainer.machine import settle
-from trainer.minibatches import Order
+from trainer.minibatches import Order, permutation
 from trainer.model import Model
 from trainer.rerun import attempt_evaluation
 from trainer.state import State, by_split
@@ -112,6 +112,9 @@ def run_on(folder, attempt, dataset_folder):
         best=state.best,
         seconds=time.monotonic() - started,
     )
+    if folder.artifacts.is_dir():
+        written = [path for path in folder.artifacts.iterdir() if path.is_file()]
+        sync_all([*written, folder.artifacts])
     write_json(folder.result, jsonable(result))
     return 0 if result["outcome"] == "succeeded" else 1
 
@@ -144,7 +147,8 @@ def attempt_training(folder, spec, dataset, state, found, facts, stop):
     bases = Bases(folder)
     cached = features(spec, dataset, bases, Volume(folder.path.parent.parent), facts, stop)
     model = Model(spec, dataset, bases, cached)
-    order = Order(dataset.rows("train"), training["minibatch_size"], training["seed"], training["shuffle"])
+    rows, size = dataset.rows("train"), training["minibatch_size"]
+    order = Order(rows, size, training["seed"], permutation(training))
     checkpoints = Checkpoints(folder, spec, model, found, facts)
     checkpoints.require_room()
     restore(folder, spec, model, state, checkpoints, facts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import signal
@@ -19,8 +20,10 @@ from jobs import ids
 from jobs.connection import connect
 from jobs.log import bind, set_up
 from jobs.settings import Settings
+from jobs.store import Store
 from jobs.workers import WorkerEntry
 from worker import attempt, canary, fork_servers, importing
+from worker.attempt import Means
 from worker.fork_servers import ForkServers
 from worker.launch import program, trainer_environment
 from worker.tokens import ANSWER_SECONDS, TokenWorker
@@ -59,6 +62,7 @@ def main() -> int:
     if settings.warm and not trainer["gpu"]:
         fork_servers.of_this_worker = ForkServers(settings.volume.path)
         fork_servers.of_this_worker.ready(program(trainer, settings.threads))
+    attempt.of_this_worker = Means(settings, Store.open(settings))
     upkeep.start()
     sent = canary.send(program(trainer, settings.threads), settings.threads)
     try:
@@ -75,6 +79,9 @@ def main() -> int:
 
 def _work(settings: Settings, name: str, upkeep: Upkeep, servers: ForkServers | None) -> None:
     """Take tokens until told to stop; through every outage of Redis with a new RQ worker."""
+    # What a horse inherits it need not look through, which would copy it.
+    gc.collect()
+    gc.freeze()
     stop = threading.Event()
     while not stop.is_set():
         for number in (signal.SIGTERM, signal.SIGINT):

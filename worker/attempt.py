@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from enum import Enum
 
 from jobs.errors import Unavailable
@@ -63,10 +64,22 @@ _LOOKS = 5
 log = logging.getLogger("worker")
 
 
+@dataclass(frozen=True)
+class Means:
+    """What every attempt of a worker needs: read, and made, once. ``store`` connects in each process anew."""
+
+    settings: Settings
+    store: Store
+
+
+of_this_worker: Means | None = None
+"""Those of the worker, as its horses find them."""
+
+
 def run_attempt(token: str, worker_class: str | None = None) -> None:
     """What a token asks for: the next attempt of the job of its class whose turn it is, if any waits."""
-    settings = Settings()
-    store = Store.open(settings)
+    assert of_this_worker is not None
+    settings, store = of_this_worker.settings, of_this_worker.store
     # Others may claim the same ones at this moment.
     for _ in range(_LOOKS):
         for job_id in store.ready(worker_class):
@@ -244,7 +257,7 @@ class Attempt:
 
     def _conclude(self, ending: Ending) -> None:
         """Pass on the last facts and move the job on, however long Redis is away."""
-        if self._insist(self._relay.forward):
+        if self._insist(lambda: self._relay.forward(last=True)):
             outcome = decide(self._relay.record, self._run, ending, self._settings)
             self._insist(lambda: self._move(outcome))
 

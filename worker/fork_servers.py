@@ -114,7 +114,8 @@ class ForkServer:
         own = [str(control.fileno()), str(ready), str(os.getpid()), str(volume), _ROOM]
         self._process = subprocess.Popen(
             [program.python, "-m", "trainer.fork_server", *own],
-            env=program.environment,
+            # Else each fork would look up anew what CNTK calls for the first time in it.
+            env={**program.environment, "LD_BIND_NOW": "1"},
             cwd="/",
             stdin=subprocess.DEVNULL,
             pass_fds=(control.fileno(), ready),

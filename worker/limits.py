@@ -77,7 +77,8 @@ class Watchdog:
 
 
 def resident_bytes(leader: int) -> int:
-    """Memory that the processes of a group hold, what they share counted for each."""
+    """Memory that the processes of a group hold. Pages of mapped files, which the system takes back when it
+    needs them, do not count: a data set is no memory of the job that reads it."""
     return sum(_resident(pid) for pid in members(leader))
 
 
@@ -96,6 +97,7 @@ def members(leader: int) -> list[int]:
 
 def _resident(pid: int) -> int:
     try:
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * _PAGE
+        resident, of_files = Path(f"/proc/{pid}/statm").read_text().split()[1:3]
+        return (int(resident) - int(of_files)) * _PAGE
     except (FileNotFoundError, ProcessLookupError):
         return 0

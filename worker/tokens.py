@@ -7,6 +7,7 @@ lease and the reconciler recover whatever that leaves behind.
 from __future__ import annotations
 
 import signal
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from types import FrameType
@@ -100,6 +101,24 @@ class TokenWorker(Worker):
         # They are the worker's to tend.
         self._servers = None
         super().main_work_horse(job, queue)
+
+    def perform_job(self, job: Job, queue: Queue, execution: Execution) -> bool:
+        """Do what the token asks for; whether nothing was raised.
+
+        Of what RQ writes down of a job, only that it was taken is needed, and only until this process ends.
+        """
+        try:
+            if len(self.queues) == 1:
+                self.connection.lrem(queue.intermediate_queue_key, 1, job.id)
+            job.perform()
+            with self.connection.pipeline() as pipe:
+                self.cleanup_execution(job, pipeline=pipe, execution=execution)
+                pipe.delete(job.key)
+                pipe.execute()
+        except Exception:
+            self._finalize_failure(job, queue, execution, sys.exc_info())
+            return False
+        return True
 
     def setup_work_horse_signals(self) -> None:
         # Until the attempt listens; a stop is repeated every second.

@@ -1,4 +1,4 @@
-"""The dashboard's files: our own, the examples, and the chart library that a package ships."""
+"""The pages' files: our own, the examples, and the libraries that packages ship."""
 
 from __future__ import annotations
 
@@ -15,7 +15,15 @@ from pathlib import Path
 
 STATIC = Path(__file__).parent / "static"
 EXAMPLES = Path(__file__).parents[2] / "examples"
-CHARTS = "plotly.min.js"
+PAGES = ("index.html", "docs.html")
+SHIPPED = {
+    "plotly.min.js": ("plotly", "package_data/plotly.min.js"),
+    "swagger-ui.js": ("fastapi_offline", "static/swagger-ui-bundle.js"),
+    "swagger-ui.css": ("fastapi_offline", "static/swagger-ui.css"),
+}
+"""Files of installed packages: which package, and where in it."""
+APART = ("js/theme.js", "js/docs.js")
+"""Scripts that are no modules of the dashboard."""
 
 
 @dataclass(frozen=True)
@@ -29,51 +37,60 @@ class Asset:
 
 @dataclass(frozen=True)
 class Assets:
-    """All files by their path below ``/ui/<digest>/``, and the page itself.
+    """All files by their path below ``/ui/<digest>/``, and the pages by their name.
 
     The digest changes with any byte of any file, so that browsers may keep files for ever.
     """
 
     digest: str
-    index: bytes
+    pages: dict[str, bytes]
     files: dict[str, Asset]
 
     def find(self, path: str) -> Asset | None:
         """The file of this path; None where there is none."""
-        return chart_library() if path == CHARTS else self.files.get(path)
+        return shipped(path) if path in SHIPPED else self.files.get(path)
 
 
 @functools.cache
 def assets() -> Assets:
-    """The dashboard as it was when it was first asked for."""
+    """The pages as they were when they were first asked for."""
     own = {
         path.relative_to(STATIC).as_posix(): path.read_bytes()
         for path in sorted(STATIC.rglob("*"))
         if path.is_file()
     }
-    page = own.pop("index.html").decode()
+    pages = {name: own.pop(name).decode() for name in PAGES}
     own["examples.json"] = examples()
-    seen = hashlib.sha256(version("plotly").encode() + page.encode())
-    for name, content in own.items():
+    seen = hashlib.sha256()
+    for package in sorted({package for package, _ in SHIPPED.values()}):
+        seen.update(version(package).encode())
+    for name, content in (*own.items(), *((name, page.encode()) for name, page in pages.items())):
         seen.update(name.encode() + content)
     digest = seen.hexdigest()[:16]
     # Told at once, the modules need no round trip for each level of their imports.
     modules = "\n    ".join(
         f'<link rel="modulepreload" href="/ui/{digest}/{name}">'
         for name in own
-        if name.startswith("js/") and name != "js/theme.js"
+        if name.startswith("js/") and name not in APART
     )
-    page = page.replace("{{ui}}", f"/ui/{digest}").replace("{{modules}}", modules)
-    return Assets(digest, page.encode(), {name: _asset(name, content) for name, content in own.items()})
+    return Assets(
+        digest,
+        {
+            name: page.replace("{{ui}}", f"/ui/{digest}").replace("{{modules}}", modules).encode()
+            for name, page in pages.items()
+        },
+        {name: _asset(name, content) for name, content in own.items()},
+    )
 
 
 @functools.cache
-def chart_library() -> Asset:
-    """plotly.js, which only pages with charts load."""
-    package = find_spec("plotly")
-    assert package is not None
-    assert package.origin is not None
-    return _asset(CHARTS, (Path(package.origin).parent / "package_data" / CHARTS).read_bytes())
+def shipped(name: str) -> Asset:
+    """A file of a package, read when a page first asks for it."""
+    package, path = SHIPPED[name]
+    found = find_spec(package)
+    assert found is not None
+    assert found.origin is not None
+    return _asset(name, (Path(found.origin).parent / path).read_bytes())
 
 
 def examples() -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from jobs.tokens import Scope
+from jobs.token_models import Scope
 
 TOKEN_ID = "tok_01K9Z6V3N8Q4T0R7XW2Y5B1CDE"
 NEW_TOKEN: dict[str, Any] = {
@@ -24,11 +24,15 @@ TOKEN: dict[str, Any] = {
     "revoked_at": None,
     "last_used_at": "2026-01-31T09:41:12Z",
 }
+TOKEN_EDIT: dict[str, Any] = {"quotas": {"running": 4}, "requests_per_minute": None}
 ME: dict[str, Any] = {
     "name": "alice",
     "scope": "submit",
     "token": TOKEN_ID,
     "expires_at": "2027-01-01T00:00:00Z",
+    "requests_per_minute": 6000,
+    "quotas": NEW_TOKEN["quotas"],
+    "use": {"queued": 3, "running": 2, "bytes": 1_204_338_176},
 }
 
 
@@ -75,6 +79,14 @@ class TokenPage(BaseModel):
     next_page_token: str | None
 
 
+class Use(BaseModel):
+    """What an owner has of that to which quotas are kept, now."""
+
+    queued: int = Field(description="jobs that wait or are paused")
+    running: int
+    bytes: int
+
+
 class Me(BaseModel):
     """Who is asking."""
 
@@ -84,3 +96,6 @@ class Me(BaseModel):
     scope: Scope = Field(description="the widest that the token has; it includes the narrower ones")
     token: str | None = Field(description="id of the token; null for one of the settings")
     expires_at: datetime | None
+    requests_per_minute: int | None
+    quotas: OwnerQuotas
+    use: Use | None = Field(description="null while no token is asked for, and while Redis is away")

@@ -249,7 +249,7 @@ def main(network, folder, file, minibatch, threads, variant=""):
     else:
         optimizer = torch.optim.Adam(learned, lr=0.001, fused=variant == "fused" or None)
     losses, times = [], []
-    order = Order(np.load(Path(folder) / "train.npy"), int(minibatch), seed=1)
+    order = Order(np.load(Path(folder) / "train.npy"), int(minibatch), 1, "drawn")
     for rows in order.minibatches():
         optimizer.zero_grad()
         loss = model.loss(torch.from_numpy(rows))

@@ -11,7 +11,7 @@ import click
 
 from client import service_tables
 from client.command.machine import environment
-from client.command.shell import Shell, as_json, pass_shell, print_json
+from client.command.shell import Shell, as_json, misuse, pass_shell, print_json
 from client.command.statuses import REFUSED
 
 here = click.option(
@@ -25,6 +25,13 @@ class _Refused(click.ClickException):
     exit_code = REFUSED
 
 
+class _OrNone(click.IntRange):
+    """A number, or ``none`` for no limit."""
+
+    def convert(self, value: Any, param: click.Parameter | None, context: click.Context | None) -> Any:
+        return value if value == "none" else super().convert(value, param, context)
+
+
 def _on_the_volume(*arguments: str) -> Any:
     """What ``service.tokens`` answers, which runs as a program: the client knows nothing of the service."""
     command = [sys.executable, "-m", "service.tokens", *arguments]
@@ -36,7 +43,7 @@ def _on_the_volume(*arguments: str) -> Any:
 
 @click.group()
 def token() -> None:
-    """Create, list and revoke tokens."""
+    """Create, list, change and revoke tokens."""
 
 
 @token.command()
@@ -98,6 +105,63 @@ def list_tokens(shell: Shell, here: bool) -> None:
     """List tokens, newest first: what each may, and until when."""
     found = _on_the_volume("list") if here else shell.client.tokens.list()
     shell.show(found, service_tables.tokens)
+
+
+@token.command()
+@click.argument("token_id", metavar="ID")
+@click.option("--name", help="Whose it is: what is made from now on is this owner's.")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(("read", "submit", "admin")),
+    help="All that it may from now on.",
+)
+@click.option("--expires-at", metavar="TIME|never", help="An RFC 3339 time.")
+@click.option("--queued", metavar="N|none", type=_OrNone(0), help="Jobs that may be queued at once.")
+@click.option("--running", metavar="N|none", type=_OrNone(1), help="Jobs that may run at once.")
+@click.option("--bytes", "bytes_", metavar="N|none", type=_OrNone(0), help="Bytes that it may take.")
+@click.option("--requests-per-minute", "rate", metavar="N|none", type=_OrNone(1), help="A rate limit.")
+@as_json
+@pass_shell
+def edit(
+    shell: Shell,
+    token_id: str,
+    name: str | None,
+    scopes: tuple[str, ...],
+    expires_at: str | None,
+    queued: int | str | None,
+    running: int | str | None,
+    bytes_: int | str | None,
+    rate: int | str | None,
+) -> None:
+    """Change a token; what it reads stays. What is not named stays, too."""
+    given: dict[str, Any] = {
+        "name": name,
+        "scopes": list(scopes) or None,
+        "expires_at": expires_at,
+        "requests_per_minute": rate,
+    }
+    quotas = {"queued": queued, "running": running, "bytes": bytes_}
+    changes = {key: _value(value) for key, value in given.items() if value is not None}
+    limits = {key: _value(value) for key, value in quotas.items() if value is not None}
+    if limits:
+        changes["quotas"] = limits
+    if not changes:
+        raise misuse("name what is to be changed")
+    shell.show(shell.client.tokens.edit(token_id, **changes), lambda one: service_tables.tokens([one]))
+
+
+def _value(given: Any) -> Any:
+    return None if given in ("none", "never") else given
+
+
+@token.command()
+@as_json
+@pass_shell
+def me(shell: Shell) -> None:
+    """Show whose token this command sends, what it may, its quotas and what of them is used."""
+    shell.show(shell.client.tokens.me(), service_tables.me)
 
 
 @token.command()

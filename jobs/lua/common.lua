@@ -49,6 +49,13 @@ local function observe(name, bounds, value)
   count(name .. ':sum', value)
 end
 
+-- Queue a token as RQ does (jobs/queue.py).
+local function push(token)
+  redis.call('SADD', 'rq:queues', token.queue)
+  redis.call('HSET', token.key, unpack(token.fields))
+  redis.call('RPUSH', token.queue, token.id)
+end
+
 -- Append one durable event. Its sequence number is also its id in the stream. `floor` is
 -- the last number on the volume: a server that lost its last second must not reuse one.
 local function emit(time, attempt, data)

@@ -1,39 +1,62 @@
--- A new queued job. {id, fields, deletions, claim, after, class, requires}
--- Or several, all of them or none: {jobs, claim, made}, each of `jobs` like that one.
+-- New queued jobs. {jobs, together, claim, made}, each of `jobs` {id, fields, deletions, token, claim, after,
+-- class, requires}: of each its record, or why there is none. `together`: all of them or none, and then
+-- one answer for all, which are one owner's; `claim` is the key that then stands for what was `made`.
 -- Not where a data set was deleted since its deletions were counted, or is being deleted.
--- Not where more of an owner's jobs would wait than may; several are one owner's.
--- With `claim`, only where the request still has its key, which then stands for this job, or what was `made`.
-local together = ask.jobs
-for _, new in ipairs(together or { ask }) do
+-- Not where more of an owner's jobs would wait than may.
+-- With a job's own `claim`, only where the request still has its key, which then stands for this job.
+
+-- What speaks against it.
+local function deleting(new)
   local dataset = 'cj:dataset:' .. new.fields.dataset
   if (redis.call('GET', dataset .. ':deletions') or '') ~= new.deletions
       or redis.call('EXISTS', dataset .. ':deleting') == 1 then
     return { 'deleting', new.fields.dataset }
   end
 end
-local first = (together or { ask })[1]
-local over = too_many_wait(first.fields.owner, together and #together or 1)
-if over then
-  return over
+
+local function lost(claim)
+  return claim and not holds(claim.key, claim.holder) and {}
 end
-if ask.claim then
-  if not holds(ask.claim.key, ask.claim.holder) then
-    return {}
-  end
-  settle(ask.claim, ask.made or ask.id)
-end
-local made = {}
-for _, new in ipairs(together or { ask }) do
+
+local function make(new)
   ask, job, events = new, 'cj:job:' .. new.id, 'cj:events:' .. new.id
-  set(ask.fields)
+  set(new.fields)
   redis.call('HSET', job, 'created_at', whole(now), 'updated_at', whole(now), 'phase_at', whole(now))
-  list()
-  if ask.class then
-    redis.call('HSET', 'cj:classes', ask.class, ask.requires)
+  if new.token then
+    push(new.token)
   end
-  hold(ask.after or {})
+  list()
+  if new.class then
+    redis.call('HSET', 'cj:classes', new.class, new.requires)
+  end
+  hold(new.after or {})
   enter('queued')
   announce()
-  table.insert(made, record())
+  return record()
 end
-return together and made or made[1]
+
+local asked, answers = ask, {}
+if asked.together then
+  for _, new in ipairs(asked.jobs) do
+    local refusal = deleting(new)
+    if refusal then
+      return refusal
+    end
+  end
+  local refusal = too_many_wait(asked.jobs[1].fields.owner, #asked.jobs) or lost(asked.claim)
+  if refusal then
+    return refusal
+  end
+  if asked.claim then
+    settle(asked.claim, asked.made)
+  end
+end
+for _, new in ipairs(asked.jobs) do
+  local refusal = not asked.together
+    and (deleting(new) or too_many_wait(new.fields.owner, 1) or lost(new.claim))
+  if not refusal and new.claim then
+    settle(new.claim, new.id)
+  end
+  table.insert(answers, refusal or make(new))
+end
+return answers

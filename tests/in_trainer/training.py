@@ -55,7 +55,7 @@ def report(row):
         model.network.parameters[name].value = np.array(value, dtype=np.float32)
     summaries = {}
     for split in dataset.schema["splits"]:
-        order = Order(dataset.rows(split), row.get("evaluation_minibatch", 256), shuffle=False)
+        order = Order(dataset.rows(split), row.get("evaluation_minibatch", 256))
         summaries[split] = model.objective.summary(model.evaluate(order), len(order))
     watch = Watch(model, row["after"])
     order = Order(dataset.rows("train"), training["minibatch_size"], training["seed"], training["shuffle"])

@@ -21,7 +21,7 @@ Spec = dict[str, Any]
 
 
 def submitted(desk: Desk, *specs: Spec) -> list[Record]:
-    return submit_batch({"jobs": list(specs)}, desk.store, desk.queue, desk.settings, owner="someone")
+    return submit_batch({"jobs": list(specs)}, desk.store, desk.settings, owner="someone")
 
 
 def test_jobs_are_queued_in_order(desk: Desk, spec: Spec) -> None:
@@ -44,7 +44,7 @@ def test_one_that_is_wrong_keeps_all_away_and_every_fault_is_told(desk: Desk, sp
     with pytest.raises(InvalidInput) as refused:
         submitted(desk, spec, wrong, spec, elsewhere)
     assert [fault.pointer for fault in refused.value.faults] == [
-        "/jobs/1/training/epochs", "/jobs/1/training/minibatch_size", "/jobs/3"
+        "/jobs/1/training/epochs", "/jobs/1/training/minibatch_size", "/jobs/3/dataset"
     ]  # fmt: skip
     assert "ds_nowhere" in refused.value.faults[2].detail
     assert desk.everything() == before
@@ -53,7 +53,7 @@ def test_one_that_is_wrong_keeps_all_away_and_every_fault_is_told(desk: Desk, sp
 @pytest.mark.parametrize("jobs", [[], [{}] * 201, "all"])
 def test_how_many_there_may_be(desk: Desk, jobs: Any) -> None:
     with pytest.raises(InvalidInput) as refused:
-        submit_batch({"jobs": jobs}, desk.store, desk.queue, desk.settings)
+        submit_batch({"jobs": jobs}, desk.store, desk.settings)
     assert refused.value.faults[0].pointer == "/jobs"
 
 

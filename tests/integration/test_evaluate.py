@@ -14,7 +14,7 @@ from jobs.checkpoints import verify
 from jobs.errors import Conflict, InvalidInput, JobsError, NotFound
 from jobs.evaluate import submit_evaluation
 from jobs.lineage import lineage
-from jobs.queue import TokenQueue
+from jobs.queue import token_for
 from jobs.record import Kind, Record
 from jobs.states import Reason, State
 from jobs.store import Store
@@ -44,16 +44,15 @@ class Laboratory:
         self.settings = workshop.settings.model_copy(update={"redis_url": redis_url})
         self.store = Store.open(self.settings)
         make_volume(self.settings.volume, self.store)
-        self.queue = TokenQueue(self.store.client)
 
     def trained(self, document: dict[str, Any]) -> str:
-        job_id = submit(document, self.store, self.queue, self.settings).id
+        job_id = submit(document, self.store, self.settings).id
         result = self.workshop.train(self.run(job_id))
         assert result["outcome"] == "succeeded", result
         return job_id
 
     def evaluate(self, job_id: str, **asked: Any) -> str:
-        return submit_evaluation(job_id, asked, self.store, self.queue, self.settings).id
+        return submit_evaluation(job_id, asked, self.store, self.settings).id
 
     def evaluated(self, job_id: str, **asked: Any) -> RunDirectory:
         run = self.run(self.evaluate(job_id, **asked))
@@ -127,9 +126,7 @@ def job(laboratory: Laboratory, pristine: Path, datasets: dict[str, str]) -> str
         dataset=datasets["own"],
         fingerprint=read_json(run.spec)["fingerprint"],
     )
-    return laboratory.store.create(
-        record, check=lambda: None, push_token=lambda pipe: laboratory.queue.push(pristine.name, None, pipe)
-    ).id
+    return laboratory.store.create(record, check=lambda: None, token=token_for(record.id).document()).id
 
 
 def test_an_evaluation_is_a_job_of_its_own_kind(

@@ -77,6 +77,18 @@ def test_resumed_run_ends_with_the_same_bits(
             assert result[key] == reference[key], (place, key)
 
 
+def test_a_computed_order_goes_on_where_it_stood(workshop: Workshop, data: str) -> None:
+    document = spec(data, "momentum", "dropout", permutation="computed")
+    whole = workshop.job("computed", document)
+    reference = workshop.train(whole)
+    samples = 14 * MINIBATCH - 10
+    resumed = workshop.job("computed_on", document, start=whole, samples=samples)
+    assert workshop.train(resumed)["parameters_sha256"] == reference["parameters_sha256"]
+    drawn = workshop.job("drawn", spec(data, "momentum", "dropout"))
+    assert workshop.train(drawn)["parameters_sha256"] != reference["parameters_sha256"]
+    assert not np.array_equal(losses(drawn)[1:9], losses(whole)[1:9])
+
+
 @pytest.fixture(scope="module")
 def undisturbed(workshop: Workshop, data: str) -> tuple[RunDirectory, dict[str, Any]]:
     """A longer run, to interrupt its equals."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,7 @@ from jobs.steer import pause, resume
 from tests.valkey_server import ValkeyServer
 from tests.workplace import Workplace, alive, undisturbed
 from trainer.layout import read_json, write_json
+from worker.limits import resident_bytes
 
 ENDLESS: dict[str, Any] = {"steps": 10**6, "seconds": 0.01, "checkpoint_every": 10**6}
 
@@ -80,6 +83,29 @@ def test_holding_too_much_memory(place: Workplace) -> None:
     record = place.wait_for(large, State.FAILED)
     assert (record.reason, record.checkpoints) == (Reason.MEMORY_LIMIT, 1)
     assert "limits.memory_bytes is 209,715,200" in record.detail
+
+
+@pytest.mark.parametrize(("taken", "counts"), [("mapped", False), ("held", True)])
+def test_pages_of_files_are_no_memory_of_a_job(tmp_path: Path, taken: str, counts: bool) -> None:
+    size = 256 << 20
+    column = tmp_path / "column"
+    with column.open("wb") as stream:
+        stream.truncate(size)
+    program = (
+        "import mmap, sys\n"
+        "stream = open(sys.argv[1], 'rb')\n"
+        "mapped = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)\n"
+        "seen = sum(mapped[::4096]) if sys.argv[2] == 'mapped' else None\n"
+        "held = b'x' * len(mapped) if sys.argv[2] == 'held' else None\n"
+        "print('ready', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", program, column, taken]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        assert (resident_bytes(process.pid) > size) == counts
+        process.communicate()
 
 
 def test_a_trainer_that_has_nothing_to_tell_is_replaced(place: Workplace) -> None:

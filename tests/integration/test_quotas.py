@@ -19,15 +19,15 @@ from jobs import ids
 from jobs.connection import connect
 from jobs.edit import edit
 from jobs.errors import Conflict, NotFound, TooMany
-from jobs.queue import TokenQueue, queue_name
-from jobs.quotas import held_key, publish
+from jobs.queue import TokenQueue, queue_name, token_for
+from jobs.quotas import publish
 from jobs.reconcile import reconcile
 from jobs.record import Record
 from jobs.rescan import rescan
 from jobs.states import TERMINAL, Reason, State
 from jobs.steer import resume
 from jobs.store import Refused, Store
-from jobs.tokens import Quotas
+from jobs.token_models import Quotas
 from jobs.waiting import why
 from jobs.workers import list_workers
 from tests.valkey_server import ValkeyServer
@@ -36,6 +36,11 @@ from tests.workplace import Workplace
 OWNERS = ("alice", "bob", None)
 CLASSES = (None, "gpu")
 NOBODY = Quotas()
+
+
+def held_key(owner: str | None, worker_class: str | None) -> str:
+    """Where an owner's jobs are that its quota keeps from workers."""
+    return f"cj:owner:{owner}:held{f':{worker_class}' if worker_class else ''}"
 
 
 class Owners(RuleBasedStateMachine):
@@ -82,7 +87,7 @@ class Owners(RuleBasedStateMachine):
             self.store.create(
                 record,
                 check=lambda: None,
-                push_token=lambda pipe: self.queue.push(record.id, worker_class, pipe),
+                token=token_for(record.id, worker_class).document(),
                 placing={"class": worker_class, "requires": "{}"} if worker_class else {},
             )
 

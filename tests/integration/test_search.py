@@ -29,7 +29,7 @@ def store(valkey: ValkeyServer) -> Store:
 def create(store: Store, **fields: Any) -> str:
     known = {"name": "n", "dataset": "ds_1", "fingerprint": "f"} | fields
     record = Record(id=ids.new_job_id(), state=State.QUEUED, reason=Reason.SUBMITTED, **known)
-    return store.create(record, check=lambda: None, push_token=lambda pipe: pipe.multi()).id
+    return store.create(record, check=lambda: None).id
 
 
 def run(store: Store, job_id: str, **fields: Any) -> Record:

@@ -25,7 +25,7 @@ from hypothesis.stateful import (
 from jobs import ids
 from jobs.connection import connect
 from jobs.errors import Conflict
-from jobs.queue import TokenQueue
+from jobs.queue import TokenQueue, token_for
 from jobs.record import Record
 from jobs.scripts import source
 from jobs.states import TERMINAL, Reason, State
@@ -122,7 +122,7 @@ class Jobs(RuleBasedStateMachine):
             dataset=DATASET,
             fingerprint="f",
         )
-        self.store.create(record, check=lambda: None, push_token=self.push(record.id))
+        self.store.create(record, check=lambda: None, token=token_for(record.id).document())
         self.models[record.id] = Model()
         return record.id
 

@@ -13,7 +13,7 @@ import pytest
 from jobs import ids
 from jobs.connection import connect
 from jobs.errors import Conflict, NotFound, Unavailable
-from jobs.queue import TokenQueue
+from jobs.queue import TokenQueue, token_for
 from jobs.record import Record
 from jobs.states import TERMINAL, TRANSITIONS, Reason, State, Transition
 from jobs.store import Hold, Refused, Store
@@ -43,9 +43,8 @@ def new_record(dataset: str = "ds_1") -> Record:
 
 
 def create(store: Store, dataset: str = "ds_1", check: Callable[[], None] = nothing) -> Record:
-    queue = TokenQueue(store.client)
     record = new_record(dataset)
-    return store.create(record, check=check, push_token=lambda pipe: queue.push(record.id, None, pipe))
+    return store.create(record, check=check, token=token_for(record.id).document())
 
 
 def claim(store: Store, job_id: str, **more: Any) -> Record:

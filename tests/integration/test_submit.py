@@ -11,7 +11,6 @@ import pytest
 
 from jobs.checkpoints import verify
 from jobs.errors import Conflict, InvalidInput, JobsError, NotFound, Unavailable
-from jobs.queue import TokenQueue
 from jobs.settings import Settings
 from jobs.states import State
 from jobs.store import Store
@@ -34,10 +33,9 @@ class Desk:
         self.volume = settings.volume
         self.store = Store.open(settings)
         make_volume(settings.volume, self.store)
-        self.queue = TokenQueue(self.store.client)
 
     def submit(self, spec: Spec) -> str:
-        return submit(spec, self.store, self.queue, self.settings).id
+        return submit(spec, self.store, self.settings).id
 
     def with_checkpoints(self, spec: Spec) -> str:
         """A job with checkpoints at 10, 20 and 30 samples."""

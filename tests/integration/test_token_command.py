@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from client.command import OK, REFUSED, main
+from client.command import OK, REFUSED, USAGE, main
 from jobs.exposure import refusal_to_bind
 from jobs.settings import Settings
 from jobs.tokens import Tokens
@@ -42,6 +42,17 @@ def test_from_the_first_token_to_its_end(
         assert main(["token", "create", "alice", "--running", "2", "--json"]) == OK
         made = json.loads(capsys.readouterr().out)
         assert (made["scopes"], made["quotas"]["running"]) == (["submit"], 2)
+        assert main(["token", "edit", made["id"], "--queued", "7", "--running", "none", "--json"]) == OK
+        assert json.loads(capsys.readouterr().out)["quotas"] == {"queued": 7, "running": None, "bytes": None}
+        assert main(["token", "edit", made["id"]]) == USAGE
+        assert main(["token", "edit", made["id"], "--queued", "many"]) == USAGE
+        assert "name what is to be changed" in capsys.readouterr().err
+        monkeypatch.setenv("CNTK_JOBS_TOKEN", made["token"])
+        assert main(["token", "me"]) == OK
+        assert "0 of 7" in capsys.readouterr().out
+        assert main(["token", "edit", made["id"], "--queued", "8"]) == REFUSED
+        capsys.readouterr()
+        monkeypatch.setenv("CNTK_JOBS_TOKEN", root)
         assert main(["token", "list", "--json"]) == OK
         listed = json.loads(capsys.readouterr().out)
         assert [token["name"] for token in listed] == ["alice", "root"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 
 from tests.drawn_shapes import drawn
 from tests.trainer_runs import Sequences, Workshop, facts, losses
+from tests.workplace import ROOT
 from trainer.layout import RunDirectory, read_json
 from worker.fork_servers import ForkServer, Request
 from worker.launch import program
@@ -24,9 +26,10 @@ SPLITS = {"train": np.arange(40), "valid": np.arange(40, ROWS)}
 class Warm:
     """Runs attempts in forks of one server."""
 
-    def __init__(self, workshop: Workshop, threads: int) -> None:
+    def __init__(self, workshop: Workshop, threads: int, python: str | None = None) -> None:
         self.workshop = workshop
-        self.server = ForkServer(program(dict(workshop.environment), threads), workshop.volume.path)
+        wanted = program(dict(workshop.environment), threads)
+        self.server = ForkServer(replace(wanted, python=python or wanted.python), workshop.volume.path)
 
     def train(self, run: RunDirectory, attempt: int = 1) -> dict[str, Any]:
         """Run one attempt to its end; its result."""
@@ -149,6 +152,44 @@ def test_bits_are_those_of_a_trainer_that_was_started_afresh(
         assert [fact["type"] for fact in facts(resumed)][:2] == ["started", "restored"]
     # With an OpenMP team of its own it would fork what hangs.
     assert len(list(Path(f"/proc/{warm.server.pid}/task").iterdir())) == 1
+
+
+@pytest.fixture(scope="module")
+def computing(workshop: Workshop, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """An interpreter whose server of forks has trained before it forks."""
+    script = tmp_path_factory.mktemp("python") / "python"
+    server = ROOT / "tests" / "in_trainer" / "computing_server.py"
+    script.write_text(f'#!/bin/sh\nexec {workshop.environment["python"]} {server} "$@"\n')
+    script.chmod(0o755)
+    return str(script)
+
+
+@pytest.fixture(scope="module")
+def computed(workshop: Workshop, computing: str) -> Iterator[Warm]:
+    warm = Warm(workshop, 1, computing)
+    yield warm
+    warm.server.close()
+
+
+@pytest.mark.parametrize("kind", SPECS)
+def test_what_a_server_has_computed_on_one_thread_changes_no_bit(
+    workshop: Workshop, computed: Warm, datasets: Mapping[str, str], kind: str
+) -> None:
+    document = {**SPECS[kind], "dataset": datasets[SPECS[kind]["dataset"]]}
+    document["training"] = {"epochs": 1, "minibatch_size": 8, "seed": 4, "threads": 1}
+    reference = workshop.train(workshop.job(f"{kind}_alone", document))
+    result = computed.train(workshop.job(f"{kind}_computed", document))
+    assert unlike(result, reference) == []
+
+
+def test_a_server_with_a_team_of_threads_forks_nothing(workshop: Workshop, computing: str) -> None:
+    # Its forks would wait for threads that they do not have.
+    warm = Warm(workshop, 2, computing)
+    deadline = time.monotonic() + 120
+    while warm.server.alive:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    assert not warm.server.close()
 
 
 def unlike(result: Mapping[str, Any], reference: Mapping[str, Any]) -> list[str]:

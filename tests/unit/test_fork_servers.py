@@ -267,3 +267,10 @@ def test_a_program_that_cannot_be_a_server_is_not_tried_again(tmp_path: Path) ->
             time.sleep(0.05)
         servers.tend()
         assert attempts.read_text() == "once\n"
+
+
+def test_what_has_threads_is_not_forked(program: Program, tmp_path: Path) -> None:
+    threaded = Program(program.python, {**program.environment, "PRACTICE_THREAD": "1"})
+    server = ForkServer(threaded, tmp_path)
+    until(lambda: not server.alive)
+    assert not server.close()

@@ -111,7 +111,7 @@ class Ending:
 
 
 def rows(count: int) -> Order:
-    return Order(list(range(count)), 4, shuffle=False)
+    return Order(list(range(count)), 4)
 
 
 def test_an_end_in_the_middle_of_an_epoch_leaves_no_thread() -> None:

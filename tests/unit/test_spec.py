@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 
 from jobs.errors import InvalidInput, NotFound
-from jobs.fingerprint import changes, diff
+from jobs.fingerprint import changes, diff, fingerprint
 from jobs.spec import normalise
 from tests.trainer_runs import Sparse, Workshop
+from trainer.layout import read_json, write_json
 
 Document = dict[str, Any]
 
@@ -90,6 +91,7 @@ def test_defaults_are_filled_in(shop: Workshop) -> None:
         "minibatch_size": 64,
         "seed": 1,
         "shuffle": True,
+        "permutation": "drawn",
         "threads": 1,
         "early_stopping": None,
         "rate_factors": None,
@@ -158,6 +160,51 @@ def test_everything_else_is_and_is_named_with_both_values(shop: Workshop) -> Non
     ]
 
 
+@pytest.fixture(scope="module")
+def many(shop: Workshop) -> Document:
+    """A spec on a data set that says it has two million rows."""
+    columns = {"half": np.zeros((4, 3)), "weight": np.ones((4, 1))}
+    dataset = shop.dataset("many", columns, {"train": np.arange(4)})
+    schema = read_json(shop.volume.dataset(dataset).schema)
+    schema["rows"] = schema["splits"]["train"]["rows"] = 2_000_000
+    write_json(shop.volume.dataset(dataset).schema, schema)
+    return {
+        "dataset": dataset,
+        "inputs": {"half": {"field": "half"}},
+        "network": [{"name": "guess", "type": "dense", "units": 1, "input": "half"}],
+        "objective": [{"type": "squared_error", "output": "guess", "target": "weight"}],
+        "learner": {"type": "sgd", "learning_rate": 0.1},
+        "training": {"epochs": 1},
+    }
+
+
+def test_the_order_of_many_rows_is_computed_and_that_is_part_of_the_fingerprint(
+    shop: Workshop, many: Document
+) -> None:
+    computed = complete(shop, many)
+    drawn = complete(shop, many | {"training": {"epochs": 1, "permutation": "drawn"}})
+    assert computed["training"]["permutation"] == "computed"
+    assert computed["fingerprint"] != drawn["fingerprint"]
+    assert diff(drawn, computed) == [
+        {"pointer": "/training/permutation", "here": None, "there": "computed"},
+    ]
+
+
+def test_specs_from_before_there_was_a_choice_keep_their_order_and_fingerprint(
+    shop: Workshop, many: Document
+) -> None:
+    old = complete(shop, many | {"training": {"epochs": 1, "permutation": "drawn"}})
+    del old["training"]["permutation"]
+    run = shop.volume.job("job_old")
+    run.path.mkdir(parents=True)
+    write_json(run.spec, old)
+    continuing = many | {"start_from": {"job": "job_old", "mode": "exact"}}
+    assert complete(shop, continuing)["fingerprint"] == old["fingerprint"] == fingerprint(old)
+    assert normalise(old, shop.volume, shop.settings, run).document["fingerprint"] == old["fingerprint"]
+    anew = many | {"start_from": {"job": "job_old", "mode": "weights"}}
+    assert complete(shop, anew)["training"]["permutation"] == "computed"
+
+
 def test_changes_list_the_budget_too_but_not_which_job_it_is(shop: Workshop) -> None:
     here, there = (
         normalise(document, shop.volume, shop.settings).document
@@ -175,9 +222,13 @@ BROKEN: list[tuple[str, Document, dict[str, tuple[str, str]]]] = [
     (
         "unknown layer",
         changed(network__0__type="convolutoin"),
-        {"/network/0": ("unknown_type", "did you mean 'convolution'?")},
+        {"/network/0/type": ("unknown_type", "did you mean 'convolution'?")},
     ),
-    ("unknown loss", changed(objective__0__type="hinge"), {"/objective/0": ("unknown_type", "logistic")}),
+    (
+        "unknown loss",
+        changed(objective__0__type="hinge"),
+        {"/objective/0/type": ("unknown_type", "logistic")},
+    ),
     (
         "unknown activation",
         changed(network__0__activation="gelu"),
@@ -388,6 +439,32 @@ BROKEN: list[tuple[str, Document, dict[str, tuple[str, str]]]] = [
         "a name that is no name",
         changed(network__0__name="a b"),
         {"/network/0/name": ("string_pattern_mismatch", "'a b'")},
+    ),
+    (
+        "several kinds would do",
+        changed(inputs__pixels__scale={"by": 2}),
+        {"/inputs/pixels/scale": ("float_type", "a number or a list is needed, not {'by': 2}")},
+    ),
+    (
+        "a number as text",
+        changed(learner__alpha="0.1"),
+        {"/learner/alpha": ("unknown_type", "without quotes")},
+    ),
+    (
+        "a layer as text",
+        changed(network__0="dense"),
+        {"/network/0": ("model_attributes_type", "an object is")},
+    ),
+    ("null", changed(training=None), {"/training": ("model_type", "an object is needed, not null")}),
+    (
+        "an axis too long",
+        changed(network__2__units=2**31),
+        {"/network/2": ("shape", "its output would be 2,147,483,648; an axis has at most 2,147,483,647")},
+    ),
+    (
+        "a time too long",
+        changed(limits={"max_queue_s": 1e308}),
+        {"/limits/max_queue_s": ("less_than_equal", "")},
     ),
     ("no layers", changed(network=[]), {"/network": ("too_short", "at least 1")}),
     ("NaN", changed(learner__alpha=float("nan")), {"/learner/alpha": ("finite_number", "finite")}),

@@ -9,7 +9,8 @@ import pytest
 
 from jobs import tokens as module
 from jobs.errors import Conflict, InvalidInput, NotFound
-from jobs.tokens import NewToken, Scope, Tokens, parse_token
+from jobs.token_models import NewToken, Scope, parse_token
+from jobs.tokens import Tokens
 from trainer.layout import Volume
 
 

@@ -200,6 +200,10 @@ class Mirrored:
         self.column = column
         self.regions = regions
         self.shape = column.shape
+        self.scarce = getattr(column, "scarce", False)
+
+    def expect(self, starts, ends):
+        self.column.expect(starts, ends)
 
     def read(self, rows, epoch=None):
         values = self.column.read(rows, epoch)

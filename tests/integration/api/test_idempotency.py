@@ -20,7 +20,6 @@ from pydantic import SecretStr
 from jobs import idempotency
 from jobs.errors import Conflict
 from jobs.idempotency import Claim, begin, settle
-from jobs.queue import TokenQueue
 from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Store
@@ -134,7 +133,7 @@ def test_killed_after_the_job_was_made(
     claim = begin(store, "", "k1")
     assert isinstance(claim, Claim)
     claim = claim.of({"place": PLACE, "body": spec}, 202)
-    made = submit_here(spec, store, TokenQueue(store.client), settings, claim)
+    made = submit_here(spec, store, settings, claim)
     answer = post(api, spec)
     assert (answer.status_code, answer.json()["id"]) == (202, made.id)
     assert jobs_of(api) == [made.id]
@@ -154,7 +153,7 @@ def test_killed_before_the_job_was_made(
         # The first one was only slow: it finds that the key is no longer its own, and makes nothing.
         lost = lost.of({"place": PLACE, "body": spec}, 202)
         with pytest.raises(Conflict):
-            submit_here(spec, store, TokenQueue(store.client), settings, lost)
+            submit_here(spec, store, settings, lost)
         assert jobs_of(api) == [answer.json()["id"]]
         assert len(list(settings.volume.jobs.iterdir())) == 1
 

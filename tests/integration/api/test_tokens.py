@@ -39,7 +39,9 @@ def root(api: httpx.Client) -> Iterator[httpx.Client]:
 
 
 def test_the_first_token_closes_the_door(api: httpx.Client, settings: Settings) -> None:
-    assert api.get("/v1/me").json() == {"name": None, "scope": "admin", "token": None, "expires_at": None}
+    me = api.get("/v1/me").json()
+    assert (me["name"], me["scope"], me["token"], me["use"]) == (None, "admin", None, None)
+    assert me["quotas"] == {"queued": None, "running": None, "bytes": None}
     refused = api.post("/v1/tokens", json={"name": "alice", "scopes": ["submit"]})
     assert pointers(refused, 422) == {"/scopes"}
     assert api.get("/v1/jobs").status_code == 200
@@ -155,11 +157,65 @@ def test_revoked(root: httpx.Client, settings: Settings) -> None:
 def test_tokens_of_the_settings_are_administrators(settings: Settings) -> None:
     known = settings.model_copy(update={"api_tokens": (SecretStr("one"), SecretStr("two"))})
     with running_api(known) as api, with_token(api, "two") as root:
-        assert root.get("/v1/me").json() | {"expires_at": None} == {
-            "name": "admin",
-            "scope": "admin",
-            "token": None,
-            "expires_at": None,
-        }
+        me = root.get("/v1/me").json()
+        assert (me["name"], me["scope"], me["token"], me["expires_at"]) == ("admin", "admin", None, None)
         with make(root, "alice", "read") as alice:
             assert alice.get("/v1/jobs").status_code == 200
+
+
+def test_me_tells_quotas_and_what_is_used(root: httpx.Client, spec_of: SpecOf, settings: Settings) -> None:
+    quotas = {"queued": 5, "running": 1, "bytes": 10_000_000}
+    with make(root, "alice", "submit", quotas=quotas, requests_per_minute=6000) as alice:
+        first = alice.get("/v1/me").json()
+        assert (first["quotas"], first["requests_per_minute"]) == (quotas, 6000)
+        assert first["use"] == {"queued": 0, "running": 0, "bytes": 0}
+        spec = spec_of(alice)
+        submit(alice, spec)
+        paused = submit(alice, spec)["id"]
+        alice.post(f"/v1/jobs/{paused}/pause").raise_for_status()
+        use = alice.get("/v1/me").json()["use"]
+        assert (use["queued"], use["running"]) == (2, 0)
+        stored = settings.volume.dataset(spec["dataset"]).path
+        assert use["bytes"] > sum(path.stat().st_size for path in stored.iterdir())
+        assert root.get("/v1/me").json()["use"] == {"queued": 0, "running": 0, "bytes": 0}
+
+
+def test_a_token_is_changed(root: httpx.Client, spec_of: SpecOf) -> None:
+    with make(root, "alice", "submit", quotas={"queued": 5, "running": 1}) as alice:
+        place = f"/v1/tokens/{alice.get('/v1/me').json()['token']}"
+        change = {"quotas": {"queued": 0, "running": None}, "requests_per_minute": 600}
+        edited = root.patch(place, json=change)
+        assert edited.status_code == 200, edited.text
+        assert edited.json()["quotas"] == {"queued": 0, "running": None, "bytes": None}
+        assert root.get(place).json() == edited.json()
+        # It counts at once, and the token reads as before.
+        refused = alice.post("/v1/jobs", json=spec_of(alice))
+        assert (refused.status_code, refused.json()["quota"]) == (429, "queued")
+        assert alice.get("/v1/me").headers["ratelimit-policy"] == '"token";q=600;w=60'
+        renamed = root.patch(place, json={"name": "alicia", "scopes": ["read"], "quotas": None}).json()
+        assert (renamed["name"], renamed["scopes"]) == ("alicia", ["read"])
+        assert set(renamed["quotas"].values()) == {None}
+        assert alice.get("/v1/me").json()["name"] == "alicia"
+        assert alice.post("/v1/jobs", json={}).status_code == 403
+        assert alice.patch(place, json={"scopes": ["admin"]}).status_code == 403
+        root.patch(place, json={"expires_at": "2100-01-01T00:00:00Z"}).raise_for_status()
+        assert root.patch(place, json={"expires_at": None}).json()["expires_at"] is None
+        assert root.patch(place, json={}).json()["name"] == "alicia"
+
+
+def test_changes_of_a_token_that_are_refused(root: httpx.Client) -> None:
+    own = f"/v1/tokens/{root.get('/v1/me').json()['token']}"
+    wrong = {"name": None, "scopes": None, "expires_at": "2001-01-01T00:00:00Z"}
+    assert pointers(root.patch(own, json=wrong), 422) == {"/name", "/scopes", "/expires_at"}
+    wrong = {"nam": "x", "scopes": [], "quotas": {"running": 0}, "requests_per_minute": "many"}
+    found = {"/nam", "/scopes", "/quotas/running", "/requests_per_minute"}
+    assert pointers(root.patch(own, json=wrong), 422) == found
+    refused = root.patch(own, json={"scopes": ["submit"]})
+    assert refused.status_code == 409
+    assert "the last token with the scope admin" in refused.json()["detail"]
+    assert root.get("/v1/me").json()["scope"] == "admin"
+    with make(root, "alice", "submit") as alice:
+        other = f"/v1/tokens/{alice.get('/v1/me').json()['token']}"
+        root.delete(other)
+        assert root.patch(other, json={"name": "bob"}).status_code == 409
+    assert root.patch("/v1/tokens/tok_none", json={"name": "bob"}).status_code == 404

@@ -1,0 +1,23 @@
+"""What every request to the API proper must pass, one check after the other.
+
+FastAPI takes longer to find out what a dependency needs than most of these take to run, so they are one.
+"""
+
+from __future__ import annotations
+
+from fastapi import Request
+
+from app.access import Bearer, authorised
+from app.negotiation import acceptable
+from app.ownership import owners_only
+from app.query import known_parameters_only
+from app.room import room_on_the_volume
+
+
+async def admitted(request: Request, credentials: Bearer) -> None:
+    """Let a request pass, or raise what is wrong with it; ``request.state.caller`` is who sent it."""
+    caller = await authorised(request, credentials)
+    await known_parameters_only(request)
+    acceptable(request)
+    await owners_only(request, caller)
+    await room_on_the_volume(request, caller)
