@@ -257,7 +257,7 @@ class Attempt:
 
     def _conclude(self, ending: Ending) -> None:
         """Pass on the last facts and move the job on, however long Redis is away."""
-        if self._insist(self._relay.forward):
+        if self._insist(lambda: self._relay.forward(last=True)):
             outcome = decide(self._relay.record, self._run, ending, self._settings)
             self._insist(lambda: self._move(outcome))
 

@@ -32,7 +32,8 @@ def kill_group(leader: int) -> None:
 def record_process(path: Path, pid: int) -> None:
     """Write down which process leads an attempt's group, so that it is known for sure later, and that this
     one supervises it."""
-    write_json(path, {"pid": pid, "identity": _identity(pid), "supervisor": os.getpid()})
+    # After a power cut there are no such processes.
+    write_json(path, {"pid": pid, "identity": _identity(pid), "supervisor": os.getpid()}, durable=False)
 
 
 def kill_recorded(path: Path) -> None:

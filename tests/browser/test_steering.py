@@ -12,6 +12,7 @@ from client import Client
 from client.documents import Dataset
 from tests.browser.conftest import example
 from tests.running_service import RunningService
+from trainer.layout import Volume
 
 
 @pytest.fixture
@@ -81,6 +82,35 @@ def test_pauses_resumes_and_cancels(
     found = client.jobs.get(job)
     assert (found["status"], found["attempt"]) == ("cancelled", 2)
     assert found["checkpoints"] >= 1
+
+
+def test_follows_the_log_as_it_is_written_into_the_next_attempt(
+    page: Page, service: RunningService, client: Client, slow_spec: dict[str, Any]
+) -> None:
+    job = client.jobs.submit(slow_spec | {"name": "logged"})["id"]
+    asked: list[str | None] = []
+    page.on("request", lambda one: "/logs?" in one.url and asked.append(one.headers.get("accept")))
+    page.goto(f"{service.url}/#/jobs/{job}/logs")
+    attempt = page.get_by_label("Attempt")
+    expect(attempt).to_have_value("1")
+    client.jobs.pause(job)
+    expect(page.get_by_text("attempt 1 is over.")).to_be_visible()
+    expect(page.locator(".job-head .state")).to_have_text("paused")
+    client.jobs.resume(job)
+    expect(attempt).to_have_value("2")
+    log = page.get_by_role("region", name="What was written")
+    expect(log).to_contain_text("Selected CPU")
+    stderr = Volume(service.home / "volume").job(job).attempt(2).stderr
+    with stderr.open("a", encoding="utf-8") as written:
+        written.write("a line as a library might write it\n")
+    expect(log).to_contain_text("a line as a library might write it")
+    client.jobs.cancel(job)
+    expect(page.get_by_text("attempt 2 is over.")).to_be_visible()
+    # One stream an attempt, and nothing asked again and again.
+    assert asked == ["text/event-stream"] * 2
+    attempt.select_option("1")
+    expect(page.get_by_text("attempt 1 is over.")).to_be_visible()
+    expect(log).not_to_contain_text("a line as a library might write it")
 
 
 def test_pins_a_checkpoint_and_resumes_from_it(

@@ -44,7 +44,7 @@ def test_one_that_is_wrong_keeps_all_away_and_every_fault_is_told(desk: Desk, sp
     with pytest.raises(InvalidInput) as refused:
         submitted(desk, spec, wrong, spec, elsewhere)
     assert [fault.pointer for fault in refused.value.faults] == [
-        "/jobs/1/training/epochs", "/jobs/1/training/minibatch_size", "/jobs/3"
+        "/jobs/1/training/epochs", "/jobs/1/training/minibatch_size", "/jobs/3/dataset"
     ]  # fmt: skip
     assert "ds_nowhere" in refused.value.faults[2].detail
     assert desk.everything() == before
