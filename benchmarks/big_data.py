@@ -3,7 +3,7 @@
 ``python -m benchmarks.big_data [--rounds 3] [--gigabytes 20] [--on-disk]``: the columns are sparse files that
 take no room, all zeros. With ``--on-disk`` they are written, nothing of the large one is left in the system's
 memory before a run, and its trainer reads as if there were memory for half of it: each row comes from the
-disk. An epoch is not trained to its end. Shown are CPU seconds from the process' start to the first minibatch,
+disk. An epoch is not trained to its end. Shown are CPU seconds from process start to the first minibatch,
 time a step, what was resident at the most, and what is held without pages of files; then the large one's
 figures over the small one's, as medians over rounds in which the two take turns.
 """

@@ -102,7 +102,7 @@ def functions():
     import cntk as C
     import numpy as np
 
-    numbers = np.arange(0, 2 ** 32, 4099, dtype=np.uint32).view(np.float32)
+    numbers = np.arange(0, 2**32, 4099, dtype=np.uint32).view(np.float32)
     numbers = numbers[~np.isnan(numbers)][None]
     x = C.input_variable(numbers.shape[1])
     digest = hashlib.sha256()
