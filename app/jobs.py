@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 import orjson
@@ -25,13 +24,14 @@ from jobs.idempotency import Made
 from jobs.journal import journal
 from jobs.record import Record
 from jobs.retry import submitted_spec
+from jobs.schedule import check_after
 from jobs.search import search
 from jobs.settings import Settings
 from jobs.spec import normalise
 from jobs.start import resolve_start
 from jobs.states import State
 from jobs.store import Store
-from jobs.submissions import Request as Submitting
+from jobs.submissions import Request as Submission
 from jobs.submit import prepare
 from jobs.waiting import Glance, why
 from jobs.writing import document_bytes
@@ -92,7 +92,7 @@ async def create_job(
     keyed = keyed_request(request, store, idempotency_key)
     document = await spec_document(request)
     if validate_only:
-        validation = await run_in_threadpool(validate, document, settings)
+        validation = await run_in_threadpool(validate, document, store, settings)
         return Response(validation.model_dump_json(), media_type="application/json")
     asked = keyed.asked(document)
     async with keyed.once() as found:
@@ -105,8 +105,7 @@ async def create_job(
         prepared = None
         if takes_long(request, document):
             prepared = await run_in_threadpool(prepare, document, store, settings, claim, caller.name)
-        answer = here["submissions"].add(Submitting(document, claim, caller.name, prepared))
-        made = await asyncio.shield(asyncio.wrap_future(answer))
+        made = await here["submitting"].submit(Submission(document, claim, caller.name, prepared))
     return accepted(with_spec(shown(made.record, made.record.created_at), made.spec), made.record.id)
 
 
@@ -213,10 +212,11 @@ def to_poll(job_id: str) -> dict[str, str]:
     return {"Location": f"/v1/jobs/{job_id}", "Retry-After": str(POLL_SECONDS)}
 
 
-def validate(document: dict[str, Any], settings: Settings) -> Validation:
+def validate(document: dict[str, Any], store: Store, settings: Settings) -> Validation:
     """What ``submit`` would make of a spec, with the same refusals, and nothing made."""
     found = normalise(document, settings.volume, settings)
     resolve_start(found, settings.volume)
+    check_after(found.document, store)
     return Validation(
         valid=True,
         spec=found.document,

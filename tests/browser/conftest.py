@@ -89,7 +89,7 @@ def broken_policy(message: ConsoleMessage) -> list[str]:
 def wait_until(page: Page, condition: str) -> None:
     """Wait until an expression holds in the page; an error after the usual limit.
 
-    ``page.wait_for_function`` looks once, and then has the page evaluate a text, which its policy refuses.
+    ``page.wait_for_function`` looks once, then has the page evaluate a text, which its policy refuses.
     """
     page.evaluate(
         f"""() => new Promise((resolve, reject) => {{
