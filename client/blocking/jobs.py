@@ -182,6 +182,10 @@ class Jobs:
     def checkpoints(self, job: str) -> builtins.list[Checkpoint]:
         return self._connection.items(f"/v1/jobs/{job}/checkpoints")
 
+    def posted(self, job: str) -> dict[str, Any]:
+        """The spec as it was posted, with its recipe; an error with status 404 where it named none."""
+        return cast(dict[str, Any], self._connection.json("GET", f"/v1/jobs/{job}/posted"))
+
     def lineage(self, job: str) -> builtins.list[Descent]:
         """The job, the one whose checkpoint it started from, and so on back to the first."""
         return self._connection.items(f"/v1/jobs/{job}/lineage")

@@ -146,6 +146,7 @@ def test_pins_a_checkpoint_and_resumes_from_it(
     page.goto(f"{service.url}/#/jobs/{first['id']}/spec")
     posted = page.get_by_role("region", name="The spec as it was posted")
     expect(posted).to_contain_text('"type": "joint_autoencoder_classifier"')
+    assert client.jobs.posted(first["id"])["recipe"]["type"] == "joint_autoencoder_classifier"
     expect(page.get_by_role("region", name="The spec", exact=True)).to_contain_text('"network"')
 
 
