@@ -24,6 +24,7 @@ from jobs.idempotency import Made
 from jobs.journal import journal
 from jobs.record import Record
 from jobs.retry import submitted_spec
+from jobs.schedule import check_after
 from jobs.search import search
 from jobs.settings import Settings
 from jobs.spec import normalise
@@ -91,7 +92,7 @@ async def create_job(
     keyed = keyed_request(request, store, idempotency_key)
     document = await spec_document(request)
     if validate_only:
-        validation = await run_in_threadpool(validate, document, settings)
+        validation = await run_in_threadpool(validate, document, store, settings)
         return Response(validation.model_dump_json(), media_type="application/json")
     asked = keyed.asked(document)
     async with keyed.once() as found:
@@ -211,10 +212,11 @@ def to_poll(job_id: str) -> dict[str, str]:
     return {"Location": f"/v1/jobs/{job_id}", "Retry-After": str(POLL_SECONDS)}
 
 
-def validate(document: dict[str, Any], settings: Settings) -> Validation:
+def validate(document: dict[str, Any], store: Store, settings: Settings) -> Validation:
     """What ``submit`` would make of a spec, with the same refusals, and nothing made."""
     found = normalise(document, settings.volume, settings)
     resolve_start(found, settings.volume)
+    check_after(found.document, store)
     return Validation(
         valid=True,
         spec=found.document,

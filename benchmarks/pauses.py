@@ -1,7 +1,8 @@
 """How long a save keeps training waiting, on the trainer's interpreter; benchmarks/saving.py runs it.
 
-``pauses.py ROUNDS`` prints lists of seconds: ``on_the_spot`` and ``by_a_copy``, from one minibatch to when
-the next may begin, and ``after``, what the 20 minibatches behind a copy take beyond 20 undisturbed ones.
+``pauses.py ROUNDS`` prints lists of seconds, [of the clock, of this process' CPU]: ``on_the_spot`` and
+``by_a_copy``, from one minibatch to when the next may begin, and ``after``, what the 20 minibatches behind a
+copy take beyond 20 undisturbed ones.
 """
 
 import json
@@ -44,6 +45,13 @@ def save(trainer, folder):
         sha256(folder / name)
 
 
+def timed(work):
+    """Seconds of the clock and of this process' CPU."""
+    begun = time.perf_counter(), time.process_time()
+    work()
+    return [time.perf_counter() - begun[0], time.process_time() - begun[1]]
+
+
 def main():
     x, t, trainer = network()
     random = np.random.RandomState(0)
@@ -51,25 +59,20 @@ def main():
     aside = Aside()
 
     def minibatches():
-        begun = time.perf_counter()
         for _ in range(STEPS):
             trainer.train_minibatch(data)
-        return time.perf_counter() - begun
 
     minibatches()
     found = {"on_the_spot": [], "by_a_copy": [], "after": []}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         for _ in range(int(sys.argv[1])):
-            undisturbed = minibatches()
-            begun = time.perf_counter()
-            save(trainer, folder)
-            found["on_the_spot"].append(time.perf_counter() - begun)
+            undisturbed = timed(minibatches)
+            found["on_the_spot"].append(timed(lambda: save(trainer, folder)))
             minibatches()
-            begun = time.perf_counter()
-            aside.begin(lambda: save(trainer, folder))
-            found["by_a_copy"].append(time.perf_counter() - begun)
-            found["after"].append(minibatches() - undisturbed)
+            found["by_a_copy"].append(timed(lambda: aside.begin(lambda: save(trainer, folder))))
+            disturbed = timed(minibatches)
+            found["after"].append([one - other for one, other in zip(disturbed, undisturbed)])
             aside.settle()
             assert aside.able
     print(json.dumps(found))

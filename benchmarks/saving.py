@@ -16,6 +16,9 @@ from pathlib import Path
 from jobs.settings import Settings
 from worker.launch import program_environment, trainer_environment
 
+MOST = 20
+"""Milliseconds that training may be paused."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Training paused for a checkpoint.")
@@ -30,11 +33,18 @@ def main() -> None:
         stdout=subprocess.PIPE,
         text=True,
     )
-    seconds = {name: statistics.median(found) for name, found in json.loads(answer.stdout).items()}
-    print(f"paused, saved on the spot   {1000 * seconds['on_the_spot']:8.1f} ms")
-    print(f"paused, saved by a copy     {1000 * seconds['by_a_copy']:8.1f} ms")
-    print(f"the 20 minibatches after it {1000 * seconds['after']:+8.1f} ms")
-    print(f"by a copy / on the spot     {seconds['by_a_copy'] / seconds['on_the_spot']:8.4f}")
+    found = json.loads(answer.stdout)
+    for place, of in enumerate(("the clock", "the training process' CPU")):
+        seconds = {name: [one[place] for one in times] for name, times in found.items()}
+        median = {name: statistics.median(times) for name, times in seconds.items()}
+        copied = [1000 * time for time in seconds["by_a_copy"]]
+        print(f"of {of}:")
+        print(f"  paused, saved on the spot   {1000 * median['on_the_spot']:8.1f} ms")
+        print(
+            f"  paused, saved by a copy     {1000 * median['by_a_copy']:8.1f} ms, to reach {MOST} "
+            f"({min(copied):.1f} to {max(copied):.1f})"
+        )
+        print(f"  the 20 minibatches after it {1000 * median['after']:+8.1f} ms")
 
 
 if __name__ == "__main__":

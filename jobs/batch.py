@@ -44,10 +44,9 @@ def submit_batch(
         place = f"/jobs/{position}"
         try:
             new.append(prepare(posted, store, settings, None, owner))
-        except InvalidInput as error:
-            faults += [Fault(place + found.pointer, found.code, found.detail) for found in error.faults]
-        except (NotFound, Conflict) as error:
-            faults.append(Fault(place, error.type, error.detail))
+        except (InvalidInput, NotFound, Conflict) as error:
+            found = error.faults or [Fault("", error.type, error.detail)]
+            faults += [Fault(place + fault.pointer, fault.code, fault.detail) for fault in found]
     if faults:
         raise InvalidInput.of(faults)
     return enqueue_together(new, store, settings.volume, claim)

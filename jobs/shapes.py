@@ -10,11 +10,15 @@ from typing import Any
 from jobs.base_shapes import Base
 from jobs.dataset import DatasetSchema
 from jobs.errors import Fault
+from jobs.spec_models import nearest
 from trainer.parts import PlanError, layers, learners
 from trainer.parts.regions import AXIS, REGIONS
 
 BASE_MEMORY = 85 * 1024**2
 """An imported trainer before it builds anything, in bytes (measured)."""
+
+AXIS_END = 2**31
+"""CNTK counts along an axis in 32 bits, with a sign."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,7 @@ def plan(
         try:
             taken = [(source, nodes[source]) for source in sources(layer)]
             node, parameters = _planned(layer, taken, bases.get(layer["name"]))
+            _require_countable(node.shape, parameters)
             if layer["share"] is not None:
                 _require_shareable(layer, parameters, network, planned)
                 parameters = {}
@@ -111,6 +116,14 @@ def plan(
         nodes[layer["name"]] = node
         planned[layer["name"]] = PlannedLayer(layer["name"], node.shape, parameters)
     return Plan(nodes, list(planned.values()), order)
+
+
+def _require_countable(shape: Sequence[int], parameters: Mapping[str, tuple[int, ...]]) -> None:
+    """PlanError for shapes with an axis that is too long."""
+    for what, axes in {"its output": shape, **parameters}.items():
+        if max(axes, default=0) >= AXIS_END:
+            size = " x ".join(f"{axis:,}" for axis in axes)
+            raise PlanError(f"{what} would be {size}; an axis has at most {AXIS_END - 1:,} elements")
 
 
 def _awaited(layer: Mapping[str, Any]) -> set[str]:
@@ -132,8 +145,8 @@ def _undeclared(
             found.append(("share", layer["share"], layers_there, "layer"))
         for place, name, declared, what in found:
             if name not in declared:
-                known = ", ".join(sorted(declared - {layer["name"]})) or "none"
-                detail = f"no {what} is named {name!r}; there are: {known}"
+                known = sorted(declared - {layer["name"]})
+                detail = f"no {what} is named {name!r}; {nearest(name, known) if known else 'there is none'}"
                 faults.append(Fault(f"/network/{position}/{place}", "unknown_node", detail))
                 undeclared.add(name)
     return undeclared

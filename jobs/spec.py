@@ -9,8 +9,8 @@ from typing import Any
 from jobs.bases import lookup
 from jobs.checks import check
 from jobs.checks.regions import with_regions
-from jobs.dataset import load_schema
-from jobs.errors import InvalidInput
+from jobs.dataset import DatasetSchema, load_schema
+from jobs.errors import Fault, InvalidInput, NotFound
 from jobs.fingerprint import SINCE, fingerprint
 from jobs.recipes import blamed, contradictions, expand, field_faults, values_of
 from jobs.settings import Settings
@@ -55,7 +55,7 @@ def normalise(
     if document.get("recipe") is not None:
         return expanded(document, volume, settings)
     spec = parse(document).model_dump()
-    schema = load_schema(volume, spec["dataset"])
+    schema = _schema(volume, spec["dataset"])
     start = spec["start_from"]
     kept = [run, volume.job(start["job"])] if start else [run]
     planned, faults = check(spec, schema, lookup(volume, *filter(None, kept)))
@@ -71,6 +71,15 @@ def normalise(
     return NormalisedSpec(spec, lambda: estimate(spec, planned, with_regions(spec, schema)))
 
 
+def _schema(volume: Volume, dataset_id: str) -> DatasetSchema:
+    """The data set's; NotFound, which points at where the spec names it."""
+    try:
+        return load_schema(volume, dataset_id)
+    except NotFound as error:
+        fault = Fault("/dataset", "unknown_dataset", error.detail)
+        raise NotFound(error.detail, faults=[fault]) from None
+
+
 def _permutation(rows: int, continued: RunDirectory | None) -> str:
     """How so many rows are shuffled: as in the run that is continued, if one is."""
     if continued is not None and continued.spec.is_file():
@@ -81,7 +90,7 @@ def _permutation(rows: int, continued: RunDirectory | None) -> str:
 def expanded(document: Mapping[str, Any], volume: Volume, settings: Settings) -> NormalisedSpec:
     """The complete spec of what a recipe stands for; faults are said of what the author wrote."""
     check_with_recipe(document)
-    schema = load_schema(volume, document["dataset"])
+    schema = _schema(volume, document["dataset"])
     values = values_of(document["recipe"])
     if faults := contradictions(document) + field_faults(values, schema):
         raise InvalidInput.of(faults)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
-from jobs.errors import Fault, InvalidInput
-from jobs.part_models import Strict, discriminated, known_keys, part_models, reference, tags
+from jobs.errors import InvalidInput
+from jobs.part_models import Strict, discriminated, part_models, reference
 from jobs.region_models import Regions
+from jobs.structure import nearest as nearest
+from jobs.structure import shown as shown
+from jobs.structure import structural_faults as structural_faults
 from trainer.parts import Part, augmentations, layers, learners, losses, metrics, recipes
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
@@ -93,7 +95,7 @@ class EarlyStopping(Strict):
 
 
 class Training(Strict):
-    epochs: int = Field(ge=1, description="passes over the training split")
+    epochs: int = Field(ge=1, le=1_000_000_000, description="passes over the training split")
     minibatch_size: int = Field(default=64, ge=1, description="examples a step")
     seed: int = Field(default=1, ge=0, lt=2**31)
     shuffle: bool = True
@@ -338,13 +340,6 @@ def parse_as(model: type[Model], document: Mapping[str, Any]) -> Model:
         raise InvalidInput.of(structural_faults(error, document, model)) from None
 
 
-def structural_faults(
-    error: ValidationError, document: Mapping[str, Any], model: type[BaseModel]
-) -> list[Fault]:
-    faults = [fault(dict(item), document, model) for item in error.errors(include_url=False)]
-    return list(dict.fromkeys(faults))
-
-
 def check_with_recipe(document: Mapping[str, Any]) -> None:
     """InvalidInput with every structural fault of a recipe and of what stands beside it."""
     try:
@@ -357,56 +352,3 @@ def check_with_recipe(document: Mapping[str, Any]) -> None:
         ]
         if faults:
             raise InvalidInput.of(faults) from None
-
-
-def nearest(word: str, known: list[str]) -> str:
-    """ "; did you mean 'dense'?" or, where nothing is near, the whole choice."""
-    near = difflib.get_close_matches(word, known, n=1, cutoff=0.6)
-    return f"did you mean {near[0]!r}?" if near else "known: " + ", ".join(sorted(known))
-
-
-def fault(error: dict[str, Any], document: Mapping[str, Any], model: type[BaseModel]) -> Fault:
-    """One of pydantic's errors with a document, in the words of a spec."""
-    location: tuple[int | str, ...] = error["loc"]
-    code: str = error["type"]
-    found = error.get("input")
-    if code == "extra_forbidden":
-        known = known_keys(model, location[:-1])
-        detail = f"unknown key {location[-1]!r}; {nearest(str(location[-1]), known)}"
-        code = "unknown_key"
-    elif code == "union_tag_invalid":
-        tag = str(error["ctx"]["tag"])
-        detail = f"unknown type {tag!r}; {nearest(tag, tags(model, location))}"
-        code = "unknown_type"
-    elif code == "union_tag_not_found":
-        detail = "the key 'type' is missing; known: " + ", ".join(sorted(tags(model, location)))
-        code = "missing"
-    elif code == "missing":
-        detail = f"the key {location[-1]!r} is required"
-    elif code in ("too_short", "too_long"):
-        bound = error["ctx"].get("min_length", error["ctx"].get("max_length"))
-        detail = f"{'at least' if code == 'too_short' else 'at most'} {bound} must stand here"
-    else:
-        detail = f"{error['msg'][:1].lower()}{error['msg'][1:]}, not {shown(found)}"
-    return Fault(pointer(location, document), code, detail)
-
-
-def shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else text[:77] + "..."
-
-
-def pointer(location: tuple[int | str, ...], document: Any) -> str:
-    """The JSON pointer of an error's location, without the tags of unions that pydantic puts in."""
-    steps: list[str] = []
-    current: Any = document
-    for index, step in enumerate(location):
-        last = index == len(location) - 1
-        keys = range(len(current)) if isinstance(current, list) else current
-        if isinstance(keys, range | Mapping) and step in keys:
-            current = current[step]
-        elif not last or not isinstance(current, Mapping) or current.get("type") == step:
-            # A union's tag, or the inside of a value that was given in its short form.
-            continue
-        steps.append(str(step).replace("~", "~0").replace("/", "~1"))
-    return "/" + "/".join(steps)

@@ -20,10 +20,11 @@ def write_bundle(folder, model, heads, described):
     nodes = [network.nodes[name] for name in model.spec["outputs"]]
     C.combine(nodes).save(str(aside))
     os.rename(str(aside), str(folder / "model.dnn"))
-    write_json(folder / "preprocessing.json", read_json(network.dataset.fitted_schema))
+    write_json(folder / "preprocessing.json", read_json(network.dataset.fitted_schema), durable=False)
     write_json(
         folder / "model.json",
         dict(described, format=FORMAT, inputs=inputs(network, nodes), outputs=outputs(model, heads)),
+        durable=False,
     )
 
 

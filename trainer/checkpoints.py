@@ -9,7 +9,7 @@ import time
 from collections import OrderedDict
 
 from trainer.facts import jsonable
-from trainer.layout import CheckpointDirectory, fsync_folder, read_json, write_json
+from trainer.layout import CheckpointDirectory, fsync_folder, read_json, sync_all, write_json
 from trainer.state import by_split
 
 FORMAT = 1
@@ -85,8 +85,6 @@ class Checkpoints:
         state.save(aside.loop)
         files = OrderedDict()
         for path in (aside.model, aside.learners, aside.loop):
-            with open(str(path), "rb") as stream:
-                os.fsync(stream.fileno())
             files[path.name] = {"size": path.stat().st_size, "sha256": sha256(path)}
         manifest = {
             "format": FORMAT,
@@ -107,7 +105,8 @@ class Checkpoints:
         }
         manifest = jsonable(manifest)
         manifest["sha256"] = manifest_digest(manifest)
-        write_json(aside.manifest, manifest)
+        write_json(aside.manifest, manifest, durable=False)
+        self.make_durable(aside)
         final = self.run.checkpoint(state.samples)
         os.rename(str(aside.path), str(final.path))
         fsync_folder(self.run.checkpoints)
@@ -125,6 +124,14 @@ class Checkpoints:
             seconds=time.monotonic() - started,
         )
         self.retire()
+
+    def make_durable(self, checkpoint):
+        """Bring a checkpoint to the disk that has no name yet, and what it relies on.
+
+        That is the losses of its steps, and what the first attempt chose for its machine.
+        """
+        needed = [self.run.losses, self.run.machine, self.run.path]
+        sync_all([*checkpoint.path.iterdir(), checkpoint.path, *(path for path in needed if path.exists())])
 
     def require_room(self):
         """OSError (ENOSPC) unless one more checkpoint fits on the volume.

@@ -199,4 +199,4 @@ def write_report(folder, split, rows, heads, evaluation, **more):
     if split is None:
         document["detail"] = "the data set has neither a test nor a validation split: nothing was evaluated"
     folder.mkdir(exist_ok=True)
-    write_json(folder / "report.json", jsonable(document))
+    write_json(folder / "report.json", jsonable(document), durable=False)

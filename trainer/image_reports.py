@@ -88,7 +88,7 @@ class ImageReport:
             self.lines.publish()
         found = [(head, mistake) for head, worst in self.worst.items() for mistake in worst]
         if found:
-            write_whole(self.run.mistakes, packed(self.sheet(found)))
+            write_whole(self.run.mistakes, packed(self.sheet(found)), durable=False)
 
     def sheet(self, found):
         """Arrays with an entry a mistake, by name; ``image`` is (mistakes, channels, height, width) bytes."""

@@ -21,10 +21,10 @@ def keep(model, wanted, order, run, stop):
     images = wanted["images"]
     shown_rows = np.array(images) if isinstance(images, list) else evaluated_rows[:images]
     for name, values in values_of(model, wanted["values"], evaluated_rows[: wanted["rows"]], stop):
-        write_whole(run.artifacts / (name + ".npy"), array_file(values))
+        write_whole(run.artifacts / (name + ".npy"), array_file(values), durable=False)
     shown = OrderedDict(values_of(model, wanted["pictures"], shown_rows, stop))
     if shown:
-        write_whole(run.pictures, packed(shown))
+        write_whole(run.pictures, packed(shown), durable=False)
 
 
 def values_of(model, names, rows, stop):

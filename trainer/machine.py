@@ -91,7 +91,8 @@ def settle(folder: RunDirectory, spec: Dict[str, Any], cntk: str) -> Dict[str, A
         # What continues another job exactly goes on with the same bits.
         chosen = read_json(folder.start.manifest)["runtime"].get("mkl_cpu_type")
     if not folder.machine.exists():
-        write_json(folder.machine, {"cpu": found["model"], "mkl_cpu_type": chosen})
+        # The first checkpoint makes it durable: without one there are no bits to keep to.
+        write_json(folder.machine, {"cpu": found["model"], "mkl_cpu_type": chosen}, durable=False)
     chosen = chosen if able else None
     if chosen is None:
         os.environ.pop(VARIABLE, None)

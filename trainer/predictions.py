@@ -27,8 +27,6 @@ class Lines:
         self.stream.write(line(document))
 
     def publish(self):
-        self.stream.flush()
-        os.fsync(self.stream.fileno())
         self.stream.close()
         os.rename(str(self.aside), str(self.path))
 

@@ -23,7 +23,7 @@ from trainer.facts import Facts, jsonable
 from trainer.features import features
 from trainer.heads import heads
 from trainer.keeping import keep
-from trainer.layout import Volume, is_volume_fault, read_json, write_json
+from trainer.layout import Volume, is_volume_fault, read_json, sync_all, write_json
 from trainer.loop import Diverged, train
 from trainer.machine import settle
 from trainer.minibatches import Order, permutation
@@ -112,6 +112,9 @@ def run_on(folder, attempt, dataset_folder):
         best=state.best,
         seconds=time.monotonic() - started,
     )
+    if folder.artifacts.is_dir():
+        written = [path for path in folder.artifacts.iterdir() if path.is_file()]
+        sync_all([*written, folder.artifacts])
     write_json(folder.result, jsonable(result))
     return 0 if result["outcome"] == "succeeded" else 1
 

@@ -59,9 +59,10 @@ class State:
         self.sums = None
 
     def save(self, path):
+        """Not durable yet: that is for who makes a checkpoint of it."""
         document = {field: getattr(self, field) for field in self.FIELDS}
         document["sums"] = None if self.sums is None else [float(value) for value in self.sums]
-        write_json(path, jsonable(document))
+        write_json(path, jsonable(document), durable=False)
 
     @classmethod
     def load(cls, path):

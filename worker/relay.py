@@ -33,9 +33,10 @@ class Relay:
         """Number of the last event on the volume."""
         self._reached = Reached.of(record.progress)
 
-    def forward(self) -> None:
+    def forward(self, *, last: bool = False) -> None:
         """Pass on what has been reported since the last time, by earlier attempts first.
 
+        ``last``: nothing more will be, and whoever ends the attempt brings its events to the volume.
         To be called only while no earlier trainer lives. Raises Unavailable while Redis is
         away and Refused where the attempt is another's.
         """
@@ -44,10 +45,12 @@ class Relay:
             path = self._run.attempt(attempt).facts
             offset = self.record.facts_offset if attempt == seen else 0
             while lines := list(islice(complete_lines(path, offset), _BATCH)):
-                self._report(attempt, lines)
+                if self._report(attempt, lines) and not last:
+                    self.journal()
                 offset = lines[-1].end
 
-    def _report(self, attempt: int, lines: list[Line]) -> None:
+    def _report(self, attempt: int, lines: list[Line]) -> bool:
+        """Whether there were events among them."""
         events: list[tuple[int, int, dict[str, Any]]] = []
         fields: dict[str, Any] = {"facts_attempt": attempt, "facts_offset": lines[-1].end}
         losses, metrics = dict(self.record.losses), dict(self.record.metrics)
@@ -79,8 +82,7 @@ class Relay:
             floor=self.journaled,
             work=work,
         )
-        if events:
-            self.journal()
+        return bool(events)
 
     def journal(self) -> None:
         """Bring the events to the volume, now or the next time."""

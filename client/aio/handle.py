@@ -125,7 +125,7 @@ class AsyncJobHandle(Mapping[str, Any]):
         """The job, the one whose checkpoint it started from, and so on back to the first."""
         return await self._jobs.lineage(self.id)
 
-    async def follow_logs(self, *, stream: str | None = None) -> AsyncIterator[LogPiece]:
-        """What the trainer writes, as it writes it, to the job's end."""
+    async def follow_logs(self, *, stream: str = "stderr") -> AsyncIterator[LogPiece]:
+        """What the trainer writes to ``stream``, as it writes it, to the job's end."""
         async for piece in self._jobs.follow_logs(self.id, stream=stream):
             yield piece

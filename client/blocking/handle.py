@@ -126,7 +126,7 @@ class JobHandle(Mapping[str, Any]):
         """The job, the one whose checkpoint it started from, and so on back to the first."""
         return self._jobs.lineage(self.id)
 
-    def follow_logs(self, *, stream: str | None = None) -> Iterator[LogPiece]:
-        """What the trainer writes, as it writes it, to the job's end."""
+    def follow_logs(self, *, stream: str = "stderr") -> Iterator[LogPiece]:
+        """What the trainer writes to ``stream``, as it writes it, to the job's end."""
         for piece in self._jobs.follow_logs(self.id, stream=stream):
             yield piece

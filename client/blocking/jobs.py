@@ -13,11 +13,12 @@ import httpx
 
 from client.blocking.connection import Connection
 from client.blocking.handle import JobHandle
-from client.blocking.tailing import tail
 from client.documents import TERMINAL, Checkpoint, Descent, File, Job, Log, LogPiece
 from client.events import Event
 from client.problems import JobsApiError
 
+ALL_LINES = 100_000
+"""As many of a log as the service reads back."""
 PATIENCE_S = 60.0
 """How long following a job bears with a service that does not answer."""
 
@@ -61,8 +62,8 @@ class Jobs:
     def list(self, limit: int | None = None, **filters: Any) -> builtins.list[JobHandle]:
         """Newest first unless ``order_by`` says otherwise; without their specs.
 
-        ``filters`` as docs/api.md has them: status, kind, tag, owner, recipe, dataset, name, created_after,
-        created_before, where, order_by. A list of values is sent as the parameter repeated.
+        ``filters`` as docs/api.md has them: status, kind, tag, owner, recipe, dataset, parent, name,
+        created_after, created_before, where, order_by. A list of values is sent as the parameter repeated.
         """
         size = min(limit, 100) if limit else None
         found = self._connection.items("/v1/jobs", limit, **filters, page_size=size)
@@ -149,26 +150,34 @@ class Jobs:
         """What happened to a job, oldest first, behind sequence number ``after``."""
         return self._connection.items(f"/v1/jobs/{job}/events", after=after)
 
+    def compare(self, *jobs: str, **query: Any) -> builtins.list[dict[str, Any]]:
+        """What ``metrics`` tells, of several jobs by one request, in their order; each names its job."""
+        answer = self._connection.json("GET", "/v1/metrics", params={"job": jobs, **query})
+        return cast(list[dict[str, Any]], answer["jobs"])
+
     def metrics(self, job: str, **query: Any) -> dict[str, Any]:
         """Losses and metrics over the course of training; ``points`` and more as docs/api.md has them."""
         answer = self._connection.json("GET", f"/v1/jobs/{job}/metrics", params=query)
         return cast(dict[str, Any], answer)
 
-    def logs(self, job: str, *, stream: str = "stderr", attempt: int | None = None) -> Log:
-        """The end of what the trainer wrote to ``stream``; of its last attempt where none is named."""
-        query = {"stream": stream} if attempt is None else {"stream": stream, "attempt": str(attempt)}
+    def logs(self, job: str, *, stream: str = "stderr", attempt: int | None = None, tail: int = 200) -> Log:
+        """The last lines that the trainer wrote to ``stream``; of its last attempt where none is named."""
+        query = {"stream": stream, "tail": tail} | ({} if attempt is None else {"attempt": attempt})
         return cast(Log, self._connection.json("GET", f"/v1/jobs/{job}/logs", params=query))
 
     def follow_logs(
-        self, job: str, *, stream: str | None = None, attempt: int | None = None
+        self, job: str, *, stream: str = "stderr", attempt: int | None = None, tail: int = ALL_LINES
     ) -> Iterator[LogPiece]:
-        """What the trainer writes, as it writes it, to the end of the job, or of ``attempt``.
+        """What the trainer writes to ``stream``, as it writes it, to the end of the job, or of ``attempt``.
 
-        Both streams unless ``stream`` names one; of the newest attempt and all later ones.
+        It begins with the last ``tail`` lines of the newest attempt, or of ``attempt``. What breaks is taken
+        up where it was; nothing is missed and nothing comes twice.
         """
-        streams = ("stdout", "stderr") if stream is None else (stream,)
-        for piece in tail(self._connection, job, streams, attempt, PATIENCE_S):
-            yield piece
+        asked: dict[str, Any] = {"stream": stream, "attempt": attempt, "tail": tail}
+        path = f"/v1/jobs/{job}/logs"
+        for event in self._connection.stream(path, patience=PATIENCE_S, **asked):
+            if event.type == "lines":
+                yield cast(LogPiece, event.data)
 
     def checkpoints(self, job: str) -> builtins.list[Checkpoint]:
         return self._connection.items(f"/v1/jobs/{job}/checkpoints")

@@ -26,22 +26,25 @@ from client.problems import JobsApiError
 @job_argument
 @click.option("-f", "--follow", is_flag=True, help="Go on printing what is written, to the job's end.")
 @click.option(
-    "--stream", type=click.Choice(("stdout", "stderr")), help="Default: stderr; both with --follow."
+    "--stream", type=click.Choice(("stderr", "stdout")), default="stderr", show_default=True, help="Which."
+)
+@click.option(
+    "--tail", type=click.IntRange(1, 100_000), default=200, show_default=True, help="So many lines before."
 )
 @click.option("--attempt", type=click.IntRange(1), help="Which attempt's (default: the last one's).")
 @as_json
 @pass_shell
-def logs(shell: Shell, job: str, follow: bool, stream: str | None, attempt: int | None) -> None:
+def logs(shell: Shell, job: str, follow: bool, stream: str, tail: int, attempt: int | None) -> None:
     """Print the end of what a job's trainer wrote."""
     if not follow:
-        log = shell.client.jobs.logs(job, stream=stream or "stderr", attempt=attempt)
+        log = shell.client.jobs.logs(job, stream=stream, attempt=attempt, tail=tail)
         if shell.as_json:
             print_json(log)
             return
         for line in log["lines"]:
             print(line)
         return
-    for piece in shell.client.jobs.follow_logs(job, stream=stream, attempt=attempt):
+    for piece in shell.client.jobs.follow_logs(job, stream=stream, attempt=attempt, tail=tail):
         if shell.as_json:
             print(json.dumps(piece), flush=True)
         else:
@@ -82,11 +85,15 @@ def events(shell: Shell, job: str | None, follow: bool, after: int) -> None:
 @pass_shell
 def metrics(shell: Shell, jobs: tuple[str, ...], points: int) -> None:
     """Print losses and metrics over the epochs of one job or several."""
-    courses = [shell.client.jobs.metrics(job, points=points) for job in jobs]
+    if len(jobs) == 1:
+        shell.show(shell.client.jobs.metrics(jobs[0], points=points), tables.course)
+        return
+    courses = shell.client.jobs.compare(*jobs, points=points)
     if shell.as_json:
-        print_json(courses[0] if len(courses) == 1 else {"jobs": courses})
+        print_json({"jobs": courses})
         return
     for course in courses:
+        shell.console.print(f"{course['job']} {course['name']}".rstrip(), style="bold")
         shell.console.print(tables.course(course))
 
 

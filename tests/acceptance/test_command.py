@@ -169,7 +169,7 @@ def test_a_log_is_followed_to_its_end(shell: Shell, trained: Job) -> None:
     whole = shell("logs", trained["id"], "--stream", "stderr")
     assert shell("logs", trained["id"], "-f", "--stream", "stderr") == whole
     pieces = [json.loads(line) for line in shell("logs", trained["id"], "-f", "--json").splitlines()]
-    assert "".join(piece["text"] for piece in pieces if piece["stream"] == "stderr") == whole
+    assert "".join(piece["text"] for piece in pieces) == whole
 
 
 def test_waiting_has_an_end(shell: Shell, digits: Dataset, tmp_path: Path) -> None:

@@ -306,7 +306,7 @@ def test_a_name_is_enough(shop: Workshop) -> None:
         ("image", [{"type": "random_resized_crop", "smallest": 1.0}], "/0", "always be the whole image"),
         ("image", [{"type": "colour_jitter", "saturation": 0.1}], "/0", "3 channels, not 1"),
         ("image", [{"type": "colour_jitter", "brightness": 0.0, "contrast": 0.0}], "/0", "every amount is 0"),
-        ("image", "flip", "", "valid list, not 'flip'"),
+        ("image", "flip", "", "a list is needed, not 'flip'"),
     ],
 )
 def test_what_is_wrong_is_named(shop: Workshop, field: str, augment: Any, pointer: str, says: str) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import email.utils
 import hashlib
+import json
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -175,41 +176,38 @@ def test_a_stream_that_is_refused_says_so(server: ScriptedServer, client: Client
         next(iter(client.jobs.follow("job_0")))
 
 
-def job_at(attempt: int, status: str = "running") -> Answer:
-    return Answer.json(JOB | {"attempt": attempt, "status": status})
+def lines_at(place: str, text: str) -> bytes:
+    attempt, _, end = place.partition(":")
+    offset = int(end) - len(text.encode())
+    told = {"attempt": int(attempt), "stream": "stderr", "offset": offset, "text": text}
+    return f"event: lines\ndata: {json.dumps(told)}\nid: {place}\n\n".encode()
 
 
-def test_a_log_is_followed_from_attempt_to_attempt(
-    server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("client.blocking.tailing.LOOK_S", 0.0)
-    accented = "läuft\n".encode()
+def test_a_log_is_followed_over_restarts(server: ScriptedServer, client: Client) -> None:
+    kind = {"Content-Type": "text/event-stream"}
+    end = b'event: end\ndata: {"status": "succeeded", "attempt": 2}\n\n'
     server.will(
-        *(job_at(1), Answer(206, b"one\n" + accented[:2])),
-        # Nothing new; then the API is away; then the rest of the character, and the next attempt.
-        *(job_at(1), Answer.problem(416)),
+        Answer(200, lines_at("1:4", "one\n") + lines_at("1:10", "l\u00e4uft"), kind),
         Answer(lost=True),
-        *(job_at(2), Answer(206, accented[2:]), Answer.problem(404)),
-        *(job_at(2, "succeeded"), Answer(206, b"two\n")),
+        Answer.problem(503),
+        Answer(200, lines_at("2:4", "two\n") + end, kind),
     )
-    pieces = list(client.jobs.follow_logs("job_1", stream="stderr"))
+    pieces = list(client.jobs.follow_logs("job_1", tail=50))
     assert [(piece["attempt"], piece["offset"], piece["text"]) for piece in pieces] == [
-        (1, 0, "one\nl"),
-        (1, 6, "äuft\n"),
+        (1, 0, "one\n"),
+        (1, 4, "l\u00e4uft"),
         (2, 0, "two\n"),
     ]
-    asked = [request.headers["Range"].split("-")[0] for request in server.asked if "Range" in request.headers]
-    assert asked == ["bytes=0", "bytes=6", "bytes=6", "bytes=0", "bytes=0"]
+    assert [request.headers.get("Last-Event-ID") for request in server.asked] == [None, *["1:10"] * 3]
+    assert server.asked[0].path == "/v1/jobs/job_1/logs?stream=stderr&tail=50"
     assert not server.answers
 
 
-def test_a_log_is_read_piece_by_piece(
-    server: ScriptedServer, client: Client, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("client.blocking.tailing.PIECE_BYTES", 4)
-    server.will(job_at(1, "failed"), Answer(206, b"abcd"), Answer(206, b"ef"))
-    pieces = client.jobs.follow_logs("job_1", stream="stdout", attempt=1)
-    assert "".join(piece["text"] for piece in pieces) == "abcdef"
+def test_several_jobs_are_compared_by_one_request(server: ScriptedServer, client: Client) -> None:
+    server.will(Answer.json({"jobs": [{"job": "job_1"}, {"job": "job_2"}]}))
+    found = client.jobs.compare("job_1", "job_2", points=10)
+    assert [course["job"] for course in found] == ["job_1", "job_2"]
+    assert server.asked[0].path == "/v1/metrics?job=job_1&job=job_2&points=10"
 
 
 def whole(**headers: str) -> Answer:

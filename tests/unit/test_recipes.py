@@ -93,7 +93,7 @@ BROKEN: list[tuple[str, Document, dict[str, tuple[str, str]]]] = [
     (
         "unknown recipe",
         posted({"type": "clasifier"}),
-        {"/recipe": ("unknown_type", "did you mean 'classifier'?")},
+        {"/recipe/type": ("unknown_type", "did you mean 'classifier'?")},
     ),
     ("no recipe but a word", posted("classifier"), {"/recipe": ("model_attributes_type", "'classifier'")}),  # type: ignore[arg-type]
     (

@@ -222,9 +222,13 @@ BROKEN: list[tuple[str, Document, dict[str, tuple[str, str]]]] = [
     (
         "unknown layer",
         changed(network__0__type="convolutoin"),
-        {"/network/0": ("unknown_type", "did you mean 'convolution'?")},
+        {"/network/0/type": ("unknown_type", "did you mean 'convolution'?")},
     ),
-    ("unknown loss", changed(objective__0__type="hinge"), {"/objective/0": ("unknown_type", "logistic")}),
+    (
+        "unknown loss",
+        changed(objective__0__type="hinge"),
+        {"/objective/0/type": ("unknown_type", "logistic")},
+    ),
     (
         "unknown activation",
         changed(network__0__activation="gelu"),
@@ -435,6 +439,32 @@ BROKEN: list[tuple[str, Document, dict[str, tuple[str, str]]]] = [
         "a name that is no name",
         changed(network__0__name="a b"),
         {"/network/0/name": ("string_pattern_mismatch", "'a b'")},
+    ),
+    (
+        "several kinds would do",
+        changed(inputs__pixels__scale={"by": 2}),
+        {"/inputs/pixels/scale": ("float_type", "a number or a list is needed, not {'by': 2}")},
+    ),
+    (
+        "a number as text",
+        changed(learner__alpha="0.1"),
+        {"/learner/alpha": ("unknown_type", "without quotes")},
+    ),
+    (
+        "a layer as text",
+        changed(network__0="dense"),
+        {"/network/0": ("model_attributes_type", "an object is")},
+    ),
+    ("null", changed(training=None), {"/training": ("model_type", "an object is needed, not null")}),
+    (
+        "an axis too long",
+        changed(network__2__units=2**31),
+        {"/network/2": ("shape", "its output would be 2,147,483,648; an axis has at most 2,147,483,647")},
+    ),
+    (
+        "a time too long",
+        changed(limits={"max_queue_s": 1e308}),
+        {"/limits/max_queue_s": ("less_than_equal", "")},
     ),
     ("no layers", changed(network=[]), {"/network": ("too_short", "at least 1")}),
     ("NaN", changed(learner__alpha=float("nan")), {"/learner/alpha": ("finite_number", "finite")}),

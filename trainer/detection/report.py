@@ -64,8 +64,9 @@ def detect(model, order, run, stop, progress=None):
     made = None if truths is None else outcomes([(found[row], truths[row]) for row in rows], len(classes))
     run.artifacts.mkdir(exist_ok=True)
     told = json.dumps(document(images, classes, found), allow_nan=False)
-    write_whole(run.artifacts / "detections.json", told.encode("utf-8") + b"\n")
-    write_whole(run.detections, packed(seen.arrays(dataset.column(rules["image"]), images, truths, made)))
+    write_whole(run.artifacts / "detections.json", told.encode("utf-8") + b"\n", durable=False)
+    arrays = seen.arrays(dataset.column(rules["image"]), images, truths, made)
+    write_whole(run.detections, packed(arrays), durable=False)
     told = {row: line(images[row], found[row], truths and truths[row], classes) for row in rows}
     return DetectionReport(output, figures(rules, output, found, truths, made, classes), told)
 

@@ -5,6 +5,7 @@
    one, or is added to it, and plain sums; CNTK's own function does the rest. */
 
 #include "cntk.h"
+#include "functions.h"
 
 #include <math.h>
 #include <string.h>
@@ -16,7 +17,7 @@ typedef struct {
 } Numbers;
 
 /* CNTK's numbers for the operations. */
-enum { COPY = 2, RECTIFIER = 15, SUM = 36, DIFFERENCE = 37, PRODUCT = 38, BY_SIGMOID = 56, BY_TANH = 57, BY_RECTIFIER = 58 };
+enum { COPY = 2, TANH = 9, RECTIFIER = 15, SIGMOID = 26, SUM = 36, DIFFERENCE = 37, PRODUCT = 38, BY_SIGMOID = 56, BY_TANH = 57, BY_RECTIFIER = 58 };
 
 #define GRAIN 32768
 #define DIMENSIONS 4
@@ -77,6 +78,10 @@ static Row *row_of(int operation, ptrdiff_t x, ptrdiff_t y) {
     switch (operation) {
     case COPY:
         return x ? copy_each : copy_same;
+    case SIGMOID:
+        return x && functions_agree() ? sigmoid_each : NULL;
+    case TANH:
+        return x && functions_agree() ? tanh_each : NULL;
     case SUM:
         return TWO(sum);
     case DIFFERENCE:

@@ -1,6 +1,7 @@
 """``kernels_test.py THREADS [LIBRARY]``: train small networks, with a library of kernels or with CNTK alone.
 
-Run by the trainer's Python; prints the SHA-256 of each network's parameters as one JSON line.
+Run by the trainer's Python; prints as one JSON line the SHA-256 of each network's parameters and of what
+functions give.
 """
 
 import ctypes
@@ -97,6 +98,20 @@ def train(name, shape, body):
     return digest.hexdigest()
 
 
+def functions():
+    """SHA-256 of the functions that have kernels, at numbers of every size."""
+    import cntk as C
+    import numpy as np
+
+    numbers = np.arange(0, 2**32, 4099, dtype=np.uint32).view(np.float32)
+    numbers = numbers[~np.isnan(numbers)][None]
+    x = C.input_variable(numbers.shape[1])
+    digest = hashlib.sha256()
+    for function in (C.tanh, C.sigmoid):
+        digest.update(np.ascontiguousarray(function(x).eval({x: numbers})).tobytes())
+    return digest.hexdigest()
+
+
 def main():
     # CNTK warns of its own age on import, and prints while it trains.
     warnings.simplefilter("ignore")
@@ -110,6 +125,7 @@ def main():
     # Once for all: CNTK's convolutions divide by zero where the number changes.
     C.cntk_py.set_max_num_cputhreads(int(sys.argv[1]))
     found = {name: train(name, shape, body) for name, (shape, body) in networks().items()}
+    found["functions"] = functions()
     answer.write(json.dumps(found) + "\n")
     answer.close()
 

@@ -12,7 +12,7 @@ import { flat } from "./json_text.js";
 const RECENT = 50;
 
 export default async function compare({ main, query, signal }) {
-  const ids = (query.get("jobs") ?? "").split(",").filter(Boolean);
+  const ids = [...new Set((query.get("jobs") ?? "").split(",").filter(Boolean))];
   if (ids.length < 2) return fill(main, h("h1", {}, "Compare"), await picker(ids, signal)) && undefined;
   const view = { split: "valid", smooth: 0, x: "epoch", log: false };
   const places = { charts: h("div", { class: "charts" }), figures: h("div"), specs: h("div"), trouble: h("div") };
@@ -21,7 +21,8 @@ export default async function compare({ main, query, signal }) {
 
   async function look() {
     try {
-      found = await Promise.all(ids.map(async (id) => ({ ...(await get(`/v1/jobs/${id}`, { signal })), course: await get(path(`/v1/jobs/${id}/metrics`, { points: 1 }), { signal }) })));
+      const [{ jobs: courses }, ...records] = await Promise.all([get(path("/v1/metrics", { job: ids, points: 1 }), { signal }), ...ids.map((id) => get(`/v1/jobs/${id}`, { signal }))]);
+      found = records.map((job, index) => ({ ...job, course: courses[index] }));
       fill(places.trouble);
       draw();
     } catch (error) {

@@ -1,6 +1,7 @@
 // Which place is shown: the part of the address behind #, e.g. #/jobs/job_…/logs?attempt=2.
 
 import { button, fill, h } from "./dom.js";
+import { get } from "./api.js";
 import { guarded } from "./feedback.js";
 import { forget, mayAsk, token } from "./session.js";
 import compare from "./compare.js";
@@ -10,6 +11,8 @@ import jobs from "./jobs.js";
 import models from "./models.js";
 import submit from "./submit.js";
 import sweeps from "./sweeps.js";
+import tokens from "./tokens.js";
+import webhooks from "./webhooks.js";
 import workers from "./workers.js";
 
 const PLACES = [
@@ -20,6 +23,8 @@ const PLACES = [
   ["datasets", "Data sets", datasets],
   ["models", "Models", models],
   ["workers", "Workers", workers],
+  ["webhooks", "Webhooks", webhooks],
+  ["tokens", "Tokens", tokens],
 ];
 
 const main = document.querySelector("main");
@@ -65,7 +70,7 @@ async function show() {
 function frame() {
   fill(
     document.querySelector(".places"),
-    PLACES.map(([name, title]) => h("a", { href: `#/${name}`, data: { place: name } }, title)),
+    PLACES.map(([name, title]) => h("a", { href: `#/${name}`, data: { place: name }, hidden: name === "tokens" }, title)),
   );
   const theme = button("", () => globalThis.theme.toggle(), { class: "button plain" });
   const label = () => {
@@ -81,6 +86,14 @@ function frame() {
   tools();
 }
 
+/** Tokens are for those who may manage them. */
+async function offerTokens() {
+  const me = await get("/v1/me").catch(() => null);
+  document.querySelector(".places [data-place=tokens]").hidden = me?.scope !== "admin";
+}
+
 frame();
+document.addEventListener("tokenchange", offerTokens);
+offerTokens();
 addEventListener("hashchange", show);
 show();

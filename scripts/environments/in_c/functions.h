@@ -1,0 +1,16 @@
+/* tanh and the logistic function of many numbers, with the bits that the system's mathematical library gives. */
+
+#ifndef CNTK_KERNELS_FUNCTIONS_H
+#define CNTK_KERNELS_FUNCTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* Whether this processor and the system's library are ones for which the bits are the same. */
+bool functions_agree(void);
+
+/* to[i] becomes the function of x[i], or that is added to it. `to` may be `x`; y is not used. */
+void sigmoid_each(const float *x, const float *y, float *to, size_t count, bool added);
+void tanh_each(const float *x, const float *y, float *to, size_t count, bool added);
+
+#endif
