@@ -12,25 +12,32 @@ WORTH_A_THREAD = 1 << 20
 
 
 def worthwhile(columns, minibatch_size):
-    """Whether minibatches of these columns are read ahead: they are large, or a column is ``costly``."""
-    if any(getattr(column, "costly", False) for column in columns):
+    """Whether minibatches of these columns are read ahead: they are large, or a column is ``costly`` or
+    ``scarce``."""
+    if any(getattr(column, word, False) for column in columns for word in ("costly", "scarce")):
         return True
     dense = (int(np.prod(column.shape)) for column in columns if not column.sparse)
     return minibatch_size * sum(dense) >= WORTH_A_THREAD
 
 
 def ahead(items, read):
-    """Each item and ``read(item)``, in order, of which a thread reads one while the one before it is used.
+    """Each item and ``read(item)``, in order, of which a thread gets one while the one before it is used.
 
     An error of ``read`` is raised where its item would come. Of a generator that is closed, however it ends,
     no thread is left.
     """
-    with ThreadPoolExecutor(max_workers=1) as reader:
-        present = None
+    items = iter(items)
+
+    def following():
         for item in items:
-            following = (item, reader.submit(read, item))
-            if present is not None:
-                yield present[0], present[1].result()
-            present = following
-        if present is not None:
-            yield present[0], present[1].result()
+            return item, read(item)
+        return None
+
+    with ThreadPoolExecutor(max_workers=1) as reader:
+        coming = reader.submit(following)
+        while True:
+            found = coming.result()
+            if found is None:
+                return
+            coming = reader.submit(following)
+            yield found

@@ -1,6 +1,7 @@
 """One job of the trainer, timed. Runs on the trainer's interpreter, in a run directory like any other.
 
-``trained_job.py RUN DATASET PARAMETERS [STEPS]``: what ``python -m trainer`` does, for so many steps at most.
+``trained_job.py RUN DATASET PARAMETERS [STEPS [MEMORY]]``: what ``python -m trainer`` does, for so many steps
+at most, as if the machine had so many bytes of memory.
 The first parameters go to PARAMETERS (.npz). Printed are as one JSON line seconds of this process' CPU and of
 the clock a step, CPU seconds from its start to the first minibatch, its largest resident size in bytes, and
 what it held without pages of files behind the last step.
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer import run
+from trainer import paging, run
 from trainer.layout import DatasetDirectory, RunDirectory
 
 WARM = 10
@@ -57,7 +58,9 @@ def largest():
     return next(1024 * int(line.split()[1]) for line in lines if line.startswith("VmHWM"))
 
 
-def main(folder, dataset, parameters, steps=None):
+def main(folder, dataset, parameters, steps=None, memory=None):
+    if memory is not None:
+        paging.memory = lambda: int(memory)
     clock = Clock(steps and int(steps))
 
     def timed(model, order, state, budget, callbacks):

@@ -138,8 +138,9 @@ def test_a_diverged_loss_leaves_no_thread() -> None:
         ([{"shape": (WORTH_A_THREAD // 128,)}, {"shape": (1, WORTH_A_THREAD // 128)}], True),
         ([{"shape": (WORTH_A_THREAD,), "sparse": True}], False),
         ([{"shape": (784,)}, {"shape": (1, 2, 2), "costly": True}], True),
+        ([{"shape": (784,)}, {"shape": (784,), "scarce": True}], True),
     ],
-    ids=["small", "large", "large together", "sparse", "costly"],
+    ids=["small", "large", "large together", "sparse", "costly", "scarce"],
 )
 def test_only_what_costs_much_to_read_is_read_ahead(columns: list[dict[str, object]], worth: bool) -> None:
     made = [SimpleNamespace(**{"sparse": False, **column}) for column in columns]

@@ -1,6 +1,7 @@
 """``kernels_test.py THREADS [LIBRARY]``: train small networks, with a library of kernels or with CNTK alone.
 
-Run by the trainer's Python; prints the SHA-256 of each network's parameters, and of functions' values, as one JSON line.
+Run by the trainer's Python; prints as one JSON line the SHA-256 of each network's parameters and of what
+functions give.
 """
 
 import ctypes
@@ -102,7 +103,7 @@ def functions():
     import cntk as C
     import numpy as np
 
-    numbers = np.arange(0, 2 ** 32, 4099, dtype=np.uint32).view(np.float32)
+    numbers = np.arange(0, 2**32, 4099, dtype=np.uint32).view(np.float32)
     numbers = numbers[~np.isnan(numbers)][None]
     x = C.input_variable(numbers.shape[1])
     digest = hashlib.sha256()
