@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import cast
 
 from jobs.connection import reaching_redis
-from jobs.errors import NotFound
+from jobs.errors import NotFound, Unavailable
 from jobs.store import Store
 from jobs.volume import require_volume
 from trainer.layout import Volume
@@ -45,28 +46,45 @@ class Shelf:
         """The names of the newest ``limit`` entries behind a place, and the place to go on behind, if any.
 
         No entry that is there all the while is left out or told twice, whatever comes and goes meanwhile;
-        one that is told may be gone already. Unavailable.
+        one that is told may be gone already. Unavailable without the volume.
         """
-        with reaching_redis():
-            self._follow()
-            top = f"({after}" if after else "+"
-            found = self._store.client.zrevrangebylex(self._key, top, "-", start=0, num=limit + 1)
-        places = cast(list[str], found)
+        try:
+            with reaching_redis():
+                self._follow()
+                top = f"({after}" if after else "+"
+                found = self._store.client.zrevrangebylex(self._key, top, "-", start=0, num=limit + 1)
+            places = cast(list[str], found)
+        except Unavailable:
+            # Without Redis every entry has to be opened, but the volume can still tell.
+            places = self._unindexed(after)[: limit + 1]
         names = [_name(place) for place in places[:limit]]
         return names, places[limit - 1] if len(places) > limit else None
 
-    def _follow(self) -> None:
-        client, seen = self._store.client, f"{self._key}:seen"
+    def _unindexed(self, after: str | None) -> list[str]:
+        places = []
+        for name in self._names() if self._changed() else ():
+            with suppress(NotFound):
+                places.append(place_of(self._made_at(name), name))
+        return sorted((place for place in places if after is None or place < after), reverse=True)
+
+    def _changed(self) -> int:
+        """When the folder was changed; 0 where there is none yet. Unavailable without the volume."""
         try:
-            changed = self._folder.stat().st_mtime_ns
+            return self._folder.stat().st_mtime_ns
         except FileNotFoundError:
             require_volume(self._volume)
-            changed = 0
+            return 0
+
+    def _names(self) -> set[str]:
+        return {path.name for path in self._folder.iterdir()}
+
+    def _follow(self) -> None:
+        client, seen, changed = self._store.client, f"{self._key}:seen", self._changed()
         if client.get(seen) == str(changed):
             return
         # The index first: what another process adds to it meanwhile is not taken for something that is gone.
         indexed = {_name(place): place for place in cast(list[str], client.zrange(self._key, 0, -1))}
-        names = {path.name for path in self._folder.iterdir()} if changed else set()
+        names = self._names() if changed else set()
         settled = changed and time.time_ns() - changed > _SETTLED_NS
         with client.pipeline() as pipe:
             for name in names - indexed.keys():

@@ -9,12 +9,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 
 from jobs.settings import Settings
 from tests.trainer_runs import Workshop
 from tests.valkey_server import ValkeyServer
 from trainer.layout import read_json
+
+# A machine that others use is slow now and then: that is no failure.
+hypothesis.settings.register_profile("calm", deadline=None)
+hypothesis.settings.load_profile("calm")
 
 
 @pytest.fixture(scope="session")

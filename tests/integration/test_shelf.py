@@ -120,6 +120,15 @@ def test_a_late_comparison_harms_nothing(entries: Entries) -> None:
     assert entries.names() == ["e1", "e0"]
 
 
+def test_without_redis_the_volume_tells(entries: Entries, valkey: ValkeyServer) -> None:
+    entries.add(0, 1, 2)
+    (entries.folder / "stray").mkdir()
+    names, after = entries.shelf.page(None, 2)
+    valkey.stop()
+    assert entries.shelf.page(None, 2) == (names, after)
+    assert entries.shelf.page(after, 2) == (["e0"], None)
+
+
 def test_an_unmounted_volume_is_not_an_empty_list(entries: Entries) -> None:
     entries.add(0)
     entries.names()

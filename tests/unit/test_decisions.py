@@ -76,7 +76,7 @@ def test_they_decide_no_bit_of_the_training(shop: Workshop) -> None:
         ([{"output": "said", "threshold": 1.5}], "ds_whole", "/decisions/0/threshold", "not 1.5"),
         ([{"output": "said", "threshold": -0.1}], "ds_whole", "/decisions/0/threshold", "0..1, or 'tuned'"),
         ([{"output": "said", "threshold": "best"}], "ds_whole", "/decisions/0/threshold", "not 'best'"),
-        ([{"output": "said", "threshold": True}], "ds_whole", "/decisions/0/threshold", "not True"),
+        ([{"output": "said", "threshold": True}], "ds_whole", "/decisions/0/threshold", "not true"),
         ([{"output": "said", "by": "f1"}], "ds_whole", "/decisions/0/by", "not 'f1'"),
         ([{"output": "said", "treshold": 0.5}], "ds_whole", "/decisions/0/treshold", "'threshold'"),
         ([{"output": "scores"}], "ds_whole", "/decisions/0/output", "the output of a logistic term"),

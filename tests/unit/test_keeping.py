@@ -95,7 +95,7 @@ def test_it_is_no_part_of_the_fingerprint(shop: Workshop) -> None:
         (
             {"pictures": ["image"], "images": True},
             "/keep/images",
-            "1 to 100, or a list of as many rows, not True",
+            "1 to 100, or a list of as many rows, not true",
         ),
         (
             {"pictures": ["image"], "images": [*range(101)]},
