@@ -14,6 +14,7 @@ from jobs.schedule import satisfied
 from jobs.settings import Settings
 from jobs.store import Store
 from jobs.workers import ENTRY_SECONDS, WorkerEntry, register, unregister
+from worker.reading_ahead import ReadingAhead
 
 _PASS_SECONDS = 1.0
 
@@ -33,6 +34,7 @@ class Upkeep(threading.Thread):
         self._entry = entry
         self._store = Store.open(settings)
         self._queue = TokenQueue(self._store.client)
+        self._reading_ahead = ReadingAhead(settings, self._store)
         self._ending = threading.Event()
 
     def run(self) -> None:
@@ -50,6 +52,7 @@ class Upkeep(threading.Thread):
                         if satisfied(requires, self._entry.labels)
                     ]
                     reconcile(self._store, self._queue, self._settings)
+                    self._reading_ahead.look(self.classes)
                 except Unavailable:
                     renew_at = 0.0
                 except Exception:

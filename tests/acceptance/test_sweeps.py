@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from functools import partial
 from typing import Any
@@ -11,7 +12,8 @@ import numpy as np
 import pytest
 
 from client import Client, JobsApiError
-from tests.running_service import RunningService, until
+from client.demo import write_digits
+from tests.running_service import ROOT, RunningService, until
 
 ROWS = 400
 
@@ -160,6 +162,19 @@ def _grown(service: RunningService, sweep_id: str, before: int) -> int | None:
         return None
     trials = sum(found["trials"].values())
     return trials if trials > before or found["status"] != "running" else None
+
+
+def test_the_example_is_swept(service: RunningService) -> None:
+    asked = json.loads((ROOT / "examples" / "sweeps" / "digits_joint.json").read_text(encoding="utf-8"))
+    write_digits(service.home / "digits.npz")
+    options = json.loads((ROOT / "examples" / "options" / "digits.json").read_text(encoding="utf-8"))
+    asked["spec"]["training"]["epochs"] = 2
+    asked["trials"] = 3
+    with service.client() as client:
+        asked["spec"]["dataset"] = client.datasets.add(service.home / "digits.npz", **options)["id"]
+        sweep = ended(client, client.sweeps.create(asked)["id"])
+        assert (sweep["status"], sum(sweep["trials"].values())) == ("completed", 3)
+        assert set(sweep["best"]["parameters"]) == {"/learner/learning_rate/rate", "/network/0/units"}
 
 
 def test_a_cancelled_sweep_ends_its_trials(service: RunningService, spec: dict[str, Any]) -> None:
