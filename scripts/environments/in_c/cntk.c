@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-static void *in_library(const char *library, const char *name) {
+void *of_library(const char *library, const char *name) {
     void *handle = dlopen(library, RTLD_LAZY | RTLD_NOLOAD);
     void *found = handle ? dlsym(handle, name) : NULL;
     if (!found) {
@@ -16,11 +16,11 @@ static void *in_library(const char *library, const char *name) {
 }
 
 void *original(const char *name) {
-    return in_library("libCntk.Math-2.7.so", name);
+    return of_library("libCntk.Math-2.7.so", name);
 }
 
 void *of_openmp(const char *name) {
-    return in_library("libiomp5.so", name);
+    return of_library("libiomp5.so", name);
 }
 
 typedef struct {

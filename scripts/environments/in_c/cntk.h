@@ -30,6 +30,9 @@ static inline const int *integers(const Matrix *matrix) {
     return (const int *)stored(matrix) + matrix->first;
 }
 
+/* A function of a library that is loaded. */
+void *of_library(const char *library, const char *name);
+
 /* CNTK's own function of this name, which the one here stands before. */
 void *original(const char *name);
 

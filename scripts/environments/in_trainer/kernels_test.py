@@ -30,6 +30,11 @@ def networks():
         x = layers.Convolution2D((3, 3), 4, activation=C.tanh, pad=True)(x)
         return layers.MaxPooling((3, 3), 2, pad=True)(x)
 
+    def channels(x):
+        """So many that Intel's convolutions want the numbers in an order of their own."""
+        x = layers.Convolution2D((3, 3), 16, activation=C.relu, pad=True)(x)
+        return layers.BatchNormalization(map_rank=1)(layers.Convolution2D((3, 3), 32, pad=True)(x))
+
     def line(x):
         return layers.MaxPooling((3,), 1, pad=True)(layers.Convolution((5,), 7, pad=True)(x))
 
@@ -56,6 +61,7 @@ def networks():
         "ids": ((70,), ids),
         "dense": ((150,), dense),
         "image": ((2, 13, 11), image),
+        "channels": ((2, 13, 11), channels),
         "line": ((3, 40), line),
         "elements": ((9, 7), elements),
         "around": ((2, 8, 8), around),

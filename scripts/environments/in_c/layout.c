@@ -1,0 +1,182 @@
+/* dnnConversionExecute_F32: between CNTK's order of a convolution's numbers and that of Intel's library.
+
+   Mostly the one order is a row of matrices, and the other the same matrices turned: so many channels side by
+   side at each place of the picture. What a conversion does is found when it is made, by giving it numbers
+   that say where they were; one that does something else is left to Intel's library. */
+
+#include "cntk.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LIBRARY "libmklml_intel.so"
+/* A float tells so many numbers apart. */
+#define MOST ((size_t)1 << 24)
+#define GRAIN 65536
+
+typedef struct Turn {
+    struct Turn *next;
+    const void *conversion;
+    size_t count, rows, columns;
+} Turn;
+
+static Turn *turns;
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+
+/* Whether all of `found`, which say where the numbers were, are of turned matrices: of which size. */
+static bool turned(const float *found, Turn *turn) {
+    size_t rows = 0, columns = (size_t)found[1];
+    while (rows < turn->count && found[rows] != 1.0f)
+        rows++;
+    if (rows < 2 || columns < 2 || columns > turn->count || turn->count % (rows * columns))
+        return false;
+    for (size_t at = 0, group = 0; group < turn->count; group += rows * columns)
+        for (size_t j = 0; j < columns; j++)
+            for (size_t i = 0; i < rows; i++)
+                if (found[at++] != (float)(group + i * columns + j))
+                    return false;
+    turn->rows = rows;
+    turn->columns = columns;
+    return true;
+}
+
+static void learn(const void *conversion, size_t count, int (*execute)(const void *, void *, void *)) {
+    size_t size = (count * sizeof(float) + 63) / 64 * 64;
+    float *places = aligned_alloc(64, size), *found = aligned_alloc(64, size);
+    Turn *turn = malloc(sizeof *turn);
+    if (places && found && turn) {
+        *turn = (Turn){.conversion = conversion, .count = count};
+        for (size_t i = 0; i < count; i++)
+            places[i] = (float)i;
+        memset(found, 0, size);
+        if (execute(conversion, places, found) == 0 && turned(found, turn)) {
+            pthread_mutex_lock(&lock);
+            turn->next = turns;
+            turns = turn;
+            pthread_mutex_unlock(&lock);
+            turn = NULL;
+        }
+    }
+    free(turn);
+    free(found);
+    free(places);
+}
+
+/* A copy of what is known of a conversion; rows are 0 where nothing is. */
+static Turn known(const void *conversion) {
+    Turn found = {.rows = 0};
+    pthread_mutex_lock(&lock);
+    for (const Turn *turn = turns; turn; turn = turn->next)
+        if (turn->conversion == conversion) {
+            found = *turn;
+            break;
+        }
+    pthread_mutex_unlock(&lock);
+    return found;
+}
+
+typedef struct {
+    const float *from;
+    float *to;
+    size_t rows, columns;
+} Matrices;
+
+#define TILE 16
+
+typedef float Row __attribute__((vector_size(4 * TILE), aligned(4), may_alias));
+typedef int Places __attribute__((vector_size(4 * TILE)));
+
+/* Turns 16 by 16 numbers: rows and columns exchange one bit of their numbers after the other. */
+__attribute__((target("avx512f"))) static void turn_tile(const float *from, size_t columns, float *to, size_t rows) {
+    Row tile[TILE], next[TILE];
+    for (int i = 0; i < TILE; i++)
+        tile[i] = *(const Row *)(from + i * columns);
+#pragma GCC unroll 4
+    for (int bit = 1; bit < TILE; bit *= 2) {
+        Places low, high;
+#pragma GCC unroll 16
+        for (int k = 0; k < TILE; k++) {
+            low[k] = k & bit ? TILE + k - bit : k;
+            high[k] = k & bit ? TILE + k : k + bit;
+        }
+#pragma GCC unroll 16
+        for (int i = 0; i < TILE; i++)
+            if (!(i & bit)) {
+                next[i] = __builtin_shuffle(tile[i], tile[i + bit], low);
+                next[i + bit] = __builtin_shuffle(tile[i], tile[i + bit], high);
+            }
+#pragma GCC unroll 16
+        for (int i = 0; i < TILE; i++)
+            tile[i] = next[i];
+    }
+    for (int i = 0; i < TILE; i++)
+        *(Row *)(to + i * rows) = tile[i];
+}
+
+static void turn_below(const Matrices *m, const float *from, float *to, size_t first_row) {
+    for (size_t j = 0; j < m->columns; j++)
+        for (size_t i = first_row; i < m->rows; i++)
+            to[j * m->rows + i] = from[i * m->columns + j];
+}
+
+static void some_matrices(void *about, size_t first, size_t last) {
+    const Matrices *m = about;
+    bool wide = __builtin_cpu_supports("avx512f");
+    size_t whole_rows = wide ? m->rows / TILE * TILE : 0, whole_columns = m->columns / TILE * TILE;
+    for (size_t group = first; group < last; group++) {
+        const float *from = m->from + group * m->rows * m->columns;
+        float *to = m->to + group * m->rows * m->columns;
+        for (size_t i = 0; i < whole_rows; i += TILE) {
+            for (size_t j = 0; j < whole_columns; j += TILE)
+                turn_tile(from + i * m->columns + j, m->columns, to + j * m->rows + i, m->rows);
+            for (size_t j = whole_columns; j < m->columns; j++)
+                for (size_t k = i; k < i + TILE; k++)
+                    to[j * m->rows + k] = from[k * m->columns + j];
+        }
+        turn_below(m, from, to, whole_rows);
+    }
+}
+
+int dnnConversionExecute_F32(const void *conversion, void *from, void *to) {
+    static int (*other)(const void *, void *, void *);
+    if (!other)
+        *(void **)&other = of_library(LIBRARY, "dnnConversionExecute_F32");
+    Turn turn = known(conversion);
+    if (!turn.rows)
+        return other(conversion, from, to);
+    Matrices about = {from, to, turn.rows, turn.columns};
+    in_parts(turn.count / (turn.rows * turn.columns), 1 + GRAIN / (turn.rows * turn.columns), some_matrices, &about);
+    return 0;
+}
+
+int dnnConversionCreate_F32(void **conversion, const void *from, const void *to) {
+    static int (*other)(void **, const void *, const void *), (*execute)(const void *, void *, void *);
+    static size_t (*bytes)(const void *);
+    if (!other) {
+        *(void **)&execute = of_library(LIBRARY, "dnnConversionExecute_F32");
+        *(void **)&bytes = of_library(LIBRARY, "dnnLayoutGetMemorySize_F32");
+        *(void **)&other = of_library(LIBRARY, "dnnConversionCreate_F32");
+    }
+    int error = other(conversion, from, to);
+    size_t size = error ? 0 : bytes(from);
+    if (size && size == bytes(to) && size / sizeof(float) <= MOST)
+        learn(*conversion, size / sizeof(float), execute);
+    return error;
+}
+
+int dnnDelete_F32(void *primitive) {
+    static int (*other)(void *);
+    if (!other)
+        *(void **)&other = of_library(LIBRARY, "dnnDelete_F32");
+    pthread_mutex_lock(&lock);
+    for (Turn **at = &turns; *at; at = &(*at)->next)
+        if ((*at)->conversion == primitive) {
+            Turn *gone = *at;
+            *at = gone->next;
+            free(gone);
+            break;
+        }
+    pthread_mutex_unlock(&lock);
+    return other(primitive);
+}
