@@ -16,6 +16,7 @@ from app.resources.datasets import DatasetPage
 from app.state import SettingsDep, StoreDep, VolumeDep
 from app.upload import FORM_BODY, Form, receive
 from ingest import store as datasets
+from ingest.incoming import incoming_folder
 from jobs import idempotency
 from jobs.dataset import DatasetSchema, FieldSchema
 from jobs.features import forget
@@ -56,7 +57,7 @@ async def create_dataset(
 ) -> DatasetSchema:
     require_volume(settings.volume)
     async with keyed.once() as found:
-        with datasets.incoming_folder(settings.volume, "upload-") as folder:
+        with incoming_folder(settings.volume, "upload-") as folder:
             form = await receive(request, folder, settings, settings.max_upload_bytes)
             made = await run_in_threadpool(ingest_once, form, keyed, found, store, settings, caller.name)
     schema, response.status_code = made

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 
@@ -30,6 +30,8 @@ UNREAD_SECONDS = 0.25
 LOOK_AGAIN_SECONDS = 5.0
 """So often a watched job's record is looked at without a word from the feed, in case one was lost."""
 STOPPING_SECONDS = 0.2
+CANCEL_SECONDS = 0.1
+"""Between two tries to cancel a task."""
 
 log = logging.getLogger("uvicorn.error")
 
@@ -62,9 +64,7 @@ class Hub:
             yield self
         finally:
             tasks += [watched.task for watched in self._channels.values()]
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _end(tasks)
             await self.feed.close()
 
     @contextmanager
@@ -167,3 +167,13 @@ class Hub:
         self.everything.changed.give()
         for watched in self._channels.values():
             watched.channel.changed.give()
+
+
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel them until they have ended: redis-py loses a cancellation that comes as it is answered."""
+    left: Collection[asyncio.Task[None]] = tasks
+    while left:
+        for task in left:
+            task.cancel()
+        _, left = await asyncio.wait(left, timeout=CANCEL_SECONDS)
+    await asyncio.gather(*tasks, return_exceptions=True)

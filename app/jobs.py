@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Annotated, Any
 
 import orjson
@@ -32,7 +31,7 @@ from jobs.spec import normalise
 from jobs.start import resolve_start
 from jobs.states import State
 from jobs.store import Store
-from jobs.submissions import Request as Submitting
+from jobs.submissions import Request as Submission
 from jobs.submit import prepare
 from jobs.waiting import Glance, why
 from jobs.writing import document_bytes
@@ -106,8 +105,7 @@ async def create_job(
         prepared = None
         if takes_long(request, document):
             prepared = await run_in_threadpool(prepare, document, store, settings, claim, caller.name)
-        answer = here["submissions"].add(Submitting(document, claim, caller.name, prepared))
-        made = await asyncio.shield(asyncio.wrap_future(answer))
+        made = await here["submitting"].submit(Submission(document, claim, caller.name, prepared))
     return accepted(with_spec(shown(made.record, made.record.created_at), made.spec), made.record.id)
 
 

@@ -55,7 +55,8 @@ from app.resources.problem import Problem
 from app.sending import Sender
 from app.specs import Specs
 from app.state import AppState, Reading
-from ingest.store import sweep_incoming
+from app.submitting import Submitting
+from ingest.incoming import sweep_incoming
 from jobs.errors import Unavailable
 from jobs.glance import Glances
 from jobs.queue import TokenQueue
@@ -112,7 +113,7 @@ def create_app(settings: Settings) -> FastAPI:
                     "store": store,
                     "queue": queue,
                     "hub": hub,
-                    "submissions": submissions,
+                    "submitting": Submitting(submissions),
                     "reading": reading,
                     "guard": guard,
                     "registry": registry,

@@ -18,7 +18,7 @@ from app.paging import PageSize, Place
 from app.resources.models import ModelPage
 from app.state import QueueDep, SettingsDep, StoreDep, VolumeDep
 from app.upload import form_body, receive
-from ingest.store import incoming_folder
+from ingest.incoming import incoming_folder
 from jobs import idempotency, imports
 from jobs.errors import Fault, InvalidInput
 from jobs.idempotency import Claim, Made

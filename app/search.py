@@ -37,6 +37,9 @@ class JobFilter(BaseModel):
     owner: str | None = Field(default=None, description="name of the token that submitted it")
     recipe: str | None = None
     dataset: str | None = None
+    parent: str | None = Field(
+        default=None, description="id of a job: those that started from its checkpoints, or forked its spec"
+    )
     name: str | None = Field(default=None, description="a part of the name; A to Z in either case")
     created_after: AwareDatetime | None = Field(default=None, description="RFC 3339, with its offset")
     created_before: AwareDatetime | None = Field(default=None, description="RFC 3339, with its offset")
@@ -59,6 +62,7 @@ async def job_filter(
     owner: Annotated[str | None, _describe("owner")] = None,
     recipe: str | None = None,
     dataset: str | None = None,
+    parent: Annotated[str | None, _describe("parent")] = None,
     name: Annotated[str | None, _describe("name")] = None,
     created_after: Annotated[AwareDatetime | None, _describe("created_after")] = None,
     created_before: Annotated[AwareDatetime | None, _describe("created_before")] = None,
@@ -93,6 +97,7 @@ def filters_of(asked: JobFilter, store: Store, place: str) -> Filters:
         owner=asked.owner,
         recipe=asked.recipe,
         dataset=asked.dataset,
+        parent=asked.parent,
         name=asked.name,
         created_after=_ms(asked.created_after),
         created_before=_ms(asked.created_before),

@@ -12,11 +12,11 @@ from app.access import Guard
 from app.hub import Hub
 from app.rates import Rates
 from app.specs import Specs
+from app.submitting import Submitting
 from jobs.glance import Glances
 from jobs.queue import TokenQueue
 from jobs.settings import Settings
 from jobs.store import Store
-from jobs.submissions import Submissions
 from jobs.usage import Usage
 from trainer.layout import Volume
 
@@ -36,7 +36,7 @@ class AppState(TypedDict):
     store: Store
     queue: TokenQueue
     hub: Hub
-    submissions: Submissions
+    submitting: Submitting
     reading: Reading
     guard: Guard
     rates: Rates
@@ -71,16 +71,6 @@ async def _volume(request: Request) -> Volume:
     return settings.volume
 
 
-async def _reading(request: Request) -> Reading:
-    reading: Reading = request.state.reading
-    return reading
-
-
-async def _submissions(request: Request) -> Submissions:
-    submissions: Submissions = request.state.submissions
-    return submissions
-
-
 async def _hub(request: Request) -> Hub:
     hub: Hub = request.state.hub
     return hub
@@ -102,6 +92,4 @@ QueueDep = Annotated[TokenQueue, Depends(_queue)]
 GuardDep = Annotated[Guard, Depends(_guard)]
 UsageDep = Annotated[Usage, Depends(_usage)]
 VolumeDep = Annotated[Volume, Depends(_volume)]
-ReadingDep = Annotated[Reading, Depends(_reading)]
-SubmissionsDep = Annotated[Submissions, Depends(_submissions)]
 HubDep = Annotated[Hub, Depends(_hub)]

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import json
-import os
 import re
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -19,6 +15,7 @@ from typing import Any
 from ingest.convert import convert
 from ingest.faults import file_pointer
 from ingest.fields import Upload
+from ingest.incoming import incoming_folder
 from ingest.labels import with_labels
 from ingest.like import find
 from ingest.normalise import companions, normalise
@@ -30,7 +27,7 @@ from jobs.shelf import Shelf
 from jobs.store import Store
 from trainer.layout import DatasetDirectory, Volume, fsync_folder, write_json
 
-__all__ = ["Upload", "get", "incoming_folder", "ingest", "page", "remove", "sweep_incoming"]
+__all__ = ["Upload", "get", "ingest", "page", "remove"]
 
 CONVERSION = 2
 """Raised when the same files and options come to mean other columns than before."""
@@ -110,48 +107,6 @@ def remove(volume: Volume, dataset_id: str) -> None:
         except FileNotFoundError:
             raise NotFound(f"there is no data set {dataset_id!r}") from None
         fsync_folder(volume.datasets)
-
-
-def sweep_incoming(volume: Volume) -> int:
-    """Delete what killed processes left in VOLUME/incoming; returns the number of entries.
-
-    A folder that a living process works in is locked, and stays.
-    """
-    swept = 0
-    for entry in volume.incoming.iterdir() if volume.incoming.is_dir() else ():
-        try:
-            descriptor = os.open(entry, os.O_RDONLY | os.O_DIRECTORY)
-        except FileNotFoundError:
-            # Its process has just finished with it.
-            continue
-        except NotADirectoryError:
-            entry.unlink(missing_ok=True)
-            swept += 1
-            continue
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            continue
-        else:
-            shutil.rmtree(entry, ignore_errors=True)
-            swept += 1
-        finally:
-            os.close(descriptor)
-    return swept
-
-
-@contextmanager
-def incoming_folder(volume: Volume, prefix: str) -> Iterator[Path]:
-    """A locked folder in VOLUME/incoming that is gone afterwards."""
-    volume.incoming.mkdir(parents=True, exist_ok=True)
-    folder = Path(tempfile.mkdtemp(prefix=prefix, dir=volume.incoming))
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield folder
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(descriptor)
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import random
 import re
 import secrets
 import threading
@@ -27,12 +28,14 @@ class UlidSource:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._last = 0
+        # Asking the system for each would let other threads run meanwhile.
+        self._random = random.Random(secrets.randbits(256))
 
     def next(self) -> str:
-        fresh = (time.time_ns() // 1_000_000) << _RANDOM_BITS | secrets.randbits(_RANDOM_BITS)
+        fresh = (time.time_ns() // 1_000_000) << _RANDOM_BITS | self._random.getrandbits(_RANDOM_BITS)
         with self._lock:
             if fresh >> _RANDOM_BITS <= self._last >> _RANDOM_BITS:
-                fresh = self._last + 1 + secrets.randbits(_RANDOM_BITS // 2)
+                fresh = self._last + 1 + self._random.getrandbits(_RANDOM_BITS // 2)
             self._last = fresh
         return _base32(fresh)
 

@@ -29,7 +29,6 @@ from jobs.ids import is_job_id
 from jobs.models import ModelRecord, ModelSource, ModelStatus, Preprocessing, load_record
 from jobs.queue import TokenQueue
 from jobs.shelf import Shelf
-from jobs.spec_models import structural_faults
 from jobs.store import Store
 from trainer.layout import ModelDirectory, Volume, fsync_folder, read_json, write_json
 
@@ -67,7 +66,7 @@ def parse_options(document: Mapping[str, Any]) -> ModelOptions:
     try:
         return ModelOptions.model_validate(document)
     except ValidationError as error:
-        found = structural_faults(error, document, ModelOptions)
+        found = _faults(error, document, ModelOptions)
         raise InvalidInput.of(
             [Fault("/options" + fault.pointer, fault.code, fault.detail) for fault in found]
         ) from None
@@ -78,7 +77,14 @@ def parse_request(document: Mapping[str, Any]) -> ModelOfJob:
     try:
         return ModelOfJob.model_validate(document)
     except ValidationError as error:
-        raise InvalidInput.of(structural_faults(error, document, ModelOfJob)) from None
+        raise InvalidInput.of(_faults(error, document, ModelOfJob)) from None
+
+
+def _faults(error: ValidationError, document: Mapping[str, Any], model: type[BaseModel]) -> list[Fault]:
+    # Not for workers: the models of specs take a quarter of a second to make.
+    from jobs.spec_models import structural_faults
+
+    return structural_faults(error, document, model)
 
 
 def uploaded(path: Path, filename: str, options: ModelOptions, folder: Path) -> ModelRecord:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from jobs.connection import reaching_redis
 from jobs.errors import TooMany
 from jobs.scripts import Scripts
-from jobs.token_models import Quotas
+
+if TYPE_CHECKING:
+    # Workers, which start often, need no models of specs.
+    from jobs.token_models import Quotas
 
 FULL_SECONDS = 30
 """After how long it is worth while to ask again whether there is room in the queue."""

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
@@ -25,10 +25,12 @@ from jobs.schedule import placing, record_fields
 from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Store, reported_names
-from jobs.undelivered import Undelivered
 from jobs.volume import require_volume
 from jobs.writing import compact_bytes, write_new
 from trainer.layout import RunDirectory, read_json
+
+if TYPE_CHECKING:
+    from jobs.undelivered import Undelivered
 
 _DONE = "cj:rescanned"
 """Absent where Redis came back without its data."""
@@ -88,6 +90,9 @@ def rescan(store: Store, queue: TokenQueue, settings: Settings) -> Rescan:
 
     Raises Unavailable where Redis goes away or the volume is; the next one takes it up.
     """
+    # Rescans are rare; what they need of webhooks brings the models of specs, and a worker starts without.
+    from jobs.undelivered import Undelivered
+
     require_volume(settings.volume)
     found = Rescan()
     now = store.now_ms()

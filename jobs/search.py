@@ -41,6 +41,8 @@ class Filters:
     owner: str | None = None
     recipe: str | None = None
     dataset: str | None = None
+    parent: str | None = None
+    """A job from one of whose checkpoints they started, or of whose spec theirs was made."""
     name: str | None = None
     """A part of the name, in capitals or not."""
     created_after: int | None = None
@@ -209,6 +211,9 @@ def _span(filters: Filters, after: str | None, *, ascending: bool) -> tuple[str,
 
 def _source(store: Store, filters: Filters) -> _Source:
     """The shortest lists that hold every job in question, and the tests that are left."""
+    if filters.parent is not None:
+        # Few jobs come of one, and their records have no field that alone says so.
+        return _Source([f"cj:by:parent:{filters.parent}"], list(_tests(filters, "parent")))
     prefix = f"cj:jobs:{filters.kind}" if filters.kind else "cj:jobs"
     choices: dict[str, list[str]] = {}
     if filters.statuses:

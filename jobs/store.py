@@ -19,7 +19,7 @@ with ``:<class>`` as above; ``cj:quotas`` the quotas (jobs/quotas.py); ``cj:byte
 ended jobs take on the volume (jobs/usage.py);
 ``cj:datasets`` and ``cj:models`` what the volume has of them (jobs/shelf.py);
 ``cj:imports`` models that are to be imported (jobs/imports.py);
-``cj:by:<dataset|owner|recipe|tag>:<value>`` sorted sets by id like ``cj:jobs``;
+``cj:by:<dataset|owner|parent|recipe|tag>:<value>`` sorted sets by id like ``cj:jobs``;
 ``cj:names:<losses|metrics>`` every name that was reported (jobs/search.py);
 ``cj:totals`` counts of what has happened to all jobs (jobs/totals.py);
 ``cj:wake:<id>`` channel that wakes whoever runs the job; ``cj:key:<digest>`` what a key of

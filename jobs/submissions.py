@@ -5,8 +5,7 @@ from __future__ import annotations
 import logging
 import queue as queues
 import threading
-from collections.abc import Mapping
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -27,7 +26,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Request:
-    """A spec as it was posted, and what its sender is told in the end."""
+    """A spec as it was posted."""
 
     document: Mapping[str, Any]
     claim: Claim | None
@@ -35,7 +34,16 @@ class Request:
     prepared: Submission | None = None
     """What was made of it already, where that takes long."""
     traceparent: str | None = field(default_factory=tracing.traceparent)
-    answer: Future[Submitted] = field(default_factory=Future)
+
+
+Outcome = Submitted | Exception
+"""The job, or why there is none."""
+
+
+@dataclass(frozen=True)
+class _Asked:
+    requests: Sequence[Request]
+    tell: Callable[[Sequence[Outcome]], None]
 
 
 class Submissions:
@@ -46,7 +54,7 @@ class Submissions:
 
     def __init__(self, store: Store, settings: Settings) -> None:
         self._store, self._settings = store, settings
-        self._waiting: queues.SimpleQueue[Request | None] = queues.SimpleQueue()
+        self._waiting: queues.SimpleQueue[_Asked | None] = queues.SimpleQueue()
         self._dirty = threading.Event()
         self._closing = threading.Event()
         self._threads = [
@@ -66,50 +74,49 @@ class Submissions:
         for thread in self._threads:
             thread.join()
 
-    def add(self, request: Request) -> Future[Submitted]:
-        """What becomes of a request: the job, or why there is none."""
-        self._waiting.put(request)
-        return request.answer
+    def add(self, requests: Sequence[Request], tell: Callable[[Sequence[Outcome]], None]) -> None:
+        """Have jobs queued; ``tell`` is called once with what became of each, in the thread that did it."""
+        self._waiting.put(_Asked(requests, tell))
 
     def _run(self) -> None:
         while (first := self._waiting.get()) is not None:
             together = [first]
             with suppress(queues.Empty):
-                while len(together) < MOST_TOGETHER:
+                while sum(len(asked.requests) for asked in together) < MOST_TOGETHER:
                     another = self._waiting.get_nowait()
                     if another is None:
                         self._waiting.put(None)
                         break
                     together.append(another)
-            self._queue(together)
+            outcomes = iter(self._outcomes([request for asked in together for request in asked.requests]))
+            for asked in together:
+                asked.tell([next(outcomes) for _ in asked.requests])
 
-    def _queue(self, requests: list[Request]) -> None:
-        ready: list[tuple[Request, Submission]] = []
-        for request in requests:
-            if not request.answer.set_running_or_notify_cancel():
-                continue
-            try:
-                made = request.prepared or prepare(
-                    request.document, self._store, self._settings, request.claim, request.owner
-                )
-                ready.append((request, replace(made, traceparent=request.traceparent)))
-            except Exception as error:
-                request.answer.set_exception(error)
-        if not ready:
-            return
+    def _outcomes(self, requests: Sequence[Request]) -> list[Outcome]:
+        """What becomes of requests that are queued together."""
+        prepared = [self._prepared(request) for request in requests]
+        ready = [found for found in prepared if isinstance(found, Submission)]
+        made: Iterator[Outcome] = iter(self._enqueued(ready))
+        return [next(made) if isinstance(found, Submission) else found for found in prepared]
+
+    def _prepared(self, request: Request) -> Submission | Exception:
         try:
-            submissions = [submission for _, submission in ready]
-            found = enqueue_all(submissions, self._store, self._settings.volume)
+            found = request.prepared or prepare(
+                request.document, self._store, self._settings, request.claim, request.owner
+            )
+            return replace(found, traceparent=request.traceparent)
         except Exception as error:
-            for request, _ in ready:
-                request.answer.set_exception(error)
-            return
-        self._dirty.set()
-        for (request, _), outcome in zip(ready, found, strict=True):
-            if isinstance(outcome, Submitted):
-                request.answer.set_result(outcome)
-            else:
-                request.answer.set_exception(outcome)
+            return error
+
+    def _enqueued(self, ready: list[Submission]) -> Sequence[Outcome]:
+        if not ready:
+            return []
+        try:
+            return enqueue_all(ready, self._store, self._settings.volume)
+        except Exception as error:
+            return [error] * len(ready)
+        finally:
+            self._dirty.set()
 
     def _sync(self) -> None:
         while not self._closing.is_set():

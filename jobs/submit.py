@@ -201,8 +201,9 @@ def _write(submission: Submission, volume: Volume) -> _Written:
     run.path.mkdir()
     try:
         _fill(run, submission, contents, spec, volume)
-        # The data set that it runs on may be another than the one that the schema is of.
-        load_schema(volume, record.dataset)
+        if submission.fitted_schema is not None:
+            # The data set that it runs on is another than the one that the schema is of.
+            load_schema(volume, record.dataset)
     except BaseException:
         shutil.rmtree(run.path, ignore_errors=True)
         raise

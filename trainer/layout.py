@@ -103,6 +103,8 @@ class AttemptDirectory:
     """What the trainer reports, one JSON object a line; written by the trainer alone."""
     process = Inside("process.json")
     """pid and start time of the trainer, and the pid of its supervisor, which writes this."""
+    supervisor = Inside("supervisor.json")
+    """pid and start time of the supervisor, written before it takes the run's lock."""
     result = Inside("result.json")
     spec = Inside("spec.json")
     """The job's result and spec up to this attempt, where a retry put others in their place."""

@@ -30,7 +30,7 @@ from worker.fork_servers import ForkedTrainer
 from worker.launch import TrainerProcess, launch, trainer_environment
 from worker.limits import Breach, Watchdog
 from worker.mlflow_runs import Beside
-from worker.processes import kill_group, kill_recorded
+from worker.processes import kill_group, kill_recorded, record_process
 from worker.relay import Relay
 from worker.tensorboard import Board
 from worker.tracing import AttemptTrace
@@ -58,6 +58,8 @@ BEAT_SECONDS = 1.0
 """How often the lease is renewed, and how late a cancel request is seen at the latest."""
 _GLANCE_SECONDS = 0.1
 """How often the trainer's facts are looked at."""
+_LEAVING_SECONDS = 1.0
+"""How long a supervisor whose job is another's by now may take to let go of it."""
 _LOOKS = 5
 """How often those whose turn it is are looked up again, before the reconciler has to see to the rest."""
 
@@ -149,6 +151,7 @@ class Attempt:
         try:
             self._run.attempts.mkdir(exist_ok=True)
             self._files.path.mkdir(exist_ok=True)
+            record_process(self._files.supervisor, os.getpid())
             with self._locked_run() as lock:
                 if lock is not None and read_result(self._run) is None and self._way() is _Way.STAY:
                     self._run.sweep()
@@ -158,8 +161,7 @@ class Attempt:
                     )
         except OSError as error:
             trouble = error
-        # Now the trainer alone holds the lock: were this process to hang, the next attempt
-        # could still put an end to the trainer and go on.
+        # Now the trainer alone holds the lock.
         if process is not None:
             told = self._watch(process)
         return Ending(
@@ -240,16 +242,18 @@ class Attempt:
         """The run's lock, exclusively: its descriptor, or None where there was reason to leave.
 
         A trainer whose supervisor died may still hold it: where it is of this machine it is
-        killed, elsewhere its own worker will kill it as soon as it learns of this claim.
+        killed, elsewhere its own worker will kill it as soon as it learns of this claim. So may a
+        supervisor that hangs between taking the lock and leaving it to its trainer.
         """
         descriptor = os.open(self._run.lock, os.O_RDWR | os.O_CREAT, 0o644)
+        leaving = time.monotonic() + _LEAVING_SECONDS
         try:
             while not _try_lock(descriptor):
                 self._beat(now=True)
                 if self._way() is not _Way.STAY:
                     yield None
                     return
-                _kill_recorded_trainers(self._run, before=self._number)
+                _kill_recorded(self._run, before=self._number, supervisors=time.monotonic() > leaving)
                 self._bell.wait(_GLANCE_SECONDS)
             yield descriptor
         finally:
@@ -312,6 +316,8 @@ def _try_lock(descriptor: int) -> bool:
     return True
 
 
-def _kill_recorded_trainers(run: RunDirectory, before: int) -> None:
+def _kill_recorded(run: RunDirectory, before: int, *, supervisors: bool) -> None:
     for number in range(1, before):
         kill_recorded(run.attempt(number).process)
+        if supervisors:
+            kill_recorded(run.attempt(number).supervisor)

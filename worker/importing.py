@@ -19,7 +19,7 @@ from typing import Any, BinaryIO
 
 from pydantic import ValidationError
 
-from ingest.store import incoming_folder
+from ingest.incoming import incoming_folder
 from jobs import imports
 from jobs.errors import NotFound, Unavailable
 from jobs.models import ModelInput, ModelRecord, ModelStatus, load_record

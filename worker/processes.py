@@ -30,8 +30,8 @@ def kill_group(leader: int) -> None:
 
 
 def record_process(path: Path, pid: int) -> None:
-    """Write down which process leads an attempt's group, so that it is known for sure later, and that this
-    one supervises it."""
+    """Write down which process leads a group, so that it is known for sure later, and that this one
+    supervises it."""
     # After a power cut there are no such processes.
     write_json(path, {"pid": pid, "identity": _identity(pid), "supervisor": os.getpid()}, durable=False)
 
@@ -40,7 +40,8 @@ def kill_recorded(path: Path) -> None:
     """Kill the group that ``record_process`` wrote down, if its leader is still the same process."""
     try:
         recorded: dict[str, Any] = read_json(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
+        # One that a power cut left empty tells of a process that is gone.
         return
     if recorded["identity"] is not None and _identity(recorded["pid"]) == recorded["identity"]:
         kill_group(recorded["pid"])

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from tests.in_peers.detection import pooled
 from tests.in_peers.sequences import lstm
 from trainer.layout import read_json
 from trainer.minibatches import Order
@@ -158,6 +159,33 @@ class Padded(Sequences):
         return functional.cross_entropy(self.net.scores(last), self.digit[rows])
 
 
+class Regions:
+    """An adaptive pooling a region: torchvision's roi_pool does not load beside a CPU build of PyTorch."""
+
+    def __init__(self, parameters, stored):
+        self.x, self.rois, self.digit = (stored.tensor(name) for name in ("x", "rois", "digit"))
+        self.starts = stored.array("rois", "offsets")
+
+        class Network(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.c1, self.c2 = (convolution(parameters, name) for name in ("c1", "c2"))
+                self.h, self.scores = (linear(parameters, name) for name in ("h", "scores"))
+
+            def forward(self, x, rois):
+                maps = functional.max_pool2d(functional.relu(self.c1(x)), 2)
+                maps = functional.relu(self.c2(maps))
+                regions = [pooled(one, boxes, [4, 4], 2.0) for one, boxes in zip(maps, rois, strict=True)]
+                return self.scores(functional.relu(self.h(torch.cat(regions).flatten(1))))
+
+        self.net = Network()
+
+    def loss(self, rows):
+        steps = [slice(self.starts[row], self.starts[row + 1]) for row in rows]
+        digit = torch.cat([self.digit[one] for one in steps])
+        return functional.cross_entropy(self.net(self.x[rows], [self.rois[one] for one in steps]), digit)
+
+
 class Towers:
     """An EmbeddingBag a side: its gradient is sparse, as CNTK's is."""
 
@@ -205,6 +233,7 @@ NETWORKS = {
     "towers": Towers,
     "autoencoder": Autoencoder,
     "resnet": Resnet,
+    "regions": Regions,
 }
 
 

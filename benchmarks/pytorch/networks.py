@@ -43,6 +43,7 @@ CASES = [
     Case("towers", 512, 60, 1.0),
     Case("autoencoder", 64, 50, 0.8),
     Case("resnet", 32, 30, 0.8),
+    Case("regions", 16, 30, 0.8),
 ]
 
 
@@ -123,6 +124,14 @@ NETWORKS: dict[str, list[Layer]] = {
         dense("scores", 10, "g"),
     ],
 }
+NETWORKS["regions"] = [
+    conv("c1", 16, 3, "x", "relu"),
+    pool("p1", "c1"),
+    conv("c2", 32, 3, "p1", "relu"),
+    {"name": "r", "type": "roi_pooling", "inputs": ["c2", "rois"], "size": [4, 4], "stride": 2.0},
+    dense("h", 64, "r", "relu"),
+    dense("scores", 10, "h"),
+]
 NETWORKS["lengths"] = NETWORKS["lstm"]
 SHAPES = {
     "mlp": (784,),
@@ -159,6 +168,26 @@ def sequences(shortest: int, longest: int) -> Callable[[np.random.Generator, int
     return made
 
 
+REGIONS, SIDE = 16, 48
+"""Regions an image, and pixels of its sides."""
+
+
+def regions(random: np.random.Generator, rows: int) -> dict[str, Column]:
+    """Images in which every region has a class of its own, and its pattern."""
+    x = random.normal(0, 0.3, (rows, 3, SIDE, SIDE)).astype(np.float32)
+    patterns = random.random((10, 3)).astype(np.float32)
+    digits = random.integers(0, 10, (rows, REGIONS))
+    corners = random.integers(0, SIDE - 9, (rows, REGIONS, 2))
+    far = np.minimum(corners + random.integers(8, 25, corners.shape), SIDE - 1)
+    for row in range(rows):
+        for digit, (x1, y1), (x2, y2) in zip(digits[row], corners[row], far[row], strict=True):
+            x[row, :, y1 : y2 + 1, x1 : x2 + 1] += patterns[digit][:, None, None]
+    boxes = np.concatenate((corners, far), axis=2).reshape(-1, 4).astype(np.float32)
+    classes = np.eye(10, dtype=np.float32)[digits.ravel()]
+    lengths = np.full(rows, REGIONS)
+    return {"x": x, "rois": Sequences(boxes, lengths), "digit": Sequences(classes, lengths)}
+
+
 def pairs(random: np.random.Generator, rows: int) -> dict[str, Column]:
     def bags() -> Sparse:
         ids = random.integers(0, IDS, (rows, IDS_A_ROW))
@@ -177,6 +206,7 @@ DATA: dict[str, Callable[[np.random.Generator, int], dict[str, Column]]] = {
     "lstm": sequences(40, 40),
     "lengths": sequences(10, 70),
     "towers": pairs,
+    "regions": regions,
 }
 
 
@@ -190,6 +220,8 @@ def spec(case: Case, dataset: str, threads: int) -> dict[str, Any]:
     inputs = ["x"]
     if case.network == "towers":
         objective, inputs = [{"type": "squared_error", "output": "score", "target": "match"}], ["a", "b"]
+    elif case.network == "regions":
+        inputs = ["x", "rois"]
     elif case.network == "autoencoder":
         objective = [{"type": "squared_error", "output": "rebuilt", "target": "x"}]
     return {

@@ -62,8 +62,8 @@ class AsyncJobs:
     async def list(self, limit: int | None = None, **filters: Any) -> builtins.list[AsyncJobHandle]:
         """Newest first unless ``order_by`` says otherwise; without their specs.
 
-        ``filters`` as docs/api.md has them: status, kind, tag, owner, recipe, dataset, name, created_after,
-        created_before, where, order_by. A list of values is sent as the parameter repeated.
+        ``filters`` as docs/api.md has them: status, kind, tag, owner, recipe, dataset, parent, name,
+        created_after, created_before, where, order_by. A list of values is sent as the parameter repeated.
         """
         size = min(limit, 100) if limit else None
         found = await self._connection.items("/v1/jobs", limit, **filters, page_size=size)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import re
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 import click
 import httpx
@@ -40,10 +42,23 @@ def _completer(find: Callable[[Client], Iterable[tuple[str, str]]]) -> Completer
 jobs = _completer(
     lambda client: ((job.id, f"{job['name']} ({job.status})".strip()) for job in client.jobs.list(NEWEST))
 )
-datasets = _completer(
-    lambda client: ((dataset["id"], dataset["name"]) for dataset in client.datasets.list(NEWEST))
+datasets = _completer(lambda client: _by_id_or_name(client.datasets.list(NEWEST)))
+models = _completer(lambda client: _by_id_or_name(client.models.list(NEWEST)))
+sweeps = _completer(
+    lambda client: (
+        (one["id"], f"{one['name']} ({one['status']})".strip()) for one in client.sweeps.list(NEWEST)
+    )
 )
-models = _completer(lambda client: ((model["id"], model["name"]) for model in client.models.list(NEWEST)))
+webhooks = _completer(lambda client: ((one["id"], one["url"]) for one in client.webhooks.list()))
+tokens = _completer(lambda client: ((one["id"], one["name"]) for one in client.tokens.list()))
+
+
+def _by_id_or_name(found: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    for one in found:
+        yield one["id"], one["name"]
+        # A word with a space in it would be two for a shell.
+        if one["name"] and not re.search(r"\s", one["name"]):
+            yield one["name"], one["id"]
 
 
 @click.command("completion")

@@ -28,6 +28,7 @@ OPTIONS = [
         help="Jobs that train on this data set.",
         shell_complete=completion.datasets,
     ),
+    click.option("--parent", metavar="JOB", help="Jobs that started from this one, or forked it."),
     click.option("--name", help="Jobs whose name contains this."),
     click.option("--created-after", metavar="TIME", help="Jobs submitted after this RFC 3339 time."),
     click.option("--created-before", metavar="TIME", help="Jobs submitted before this RFC 3339 time."),

@@ -107,6 +107,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         # A command without a status of its own is done; so is --help.
         return OK if status is None else int(status)
+    except SystemExit:
+        # What click makes of a broken pipe, after it has taken the output away.
+        return OK
     except BrokenPipeError:
         # Who reads our output has seen enough; the interpreter must not try to flush more of it.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

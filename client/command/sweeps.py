@@ -45,7 +45,7 @@ def list_sweeps(shell: Shell) -> None:
 
 
 @sweep.command()
-@click.argument("sweep", metavar="SWEEP")
+@click.argument("sweep", metavar="SWEEP", shell_complete=completion.sweeps)
 @as_json
 @pass_shell
 def show(shell: Shell, sweep: str) -> None:
@@ -54,7 +54,7 @@ def show(shell: Shell, sweep: str) -> None:
 
 
 @sweep.command()
-@click.argument("sweep", metavar="SWEEP")
+@click.argument("sweep", metavar="SWEEP", shell_complete=completion.sweeps)
 @as_json
 @pass_shell
 def trials(shell: Shell, sweep: str) -> None:
@@ -63,7 +63,7 @@ def trials(shell: Shell, sweep: str) -> None:
 
 
 @sweep.command()
-@click.argument("sweep", metavar="SWEEP")
+@click.argument("sweep", metavar="SWEEP", shell_complete=completion.sweeps)
 @as_json
 @pass_shell
 def cancel(shell: Shell, sweep: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from client import service_tables
+from client.command import completion
 from client.command.machine import environment
 from client.command.shell import Shell, as_json, misuse, pass_shell, print_json
 from client.command.statuses import REFUSED
@@ -108,7 +109,7 @@ def list_tokens(shell: Shell, here: bool) -> None:
 
 
 @token.command()
-@click.argument("token_id", metavar="ID")
+@click.argument("token_id", metavar="ID", shell_complete=completion.tokens)
 @click.option("--name", help="Whose it is: what is made from now on is this owner's.")
 @click.option(
     "--scope",
@@ -165,7 +166,7 @@ def me(shell: Shell) -> None:
 
 
 @token.command()
-@click.argument("token_id", metavar="ID")
+@click.argument("token_id", metavar="ID", shell_complete=completion.tokens)
 @here
 @pass_shell
 def revoke(shell: Shell, token_id: str, here: bool) -> None:

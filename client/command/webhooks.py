@@ -55,7 +55,7 @@ def add(
 
 
 @webhooks.command()
-@click.argument("webhook", metavar="WEBHOOK")
+@click.argument("webhook", metavar="WEBHOOK", shell_complete=completion.webhooks)
 @click.option("--url", help="Where messages are posted to.")
 @click.option("--event", "events", multiple=True, metavar="TYPE", help="Which, all of them (repeatable).")
 @click.option("--description", help="What it is for.")
@@ -79,7 +79,7 @@ def edit(
 
 
 @webhooks.command()
-@click.argument("webhook", metavar="WEBHOOK")
+@click.argument("webhook", metavar="WEBHOOK", shell_complete=completion.webhooks)
 @as_json
 @pass_shell
 def test(shell: Shell, webhook: str) -> None:
@@ -88,7 +88,7 @@ def test(shell: Shell, webhook: str) -> None:
 
 
 @webhooks.command()
-@click.argument("webhook", metavar="WEBHOOK")
+@click.argument("webhook", metavar="WEBHOOK", shell_complete=completion.webhooks)
 @as_json
 @pass_shell
 def deliveries(shell: Shell, webhook: str) -> None:
@@ -97,7 +97,7 @@ def deliveries(shell: Shell, webhook: str) -> None:
 
 
 @webhooks.command()
-@click.argument("webhook", metavar="WEBHOOK")
+@click.argument("webhook", metavar="WEBHOOK", shell_complete=completion.webhooks)
 @click.argument("delivery", metavar="DELIVERY")
 @as_json
 @pass_shell
@@ -107,7 +107,7 @@ def redeliver(shell: Shell, webhook: str, delivery: str) -> None:
 
 
 @webhooks.command()
-@click.argument("webhook", metavar="WEBHOOK")
+@click.argument("webhook", metavar="WEBHOOK", shell_complete=completion.webhooks)
 @pass_shell
 def rm(shell: Shell, webhook: str) -> None:
     """Delete a webhook."""

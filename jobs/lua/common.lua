@@ -106,6 +106,12 @@ local function list()
       redis.call('ZADD', 'cj:by:' .. field .. ':' .. value, 0, ask.id)
     end
   end
+  local start = get('resumed_from')
+  for _, parent in ipairs({start and cjson.decode(start).job, get('forked_from')}) do
+    if parent then
+      redis.call('ZADD', 'cj:by:parent:' .. parent, 0, ask.id)
+    end
+  end
   for _, tag in ipairs(cjson.decode(get('tags') or '[]')) do
     redis.call('ZADD', 'cj:by:tag:' .. tag, 0, ask.id)
   end

@@ -89,24 +89,38 @@ def test_a_grid_is_tried_and_the_best_kept(service: RunningService, spec: dict[s
         assert [found["pinned"] for found in client.jobs.checkpoints(best["job"])][-1:] == [True]
 
 
-def test_what_does_worse_is_pruned(service: RunningService, spec: dict[str, Any]) -> None:
-    long = spec | {"training": {"epochs": 400, "minibatch_size": 10}, "checkpoints": {"every_epochs": None}}
-    space = {"/learner/learning_rate": {"type": "choice", "values": [0.05, 1e-7, 1e-6]}}
+@pytest.mark.parametrize(
+    ("pruner", "rates"),
+    [
+        ({"type": "median", "startup_trials": 1}, [0.05, 1e-7, 1e-6]),
+        ({"type": "hyperband", "min_epochs": 4}, [0.05, 1e-7, 1e-6, 1e-8, 1e-9]),
+    ],
+    ids=["median", "hyperband"],
+)
+def test_what_does_worse_is_pruned_and_its_work_saved(
+    service: RunningService, spec: dict[str, Any], pruner: dict[str, Any], rates: list[float]
+) -> None:
+    training = {"epochs": 400, "minibatch_size": 10}
     asked = {
-        "spec": long,
-        "space": space,
+        "spec": spec | {"training": training, "checkpoints": {"every_epochs": None}},
+        "space": {"/learner/learning_rate": {"type": "choice", "values": rates}},
         "sampler": {"type": "grid"},
-        "pruner": {"type": "median", "startup_trials": 1},
+        "pruner": pruner,
         "goal": {"metric": "classification_error"},
     }
     with service.client() as client:
         sweep = ended(client, client.sweeps.create(asked)["id"])
         assert sweep["trials"]["succeeded"] >= 1
         assert sweep["trials"]["pruned"] >= 1
-        trials = list(client.sweeps.trials(sweep["id"]))
-        [job] = [client.jobs.get(trial["job"]) for trial in trials if trial["status"] == "pruned"][:1]
-        assert (job["status"], job["reason"]) == ("cancelled", "pruned")
         assert sweep["best"]["trial"] == 0
+        trials = list(client.sweeps.trials(sweep["id"]))
+        jobs = {trial["trial"]: client.jobs.get(trial["job"]) for trial in trials}
+        pruned = [jobs[trial["trial"]] for trial in trials if trial["status"] == "pruned"]
+        assert {(job["status"], job["reason"]) for job in pruned} == {("cancelled", "pruned")}
+        # Without a pruner each would have been trained for all epochs.
+        trained = sum(job["progress"]["epoch"] for job in jobs.values())
+        assert trained < training["epochs"] * len(rates)
+        assert all(job["progress"]["epoch"] < training["epochs"] for job in pruned)
 
 
 def test_the_same_seed_makes_the_same_trials_whatever_is_killed(

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from client import Client
@@ -83,3 +84,29 @@ def broken_policy(message: ConsoleMessage) -> list[str]:
     """
     refused = "Content Security Policy" in message.text
     return [message.text] if refused and not message.location["url"].endswith("plotly.min.js") else []
+
+
+def wait_until(page: Page, condition: str) -> None:
+    """Wait until an expression holds in the page; an error after the usual limit.
+
+    ``page.wait_for_function`` looks once, then has the page evaluate a text, which its policy refuses.
+    """
+    page.evaluate(
+        f"""() => new Promise((resolve, reject) => {{
+            const look = () => ({condition}) ? resolve() : setTimeout(look, 50);
+            setTimeout(() => reject(new Error("it never held")), {LIMIT_MS});
+            look();
+        }})"""
+    )
+
+
+def suits_every_reader(page: Page) -> None:
+    """What is shown is readable, in both colours and on a narrow screen too."""
+    for scheme, width in (("light", 1280), ("dark", 400)):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.set_viewport_size({"width": width, "height": 900})
+        # Charts follow the window's width a little later.
+        wait_until(page, "document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        found = Axe().run(page)
+        assert found.violations_count == 0, found.generate_report()
+    page.set_viewport_size({"width": 1280, "height": 900})

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Page, expect
 
 from jobs.settings import Settings
+from tests.browser.conftest import suits_every_reader
 from tests.receiver import Receiver
 from tests.running_api import running_api
 from tests.valkey_server import ValkeyServer
@@ -25,17 +25,6 @@ def settings(valkey: ValkeyServer, tmp_path: Path) -> Settings:
 def api(settings: Settings) -> Iterator[httpx.Client]:
     with running_api(settings) as client:
         yield client
-
-
-def suits_every_reader(page: Page) -> None:
-    """What is shown is readable, in both colours and on a narrow screen too."""
-    for scheme, width in (("light", 1280), ("dark", 400)):
-        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
-        page.set_viewport_size({"width": width, "height": 900})
-        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
-        found = Axe().run(page)
-        assert found.violations_count == 0, found.generate_report()
-    page.set_viewport_size({"width": 1280, "height": 900})
 
 
 def test_adds_a_webhook_tests_it_and_sends_again(page: Page, api: httpx.Client) -> None:

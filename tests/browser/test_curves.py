@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 
 from client import Client
 from client.documents import Dataset
-from tests.browser.conftest import example
+from tests.browser.conftest import example, wait_until
 from tests.running_service import RunningService
 
 SERIES = "(plot, name) => plot.data.find((one) => one.name === name)"
@@ -33,16 +33,14 @@ def test_curves_are_scaled_smoothed_zoomed_and_told(
 
     page.get_by_role("button", name="Log scale").click()
     expect(page.get_by_role("button", name="Log scale")).to_have_attribute("aria-pressed", "true")
-    page.wait_for_function("document.querySelector('.plot').layout.yaxis.type === 'log'")
+    wait_until(page, "document.querySelector('.plot').layout.yaxis.type === 'log'")
 
     page.get_by_label("Smoothing").fill("0.8")
-    page.wait_for_function(
-        f"({SERIES})(document.querySelector('.plot'), 'validation').y[4] > {truth[4]} * 1.05"
-    )
+    wait_until(page, f"({SERIES})(document.querySelector('.plot'), 'validation').y[4] > {truth[4]} * 1.05")
     assert first_values(page, "validation")[0] == truth[0]
 
     page.get_by_label("Along the horizontal axis").select_option("epoch")
-    page.wait_for_function(f"({SERIES})(document.querySelector('.plot'), 'validation').x[4] === 5")
+    wait_until(page, f"({SERIES})(document.querySelector('.plot'), 'validation').x[4] === 5")
 
     box = plots.first.locator(".nsewdrag").bounding_box()
     assert box is not None
@@ -52,11 +50,9 @@ def test_curves_are_scaled_smoothed_zoomed_and_told(
     page.mouse.up()
     # One chart is zoomed, all of them follow.
     zoomed = "[...document.querySelectorAll('.plot')].every((one) => one.layout.xaxis.range[0] > 1.5)"
-    page.wait_for_function(zoomed)
+    wait_until(page, zoomed)
     page.get_by_role("button", name="Whole course").click()
-    page.wait_for_function(
-        "[...document.querySelectorAll('.plot')].every((one) => one.layout.xaxis.range[0] < 1)"
-    )
+    wait_until(page, "[...document.querySelectorAll('.plot')].every((one) => one.layout.xaxis.range[0] < 1)")
 
     page.get_by_text("The numbers, epoch by epoch").click()
     rows = page.get_by_role("region", name="Numbers by epoch").locator("tbody tr")

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from client import Client
 from client.documents import Dataset
@@ -100,6 +100,11 @@ def test_filters_the_list_and_keeps_them_in_the_address(
     assert page.url.endswith("#/jobs?status=succeeded")
 
 
+def line_of(editor: Locator, text: str) -> str:
+    """The number of the line that has this in it."""
+    return str(next(n for n, line in enumerate(editor.input_value().split("\n"), 1) if text in line))
+
+
 def test_shows_every_fault_of_a_spec_by_its_pointer(
     page: Page, service: RunningService, jobs: list[str]
 ) -> None:
@@ -109,6 +114,10 @@ def test_shows_every_fault_of_a_spec_by_its_pointer(
     editor.fill(spec.replace('"pixels"', '"pixel"').replace('"minibatch_size": 32', '"minibatch_size": 0'))
     fault = page.get_by_role("button", name="/training/minibatch_size")
     expect(fault).to_be_visible()
+    marked = page.locator(".line-numbers .wrong")
+    number = line_of(editor, '"minibatch_size"')
+    expect(marked).to_have_text([number])
+    expect(fault).to_contain_text(f"line {number}")
     expect(page.get_by_role("button", name="Submit", exact=True)).to_be_disabled()
     fault.click()
     selected = "([from, to]) => document.querySelector('textarea').value.slice(from, to)"
@@ -116,6 +125,10 @@ def test_shows_every_fault_of_a_spec_by_its_pointer(
         "[document.querySelector('textarea').selectionStart, document.querySelector('textarea').selectionEnd]"
     )
     assert page.evaluate(selected, page.evaluate(ends)) == "0"
+    # The name that would be right is told.
+    editor.fill(spec.replace('"pixels"', '"pixel"'))
+    expect(page.get_by_role("button", name="/recipe/input")).to_contain_text("'pixels'")
+    expect(marked).to_have_text([line_of(editor, '"pixel"')])
     editor.fill("{")
     expect(page.get_by_text("This is no JSON")).to_be_visible()
 

@@ -140,9 +140,68 @@ def test_pins_a_checkpoint_and_resumes_from_it(
     assert found["progress"]["epoch"] == 6
 
     page.get_by_role("link", name="Lineage").click()
-    expect(page.locator(".lineage > li")).to_have_count(2)
+    expect(page.locator("ol.lineage > li")).to_have_count(2)
     page.get_by_role("link", name="Spec").click()
     expect(page.get_by_role("row", name="/training/epochs 4 6")).to_be_visible()
+
+
+def test_downloads_and_forks_a_checkpoint_which_the_lineage_then_shows(
+    page: Page, service: RunningService, client: Client, digits: Dataset
+) -> None:
+    spec = example("digits_weighted.json") | {"name": "origin", "dataset": digits["id"]}
+    spec["training"] |= {"epochs": 2}
+    first = client.jobs.wait(client.jobs.submit(spec)["id"])["id"]
+    saved = client.jobs.checkpoints(first)[-1]
+    page.goto(f"{service.url}/#/jobs/{first}/checkpoints")
+    row = page.locator("tbody tr").first
+    row.get_by_text("Files").click()
+    wanted = saved["files"][0]
+    with page.expect_download() as download:
+        row.get_by_role("button", name=wanted["path"]).click()
+    assert download.value.suggested_filename == wanted["path"]
+    content = download.value.path().read_bytes()
+    assert len(content) == wanted["size"]
+
+    page.get_by_role("link", name=f"Fork from here at {saved['samples']} samples").click()
+    expect(page.get_by_text("The service would take this spec.")).to_be_visible()
+    page.get_by_role("button", name="Submit the new job").click()
+    second = shown_job(page)
+    expect(page.locator(".job-head .state")).to_have_text("succeeded")
+    started = client.jobs.get(second)["resumed_from"]
+    assert (started["job"], started["mode"], started["samples"]) == (first, "weights", saved["samples"])
+
+    page.get_by_role("link", name="Lineage").click()
+    page.locator("ol.lineage").get_by_role("link", name="origin").click()
+    page.get_by_role("link", name="Lineage").click()
+    expect(page.locator("ul.lineage > li")).to_have_count(1)
+    expect(page.locator("ul.lineage > li")).to_contain_text(f"weights from {first}@{saved['samples']}")
+
+
+def test_retries_a_job_that_failed_and_evaluates_it(
+    page: Page, service: RunningService, client: Client, digits: Dataset
+) -> None:
+    spec = example("digits_weighted.json") | {"name": "runs away", "dataset": digits["id"]}
+    spec["learner"] = {"type": "sgd", "learning_rate": 1e30}
+    spec["training"] |= {"epochs": 2}
+    job = client.jobs.wait(client.jobs.submit(spec)["id"])
+    assert job["status"] == "failed", job["detail"]
+    page.goto(f"{service.url}/#/jobs/{job['id']}")
+    page.get_by_role("button", name="Retry").click()
+    dialog = page.get_by_role("dialog", name="Try this job again?")
+    dialog.get_by_label("Go on from").select_option("start")
+    dialog.get_by_label("Learning rate").fill("0.01")
+    dialog.get_by_role("button", name="Retry").click()
+    expect(page.locator(".job-head .state")).to_have_text("succeeded")
+    assert client.jobs.get(job["id"])["attempt"] == 2
+
+    page.get_by_role("button", name="Evaluate").click()
+    page.get_by_role("dialog").get_by_label("Split").select_option("train")
+    page.get_by_role("dialog").get_by_role("button", name="Evaluate").click()
+    expect(page.locator(".job-head .tag", has_text="evaluation")).to_be_visible()
+    expect(page.locator(".job-head .state")).to_have_text("succeeded")
+    expect(page.get_by_role("columnheader", name="training")).to_be_visible()
+    made = client.jobs.get(shown_job(page))
+    assert (made["kind"], made["resumed_from"]["job"]) == ("evaluation", job["id"])
 
 
 def test_forks_a_job_and_cancels_what_a_filter_finds(

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from typing import Any
 
 import pytest
 
+from jobs import submit
 from jobs.batch import submit_batch
 from jobs.errors import Conflict, InvalidInput, Unavailable
+from jobs.queue import TokenQueue
 from jobs.record import Record
+from jobs.rescan import rescan
 from jobs.states import State
 from jobs.store import Store
 from tests.integration.test_submit import Desk, desk, spec
@@ -80,3 +85,43 @@ def test_without_redis_nothing_is_left(
     with pytest.raises(Unavailable):
         submitted(desk, spec, spec)
     assert not list(desk.volume.jobs.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("step", "calls", "queued"),
+    [
+        ("_write", 1, 0),
+        ("_write", 3, 0),
+        ("create_together", 1, 0),
+        ("note_accepted", 1, 3),
+        ("note_accepted", 3, 3),
+    ],
+    ids=["at the first folder", "at the last", "before Redis", "after Redis", "before the last note"],
+)
+def test_a_kill_in_the_middle_leaves_all_or_none(
+    desk: Desk, spec: Spec, step: str, calls: int, queued: int
+) -> None:
+    """The submitting process is killed as it begins a step for the ``calls``-th time."""
+    child = os.fork()
+    if child == 0:
+        owner = Store if step == "create_together" else submit
+        real, left = getattr(owner, step), [calls]
+
+        def killed(*given: Any) -> Any:
+            left[0] -= 1
+            if not left[0]:
+                os.kill(os.getpid(), signal.SIGKILL)
+            return real(*given)
+
+        setattr(owner, step, killed)
+        try:
+            submitted(desk, spec, spec, spec)
+        finally:
+            os._exit(1)
+    _, status = os.waitpid(child, 0)
+    assert os.WTERMSIG(status) == signal.SIGKILL
+    assert len(desk.store.ready(None)) == queued
+    assert desk.store.client.llen("rq:queue:cntk-jobs") == queued
+    # What the volume has of jobs that were never queued does not become any.
+    rescan(desk.store, TokenQueue(desk.store.client), desk.settings)
+    assert len(desk.store.page().records) == queued

@@ -26,13 +26,18 @@ printf '%s\\n' "${COMPREPLY[@]}"
     ],
 )
 def test_bash_completes(words: list[str], completed: list[str]) -> None:
+    assert completions(words) == completed
+
+
+def completions(words: list[str], **environment: str) -> list[str]:
+    """What bash makes of these words, the last of which is begun."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     done = subprocess.run(
         ["bash", "-c", SCRIPT, "bash", *words],
-        env=os.environ | {"PATH": path},
+        env=os.environ | {"PATH": path} | environment,
         capture_output=True,
         text=True,
         check=True,
         timeout=60,
     )
-    assert done.stdout.split() == completed, done.stderr
+    return done.stdout.split()

@@ -420,6 +420,53 @@ def test_gradient_of_roi_pooling_goes_to_the_largest_of_each_cell(
     np.testing.assert_allclose(found[number]["gradients"]["scaled.W"], expected, rtol=1e-3, atol=1e-3)
 
 
+UNPOOLED = [row for row in ROWS if row[0]["type"] == "max_unpooling"]
+SPREAD = {"type": "convolution", "filters": 1, "bias": False, "init": "normal"}
+"""Behind the unpooling: gradients of both signs come to every window."""
+
+
+@pytest.fixture(scope="module")
+def unpooled(chosen_environment: dict[str, Any]) -> list[dict[str, Any]]:
+    requests = []
+    for layer, (pooled, shape), _ in UNPOOLED:
+        scaled = {**SPREAD, "filters": pooled[0], "filter_shape": [1] * (len(pooled) - 1)}
+        spread = {**SPREAD, "filter_shape": [3] * (len(shape) - 1)}
+        one = request(layer, [pooled, shape], None)
+        one["layers"] = [
+            {"name": "scaled", "input": "in0", **complete("layer", scaled)},
+            {"name": "unpooled", "inputs": ["scaled", "in1"], **complete("layer", layer)},
+            {"name": "made", "input": "unpooled", **complete("layer", spread)},
+        ]
+        requests.append({**one, "gradient": "made"})
+    return list(in_trainer(chosen_environment, "graph", requests))
+
+
+@pytest.mark.parametrize("number", range(len(UNPOOLED)))
+def test_gradient_of_max_unpooling_comes_from_where_the_elements_were_put(
+    unpooled: list[dict[str, Any]], number: int
+) -> None:
+    """By central differences of the sum of squares, in float64. CNTK's own is the largest of each window."""
+    _, shapes, reference = UNPOOLED[number]
+    found, inputs = unpooled[number], feed(shapes)
+    scaling = np.array(found["scaled"]["weights"]["W"])
+    filters = {"W": np.array(found["made"]["weights"]["W"])}
+    spread = convolution([3] * (len(shapes[1]) - 1))
+
+    def loss(matrix: np.ndarray) -> float:
+        total = 0.0
+        for pooled, x in zip(*inputs.values(), strict=True):
+            scaled = np.tensordot(matrix.reshape(matrix.shape[:2]), pooled.astype(np.float64), 1)
+            total += np.square(spread(reference(scaled, x, weights={}), filters)).sum()
+        return total
+
+    expected = np.zeros_like(scaling)
+    for place in np.ndindex(scaling.shape):
+        step = np.zeros_like(scaling)
+        step[place] = 1e-5
+        expected[place] = (loss(scaling + step) - loss(scaling - step)) / 2e-5
+    np.testing.assert_allclose(found["gradients"]["scaled.W"], expected, rtol=1e-3, atol=1e-3)
+
+
 def test_every_layer_has_a_row() -> None:
     tested = {layer["type"] for layer, _, _ in ROWS + SEQUENCES} | {"roi_pooling"}
     assert tested == {part.name for part in layers if "base" not in part.facts}

@@ -14,7 +14,7 @@ from jobs import ids, search
 from jobs.connection import connect
 from jobs.errors import Fault, InvalidInput
 from jobs.measures import COLUMNS, Comparison, Measure, comparison_of, known_names, measure_of
-from jobs.record import PRIORITY_SECONDS, Kind, Record
+from jobs.record import PRIORITY_SECONDS, Kind, Record, StartedFrom
 from jobs.search import Filters, Order
 from jobs.states import Reason, State
 from jobs.store import Store
@@ -74,7 +74,8 @@ def test_every_filter(store: Store, stretch: int, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(search, "STRETCH", stretch)
     a = create(store, name="Digits wide", tags=["x", "y"], recipe="classifier")
     b = create(store, name="digits", tags=["x"], dataset="ds_2")
-    c = create(store, name="other", kind=Kind.EVALUATION, tags=["xy"])
+    evaluated = StartedFrom(job=a, checkpoint=f"{a}@10", mode="evaluate", step=1, samples=10, epoch=1)
+    c = create(store, name="other", kind=Kind.EVALUATION, tags=["xy"], resumed_from=evaluated, forked_from=b)
     run(
         store,
         a,
@@ -104,6 +105,10 @@ def test_every_filter(store: Store, stretch: int, monkeypatch: pytest.MonkeyPatc
         ([a], {"recipe": "classifier", "kind": Kind.TRAINING, "tags": ["x"]}),
         ([], {"recipe": "detector"}),
         ([], {"owner": "nobody"}),
+        ([c], {"parent": a}),
+        ([c], {"parent": b, "tags": ["xy"], "kind": Kind.EVALUATION}),
+        ([], {"parent": b, "kind": Kind.TRAINING}),
+        ([], {"parent": c}),
         ([b, a], {"name": "dIGITS"}),
         ([a], {"name": "ts w", "dataset": "ds_1"}),
         ([a], {"where": where(store, "metrics.accuracy>0.8")}),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -19,6 +21,7 @@ from jobs.workers import list_workers
 from tests.valkey_server import ValkeyServer
 from tests.workplace import Workplace, alive, kill, undisturbed
 from trainer.layout import read_json
+from worker.processes import record_process
 
 LONG = {"steps": 100, "seconds": 0.02, "checkpoint_every": 10}
 ENDLESS = {"steps": 10**6, "seconds": 0.02, "checkpoint_every": 10**6}
@@ -206,6 +209,30 @@ def test_an_orphan_is_killed_before_the_next_attempt(place: Workplace) -> None:
     # The first supervisor woke up to an attempt that is not its own, and kept quiet.
     place.wait_until(lambda: not alive(horse))
     assert place.store.get(job_id) == record
+
+
+def test_a_supervisor_that_hangs_with_the_lock_is_killed(place: Workplace) -> None:
+    """Stopped after it took the run's lock and before its trainer alone had it."""
+    job_id = place.submit(**LONG).id
+    run = place.run(job_id)
+    hang = (
+        "import fcntl, sys, time; file = open(sys.argv[1], 'w'); fcntl.flock(file, fcntl.LOCK_EX)\n"
+        "print(flush=True); time.sleep(600)"
+    )
+    supervisor = subprocess.Popen(
+        [sys.executable, "-c", hang, run.lock], stdout=subprocess.PIPE, process_group=0
+    )
+    with supervisor:
+        try:
+            assert supervisor.stdout is not None
+            supervisor.stdout.readline()
+            record_process(run.attempt(1).supervisor, supervisor.pid)
+            place.start_worker()
+            assert place.wait_for(job_id, State.SUCCEEDED).attempt == 2
+            assert supervisor.wait() == -signal.SIGKILL
+        finally:
+            supervisor.kill()
+    assert_trained_once(place, job_id, 100)
 
 
 def test_a_stopping_worker_saves_and_requeues(place: Workplace) -> None:

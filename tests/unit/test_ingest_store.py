@@ -17,6 +17,7 @@ import pytest
 
 from ingest import store
 from ingest.arrays import GrowingArray, open_rows
+from ingest.incoming import incoming_folder, sweep_incoming
 from ingest.store import Upload, ingest
 from jobs.dataset import load_schema
 from jobs.errors import InvalidInput, NotFound, Unavailable
@@ -147,7 +148,7 @@ def test_a_killed_conversion_is_never_seen_and_swept(ingestion: Ingestion) -> No
     volume = ingestion.volume
     assert not list(volume.datasets.glob("ds_*"))
     assert len(list(volume.incoming.iterdir())) == 1
-    assert store.sweep_incoming(volume) == 1
+    assert sweep_incoming(volume) == 1
     assert add(ingestion, {"t.csv": TABLE})[1]
 
 
@@ -180,11 +181,11 @@ def test_the_same_upload_at_the_same_time(ingestion: Ingestion, monkeypatch: pyt
 
 def test_sweeping_leaves_living_folders(ingestion: Ingestion) -> None:
     volume = ingestion.volume
-    assert store.sweep_incoming(volume) == 0
-    with store.incoming_folder(volume, "upload-") as living:
+    assert sweep_incoming(volume) == 0
+    with incoming_folder(volume, "upload-") as living:
         (volume.incoming / "convert-dead" / "dataset").mkdir(parents=True)
         (volume.incoming / "stray").write_text("x")
-        assert store.sweep_incoming(volume) == 2
+        assert sweep_incoming(volume) == 2
         assert list(volume.incoming.iterdir()) == [living]
         descriptor = os.open(living, os.O_RDONLY)
         with pytest.raises(BlockingIOError):

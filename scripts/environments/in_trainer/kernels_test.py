@@ -1,7 +1,7 @@
 """``kernels_test.py THREADS [LIBRARY]``: train small networks, with a library of kernels or with CNTK alone.
 
-Run by the trainer's Python; prints the SHA-256 of each network's parameters, and of functions' values, as one
-JSON line.
+Run by the trainer's Python; prints as one JSON line the SHA-256 of each network's parameters and of what
+functions give.
 """
 
 import ctypes

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +17,10 @@ from pydantic import SecretStr
 from client.command import INTERRUPTED, OK, REFUSED, main
 from jobs.settings import Settings
 from tests.api_calls import submit
+from tests.integration.test_completion import completions
 from tests.receiver import Receiver
 from tests.running_api import running_api
+from tests.running_service import ROOT
 from tests.valkey_server import ValkeyServer
 
 Shell = Callable[..., Any]
@@ -132,3 +137,31 @@ def test_a_fork_says_what_it_changed(shell: Shell, api: httpx.Client, spec: dict
     compared = json.loads(shell("compare", job, fork, "--json"))
     assert compared["differences"] == {"/training/epochs": [3, 9]}
     assert "/learner" in shell("fork", job, "--set", "learner.type=adm", status=REFUSED)
+
+
+def test_bash_completes_what_the_service_knows(api: httpx.Client, spec: dict[str, Any]) -> None:
+    url = {"CNTK_JOBS_URL": str(api.base_url)}
+    rows = {"file": ("t.csv", b"a,b\n1,2\n")}
+    named = api.post("/v1/datasets", files=rows, data={"options": '{"name": "my-table"}'}).json()["id"]
+    job = submit(api, spec)["id"]
+    assert completions(["show", "job_"], **url) == [job]
+    assert completions(["datasets", "show", "my"], **url) == ["my-table"]
+    assert completions(["datasets", "show", named[:8]], **url) == [named]
+    webhook = api.post("/v1/webhooks", json={"url": "https://example.com/"}).json()["id"]
+    assert completions(["webhooks", "test", ""], **url) == [webhook]
+
+
+def test_a_reader_that_has_seen_enough_is_no_failure(api: httpx.Client, spec: dict[str, Any]) -> None:
+    job = submit(api, spec)["id"]
+    command = [sys.executable, "-m", "client.command", "events", "-f", job]
+    environment = os.environ | {"CNTK_JOBS_URL": str(api.base_url)}
+    with subprocess.Popen(
+        command, env=environment, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as following:
+        assert following.stdout is not None
+        assert json.loads(following.stdout.readline())["type"] == "queued"
+        following.stdout.close()
+        api.post(f"/v1/jobs/{job}/cancel").raise_for_status()
+        assert following.wait(60) == 0
+        assert following.stderr is not None
+        assert following.stderr.read() == ""

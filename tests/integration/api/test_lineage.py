@@ -71,6 +71,9 @@ def test_another_rate_is_for_mode_continue(api: httpx.Client, spec: Spec, first:
     ]
     job = submit(api, slower | start(first, "continue"))
     assert job["resumed_from"]["mode"] == "continue"
+    fork = api.post(f"/v1/jobs/{first}/fork", json={"name": "fork"}).json()
+    children = api.get("/v1/jobs", params={"parent": first}).json()["items"]
+    assert [child["id"] for child in children] == [fork["id"], job["id"]]
     items = api.get(f"/v1/jobs/{job['id']}/lineage").json()["items"]
     assert [(item["job"], item["checkpoint"], item["mode"]) for item in items] == [
         (job["id"], f"{first}@150", "continue"),

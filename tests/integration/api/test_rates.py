@@ -74,7 +74,7 @@ def test_nobody_counts_while_redis_is_away(
     alice = limited(api, root, 1)
     valkey.stop()
     for _ in range(3):
-        answer = api.get("/v1/datasets", headers=alice)
+        answer = api.get("/v1/parts", headers=alice)
         assert answer.status_code == 200
         assert "ratelimit" not in answer.headers
 

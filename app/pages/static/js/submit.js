@@ -2,9 +2,10 @@
 
 import { all, get, Problem, send_json } from "./api.js";
 import { button, field, fill, h, select } from "./dom.js";
+import { editor } from "./editor.js";
 import { notify, problem } from "./feedback.js";
 import { bytes, count } from "./format.js";
-import { locate, mergePatch } from "./json_text.js";
+import { mergePatch } from "./json_text.js";
 import { facts, table } from "./table.js";
 
 const SETTLE_MS = 500;
@@ -18,7 +19,7 @@ export default async function submit({ main, query, signal }) {
     parent ? get(`/v1/jobs/${parent}`, { signal }) : null,
   ]);
   if (signal.aborted) return;
-  const text = h("textarea", { class: "editor", spellcheck: "false", autocomplete: "off", autocapitalize: "off", "aria-label": "The spec, as JSON", "aria-describedby": "judged", on: { input: later, keydown: indent } });
+  const { element: writing, text, mark, line, point } = editor({ label: "The spec, as JSON", describedby: "judged", changed: later });
   const judged = h("div", { class: "stack", id: "judged", role: "status", "aria-live": "polite" });
   const go = button(parent ? "Submit the new job" : "Submit", send, { class: "button primary", disabled: true });
   const example = select([["", "nothing"], ...Object.keys(examples).map((name) => [name, name.replaceAll("_", " ")])], "", () => start(examples[example.value] ?? {}));
@@ -48,6 +49,7 @@ export default async function submit({ main, query, signal }) {
   function later() {
     clearTimeout(timer);
     go.disabled = true;
+    mark([]);
     timer = setTimeout(judge, SETTLE_MS);
   }
 
@@ -58,14 +60,17 @@ export default async function submit({ main, query, signal }) {
     const mine = round;
     go.disabled = true;
     let answer;
+    let wrong = [];
     try {
       const spec = JSON.parse(text.value);
       answer = valid(await send_json("POST", "/v1/jobs?validate_only=true", spec, { signal }), spec);
     } catch (error) {
       if (error.name === "AbortError") return;
       answer = error instanceof SyntaxError ? problem(error, { title: "This is no JSON" }) : refused(error);
+      wrong = (error.errors ?? []).map((fault) => fault.pointer);
     }
     if (mine !== round) return;
+    mark(wrong);
     go.disabled = answer.dataset.valid !== "yes";
     fill(judged, answer);
   }
@@ -76,17 +81,8 @@ export default async function submit({ main, query, signal }) {
       "div",
       { class: "stack" },
       h("h2", {}, error.errors.length === 1 ? "One thing is wrong" : `${error.errors.length} things are wrong`),
-      h("ul", { class: "stack" }, error.errors.map((fault) => h("li", {}, h("button", { type: "button", class: "fault-button", on: { click: () => point(fault.pointer) } }, h("code", {}, fault.pointer || "/"), h("br"), fault.detail)))),
+      h("ul", { class: "stack" }, error.errors.map((fault) => h("li", {}, h("button", { type: "button", class: "fault-button", on: { click: () => point(fault.pointer) } }, h("code", {}, fault.pointer || "/"), h("span", { class: "small quiet" }, ` line ${line(fault.pointer)}`), h("br"), fault.detail)))),
     );
-  }
-
-  /** Select what a pointer names, so that it can be written over. */
-  function point(pointer) {
-    const [from, to] = locate(text.value, pointer);
-    text.focus();
-    text.setSelectionRange(from, to);
-    const line = text.value.slice(0, from).split("\n").length;
-    text.scrollTop = Math.max(0, (line - 6) * parseFloat(getComputedStyle(text).lineHeight));
   }
 
   async function send() {
@@ -109,7 +105,7 @@ export default async function submit({ main, query, signal }) {
     h(
       "div",
       { class: "two" },
-      h("div", { class: "card stack" }, h("div", { class: "row" }, !parent && field("Start from", example), field("Data set", dataset)), text),
+      h("div", { class: "card stack" }, h("div", { class: "row" }, !parent && field("Start from", example), field("Data set", dataset)), writing),
       h("div", { class: "stack" }, h("div", { class: "card stack" }, h("div", { class: "row apart" }, go, h("a", { href: "/docs", class: "small" }, "What a spec may say")), judged)),
     ),
   );
@@ -163,14 +159,4 @@ function valid(answer, spec) {
     h("details", {}, h("summary", {}, "The learner, as CNTK is called"), h("pre", { class: "small" }, answer.cntk_call)),
     h("details", {}, h("summary", {}, spec.recipe ? "The recipe, expanded" : "Every default filled in"), h("pre", { class: "document", tabindex: 0, role: "region", "aria-label": "The complete spec" }, JSON.stringify(answer.spec, null, 2))),
   );
-}
-
-/** Tab leaves the editor, as everywhere; Enter keeps the line's indentation. */
-function indent(event) {
-  if (event.key !== "Enter" || event.ctrlKey || event.isComposing) return;
-  event.preventDefault();
-  const { selectionStart: at, value } = event.target;
-  const spaces = value.slice(value.lastIndexOf("\n", at - 1) + 1).match(/^ */)[0];
-  event.target.setRangeText(`\n${spaces.slice(0, at)}`, at, event.target.selectionEnd, "end");
-  event.target.dispatchEvent(new InputEvent("input"));
 }
