@@ -17,7 +17,7 @@ from trainer.detection.regions import opened
 from trainer.engine import C
 from trainer.layout import DatasetDirectory
 from trainer.loop import train
-from trainer.minibatches import Order
+from trainer.minibatches import Order, permutation
 from trainer.model import Model
 from trainer.state import State
 
@@ -58,7 +58,7 @@ def report(row):
         order = Order(dataset.rows(split), row.get("evaluation_minibatch", 256))
         summaries[split] = model.objective.summary(model.evaluate(order), len(order))
     watch = Watch(model, row["after"])
-    order = Order(dataset.rows("train"), training["minibatch_size"], training["seed"], training["shuffle"])
+    order = Order(dataset.rows("train"), training["minibatch_size"], training["seed"], permutation(training))
     if row["after"]:
         train(model, order, State(), training["epochs"], [watch])
     return {

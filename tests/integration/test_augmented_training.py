@@ -105,7 +105,7 @@ def test_inputs_and_targets_are_what_the_page_says(
         apart = mixed - images(rows, first, epoch) * scale
         return float((apart**2).sum() / len(rows))
 
-    order = Order(np.arange(TRAIN), MINIBATCH, SEED)
+    order = Order(np.arange(TRAIN), MINIBATCH, SEED, "drawn")
     for target, got in zip(TARGETS, found, strict=True):
         trained = [loss(rows, target, epoch) for epoch in (0, 1) for rows in order.minibatches(epoch)]
         assert got["losses"] == pytest.approx(trained, rel=1e-4), target
