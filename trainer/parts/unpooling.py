@@ -2,8 +2,6 @@
 
 from typing import List, Optional
 
-import numpy as np
-
 from trainer.engine import C
 from trainer.parts.convolutions import Sizes, slid, spread
 from trainer.parts.layers import activation_parameters, filled, layers, written
@@ -113,44 +111,14 @@ def max_unpooling(
 
     The second input is what a ``max_pooling`` of the same settings takes in, and gives the shape; the first
     has the shape of what that layer makes. All other elements are 0. Of equal largest ones the first counts.
-    ``strides`` defaults to the window; windows may not overlap.
+    ``strides`` defaults to the window; windows may not overlap. The gradient is CNTK's: the largest in each
+    window, wherever the element was put.
     """
+    rank = len(window)
     steps = apart(window, strides)
-    # CNTK's gradient of an unpooling is the largest of each window, wherever the element was put. So CNTK
-    # says where the elements belong, and they are put there by a product, whose gradient is right.
-    padding = [False] + [pad] * len(window)
-    ones = C.ones_like(pooled)
-    places = C.unpooling(ones, x, C.MAX_UNPOOLING, tuple(window), strides=tuple(steps), auto_padding=padding)
-    return C.stop_gradient(places) * spread_out(pooled, x.shape[1:], window, steps, pad)
-
-
-def spread_out(pooled, sizes, window, strides, pad):
-    """Every element at all places of its window and behind it until the next one: (channels, *sizes)."""
-    spread = pooled
-    for axis, (size, k, s) in enumerate(zip(sizes, window, strides), 1):
-        shape = spread.shape
-        count = shape[axis]
-        first = first_window(size, count, k, s) if pad else 0
-        # One dimension after the other, as CNTK has few for one product.
-        parted = C.reshape(spread, (size_of(shape[:axis]), count, 1, size_of(shape[axis + 1 :])))
-        repeated = parted * C.constant(1, shape=(1, 1, s, 1))
-        spread = C.reshape(repeated, shape[:axis] + (count * s,) + shape[axis + 1 :])
-        before, behind = max(first, 0), max(size - first - count * s, 0)
-        if before or behind:
-            spread = C.pad(spread, [(before, behind) if n == axis else (0, 0) for n in range(len(shape))])
-        if spread.shape[axis] != size:
-            spread = C.slice(spread, axis, max(-first, 0), max(-first, 0) + size)
-    return spread
-
-
-def size_of(shape):
-    """How many elements there are."""
-    return int(np.prod(shape, dtype=np.int64))
-
-
-def first_window(size, count, window, stride):
-    """Where the first of windows that lie centred over a dimension begins."""
-    return (size - 1 - (count - 1) * stride) // 2 - (window - 1) // 2
+    return C.unpooling(
+        pooled, x, C.MAX_UNPOOLING, tuple(window), strides=tuple(steps), auto_padding=[False] + [pad] * rank
+    )
 
 
 def apart(window, strides):

@@ -89,7 +89,7 @@ def test_retry_of_a_job_that_had_a_key(api: httpx.Client, spec: dict[str, Any], 
     [
         ({"checkpoint": 7}, {"/checkpoint"}),
         ({"checkpoint": "newest", "learning_rate": -1}, {"/checkpoint", "/learning_rate"}),
-        ({"learning_rate": {"type": "cosin", "rate": 0.1}}, {"/learning_rate"}),
+        ({"learning_rate": {"type": "cosin", "rate": 0.1}}, {"/learning_rate/type"}),
         ({"rate": 0.1}, {"/rate"}),
     ],
 )
