@@ -92,6 +92,21 @@ def contradictions(document: Mapping[str, Any]) -> list[Fault]:
     return faults
 
 
+def sound_faults(
+    document: Mapping[str, Any], sound: Callable[[str], bool], schema: DatasetSchema | None
+) -> list[Fault]:
+    """Contradictions and fields of a recipe that has structural faults, as far as it is ``sound``."""
+    recipe = document["recipe"]
+    if not isinstance(recipe, Mapping) or not (sound("/recipe/type") and "type" in recipe):
+        return []
+    values = {
+        name: recipe.get(name) if sound(f"/recipe/{name}") else None
+        for name in ("type", *recipes[recipe["type"]].params)
+    }
+    faults = contradictions(document) + (field_faults(values, schema) if schema is not None else [])
+    return [fault for fault in faults if sound(fault.pointer)]
+
+
 def expand(
     document: Mapping[str, Any], values: Mapping[str, Any], schema: DatasetSchema, models: Lookup
 ) -> dict[str, Any]:

@@ -79,7 +79,7 @@ def plan(
     order: list[int] = []
     # Names without a node because something before them is wrong: that was said once already.
     unknown = {name for name, node in inputs.items() if node is None}
-    unknown |= _undeclared(inputs, network, faults)
+    unknown |= undeclared(inputs, network, faults)
     bases = bases or {}
     waiting = list(range(len(network)))
     while waiting:
@@ -132,12 +132,12 @@ def _awaited(layer: Mapping[str, Any]) -> set[str]:
     return {*sources(layer), *shared}
 
 
-def _undeclared(
-    inputs: Mapping[str, Node | None], network: Sequence[Mapping[str, Any]], faults: list[Fault]
+def undeclared(
+    inputs: Mapping[str, object], network: Sequence[Mapping[str, Any]], faults: list[Fault]
 ) -> set[str]:
     """Names that layers take in or share and that nothing has; each is a fault."""
     layers_there = {layer["name"] for layer in network}
-    undeclared = set()
+    found_nowhere = set()
     for position, layer in enumerate(network):
         key = "inputs" if "inputs" in layer else "input"
         found = [(key, source, layers_there | set(inputs), "input or layer") for source in sources(layer)]
@@ -148,8 +148,8 @@ def _undeclared(
                 known = sorted(declared - {layer["name"]})
                 detail = f"no {what} is named {name!r}; {nearest(name, known) if known else 'there is none'}"
                 faults.append(Fault(f"/network/{position}/{place}", "unknown_node", detail))
-                undeclared.add(name)
-    return undeclared
+                found_nowhere.add(name)
+    return found_nowhere
 
 
 def settings(layer: Mapping[str, Any]) -> dict[str, Any]:

@@ -8,14 +8,16 @@ from typing import Any
 
 from jobs.bases import lookup
 from jobs.checks import check
+from jobs.checks.names import names
 from jobs.checks.regions import with_regions
 from jobs.dataset import DatasetSchema, load_schema
-from jobs.errors import Fault, InvalidInput, NotFound
+from jobs.errors import Fault, InvalidInput, JobsError, NotFound
 from jobs.fingerprint import SINCE, fingerprint
-from jobs.recipes import blamed, contradictions, expand, field_faults, values_of
+from jobs.recipes import blamed, contradictions, expand, field_faults, sound_faults, values_of
 from jobs.settings import Settings
 from jobs.shapes import estimate
 from jobs.spec_models import check_with_recipe, parse
+from jobs.structure import in_order, soundness
 from trainer.layout import RunDirectory, Volume, read_json
 
 DRAWN_ROWS = 1 << 20
@@ -49,13 +51,17 @@ def normalise(
     """The complete spec; InvalidInput with every fault at once, NotFound without its data set.
 
     ``run`` is the directory of a job that the spec is already that of: it keeps its base models.
-    Structural faults (types, unknown keys) come first: meaning is only looked for in a whole spec.
+    Where its structure (types, keys) is wrong, its sound parts are still searched for names of nothing;
+    what hangs on more than names, such as shapes, is only looked for in a whole spec.
     A recipe is expanded, and leaves no trace but what it stands for.
     """
     if document.get("recipe") is not None:
         return expanded(document, volume, settings)
-    spec = parse(document).model_dump()
-    schema = _schema(volume, spec["dataset"])
+    try:
+        spec = parse(document).model_dump()
+        schema = _schema(volume, spec["dataset"])
+    except (InvalidInput, NotFound) as error:
+        raise _with_names(error, document, volume) from None
     start = spec["start_from"]
     kept = [run, volume.job(start["job"])] if start else [run]
     planned, faults = check(spec, schema, lookup(volume, *filter(None, kept)))
@@ -80,6 +86,28 @@ def _schema(volume: Volume, dataset_id: str) -> DatasetSchema:
         raise NotFound(error.detail, faults=[fault]) from None
 
 
+def _with_names(error: JobsError, document: Mapping[str, Any], volume: Volume) -> JobsError:
+    """A refusal that also says which names in the sound parts of a spec are those of nothing.
+
+    A data set that is not there stays NotFound where nothing else is wrong.
+    """
+    sound = soundness(error.faults)
+    schema, more = None, list[Fault]()
+    if sound("/dataset"):
+        try:
+            schema = _schema(volume, document["dataset"])
+        except NotFound as missing:
+            more += missing.faults
+    if document.get("recipe") is not None:
+        # What stands beside it has its meaning only with what the recipe makes.
+        more += sound_faults(document, sound, schema)
+    else:
+        more += names(document, sound, schema)
+    if not more and isinstance(error, NotFound):
+        return error
+    return InvalidInput.of(in_order([*error.faults, *more], document))
+
+
 def _permutation(rows: int, continued: RunDirectory | None) -> str:
     """How so many rows are shuffled: as in the run that is continued, if one is."""
     if continued is not None and continued.spec.is_file():
@@ -89,8 +117,11 @@ def _permutation(rows: int, continued: RunDirectory | None) -> str:
 
 def expanded(document: Mapping[str, Any], volume: Volume, settings: Settings) -> NormalisedSpec:
     """The complete spec of what a recipe stands for; faults are said of what the author wrote."""
-    check_with_recipe(document)
-    schema = _schema(volume, document["dataset"])
+    try:
+        check_with_recipe(document)
+        schema = _schema(volume, document["dataset"])
+    except (InvalidInput, NotFound) as error:
+        raise _with_names(error, document, volume) from None
     values = values_of(document["recipe"])
     if faults := contradictions(document) + field_faults(values, schema):
         raise InvalidInput.of(faults)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -98,6 +98,41 @@ def _at(document: Any, place: str) -> Any:
         else:
             return None
     return document
+
+
+def soundness(faults: Iterable[Fault]) -> Callable[[str], bool]:
+    """Whether none of ``faults`` is at a pointer, above it or below it."""
+    places = {fault.pointer for fault in faults}
+    broken = {place for pointer in places for place in _way(pointer)}
+    return lambda pointer: pointer not in broken and places.isdisjoint(_way(pointer))
+
+
+def _way(pointer: str) -> list[str]:
+    """A pointer's place and those around it, the outermost first."""
+    steps = pointer.split("/")
+    return ["/".join(steps[:count]) for count in range(2, len(steps) + 1)]
+
+
+def in_order(faults: Iterable[Fault], document: Mapping[str, Any]) -> list[Fault]:
+    """Faults as their places follow one another in a document; a missing key is behind those there are."""
+    numbered: dict[int, dict[str, int]] = {}
+
+    def place(fault: Fault) -> list[int]:
+        found: list[int] = []
+        current: Any = document
+        for step in fault.pointer.split("/")[1:]:
+            name = step.replace("~1", "/").replace("~0", "~")
+            if isinstance(current, Mapping):
+                if id(current) not in numbered:
+                    numbered[id(current)] = {key: number for number, key in enumerate(current)}
+                found.append(numbered[id(current)].get(name, len(current)))
+                current = current.get(name)
+            elif isinstance(current, list) and name.isdecimal():
+                found.append(int(name))
+                current = current[int(name)] if int(name) < len(current) else None
+        return found
+
+    return sorted(faults, key=place)
 
 
 def _is_number(text: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from math import prod
 from typing import Any
 
@@ -15,7 +16,7 @@ SUM_TOLERANCE = 1e-3
 """How far from 1 the shares of an example may sum up: they were rounded somewhere."""
 
 
-def targets(item: dict[str, Any]) -> list[str]:
+def targets(item: Mapping[str, Any]) -> list[str]:
     """The names that a term or metric gives as its target."""
     return item["target"] if isinstance(item["target"], list) else [item["target"]]
 

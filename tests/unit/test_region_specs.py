@@ -272,3 +272,25 @@ def test_broken_regions_are_told_where_and_what(
     for pointer, (code, words) in expected.items():
         assert found[pointer][0] == code, found[pointer]
         assert words in found[pointer][1]
+
+
+@pytest.mark.parametrize(
+    ("at", "value", "expected"),
+    [
+        ("training/epochs", 0, {"/training/epochs"}),
+        ("regions/regions_per_image", 0, {"/regions/regions_per_image"}),
+        ("regoins", {}, {"/regoins"}),
+    ],
+)
+def test_fields_of_regions_are_not_missed_where_the_structure_is_wrong(
+    shop: Workshop, at: str, value: Any, expected: set[str]
+) -> None:
+    document = changed(plain(), at, value)
+    if "regoins" in document:
+        del document["regions"]
+    with pytest.raises(InvalidInput) as caught:
+        normalise(document, shop.volume, shop.settings)
+    assert {fault.pointer for fault in caught.value.faults} == expected
+    with pytest.raises(InvalidInput) as caught:
+        normalise(changed(plain(boxes="bxoes"), "training/epochs", 0), shop.volume, shop.settings)
+    assert {fault.pointer for fault in caught.value.faults} == {"/regions/boxes", "/training/epochs"}

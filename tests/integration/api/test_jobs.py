@@ -85,6 +85,33 @@ def test_all_faults_of_a_spec_at_once(api: httpx.Client, spec: dict[str, Any], s
     assert list(settings.volume.jobs.iterdir()) == []
 
 
+def test_what_names_nothing_is_said_together_with_what_is_no_spec(
+    api: httpx.Client, spec: dict[str, Any]
+) -> None:
+    spec["inputs"] = {"x": {"field": "xx", "scael": 2}}
+    spec["network"][0] |= {"units": "two", "input": "xs"}
+    spec["objective"][0] |= {"output": "score", "target": "lable"}
+    spec["training"] |= {"epochs": 0}
+    wrong = [
+        "/inputs/x/field",
+        "/inputs/x/scael",
+        "/network/0/units",
+        "/network/0/input",
+        "/objective/0/output",
+        "/objective/0/target",
+        "/training/epochs",
+    ]
+    for asked in ({}, {"validate_only": "true"}):
+        answer = api.post("/v1/jobs", params=asked, json=spec)
+        assert answer.status_code == 422
+        assert [fault["pointer"] for fault in answer.json()["errors"]] == wrong
+    several = api.post("/v1/jobs/batch", json={"jobs": [spec]})
+    assert pointers(several, 422) == {f"/jobs/0{pointer}" for pointer in wrong}
+    elsewhere = api.post("/v1/jobs", json={**spec, "dataset": "ds_0"})
+    nodes = {pointer for pointer in wrong if not pointer.endswith(("/field", "/target"))}
+    assert pointers(elsewhere, 422) == {"/dataset", *nodes}
+
+
 def test_data_set_that_is_not_there(api: httpx.Client, spec: dict[str, Any]) -> None:
     answer = api.post("/v1/jobs", json={**spec, "dataset": "ds_0"})
     assert answer.status_code in (404, 422)
