@@ -131,8 +131,8 @@ def test_everything_that_is_wrong_with_a_spec_is_said_at_once(client: Client, di
     assert caught.value.status == 422
     assert caught.value.type == "invalid-input"
     said = {error["pointer"]: error["detail"] for error in caught.value.errors}
-    assert set(said) == {"/network/0", "/network/1/units", "/training/epochs", "/colour"}
-    assert "dense" in said["/network/0"]
+    assert set(said) == {"/network/0/type", "/network/1/units", "/training/epochs", "/colour"}
+    assert "dense" in said["/network/0/type"]
     assert len(client.jobs.list()) == before
 
 

@@ -38,7 +38,7 @@ def test_every_block_does_what_the_page_says(service: RunningService, tmp_path: 
     assert done.returncode == 0, said + done.stderr
     assert "Traceback" not in done.stderr
     # 2: what is wrong is named with its place and the nearest name.
-    assert "/learner: " in done.stderr
+    assert "/learner/type: " in done.stderr
     assert "did you mean 'adam'?" in done.stderr
     assert "exit status 3" in said
     # 3 and 6: files came.
