@@ -146,9 +146,12 @@ BROKEN: list[tuple[str, Document, dict[str, tuple[str, str]]]] = [
         {"/recipe": ("shape", "and there: the output 'scores' is 3")},
     ),
     (
-        "no filters",
+        "no filters, and a field that holds no images",
         posted({"type": "image_autoencoder", "input": "numbers", "maps": [0]}),
-        {"/recipe/maps/0": ("greater_than_equal", "not 0")},
+        {
+            "/recipe/input": ("field_kind", "(channels, height, width) as input"),
+            "/recipe/maps/0": ("greater_than_equal", "not 0"),
+        },
     ),
     (
         "a field that holds no images",
