@@ -115,8 +115,8 @@ def test_shows_every_fault_of_a_spec_by_its_pointer(
     fault = page.get_by_role("button", name="/training/minibatch_size")
     expect(fault).to_be_visible()
     marked = page.locator(".line-numbers .wrong")
-    number = line_of(editor, '"minibatch_size"')
-    expect(marked).to_have_text([number])
+    name, number = line_of(editor, '"pixel"'), line_of(editor, '"minibatch_size"')
+    expect(marked).to_have_text([name, number])
     expect(fault).to_contain_text(f"line {number}")
     expect(page.get_by_role("button", name="Submit", exact=True)).to_be_disabled()
     fault.click()
@@ -128,7 +128,7 @@ def test_shows_every_fault_of_a_spec_by_its_pointer(
     # The name that would be right is told.
     editor.fill(spec.replace('"pixels"', '"pixel"'))
     expect(page.get_by_role("button", name="/recipe/input")).to_contain_text("'pixels'")
-    expect(marked).to_have_text([line_of(editor, '"pixel"')])
+    expect(marked).to_have_text([name])
     editor.fill("{")
     expect(page.get_by_text("This is no JSON")).to_be_visible()
 
