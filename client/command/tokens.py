@@ -22,6 +22,9 @@ here = click.option(
 )
 
 
+_SCOPE = click.Choice(("read", "submit", "admin"))
+
+
 class _Refused(click.ClickException):
     exit_code = REFUSED
 
@@ -53,7 +56,7 @@ def token() -> None:
     "--scope",
     "scopes",
     multiple=True,
-    type=click.Choice(("read", "submit", "admin")),
+    type=_SCOPE,
     default=("submit",),
     show_default=True,
     help="What it may; each includes the ones before.",
@@ -115,7 +118,7 @@ def list_tokens(shell: Shell, here: bool) -> None:
     "--scope",
     "scopes",
     multiple=True,
-    type=click.Choice(("read", "submit", "admin")),
+    type=_SCOPE,
     help="All that it may from now on.",
 )
 @click.option("--expires-at", metavar="TIME|never", help="An RFC 3339 time.")
