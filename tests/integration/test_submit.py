@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from jobs.errors import Conflict, InvalidInput, JobsError, NotFound, Unavailable
 from jobs.settings import Settings
 from jobs.states import State
 from jobs.store import Store
-from jobs.submit import submit
+from jobs.submit import enqueue, prepare, submit
 from jobs.volume import make_volume
 from tests.practice_trainer import publish
 from tests.trainer_runs import Workshop
@@ -109,6 +110,30 @@ def test_a_data_set_that_is_being_deleted(desk: Desk, spec: Spec) -> None:
         assert isinstance(desk.refusal(spec), Conflict)
 
 
+def test_a_data_set_that_was_deleted_and_came_back(desk: Desk, spec: Spec) -> None:
+    """What a submission a moment ago was told of deletions is old then."""
+    told = desk.store.deletions([spec["dataset"]])
+    with Store.open(desk.settings).deleting_dataset(spec["dataset"]):
+        pass
+    assert desk.store.deletions([spec["dataset"]], afresh=True) != told
+    with Store.open(desk.settings).deleting_dataset(spec["dataset"]):
+        assert isinstance(desk.refusal(spec), Conflict)
+    assert desk.store.get(desk.submit(spec)).state is State.QUEUED
+
+
+def test_a_data_set_that_is_gone_since_others_asked(desk: Desk, spec: Spec) -> None:
+    desk.submit(spec)
+    prepared = prepare(spec, desk.store, desk.settings, None, None)
+    for job in desk.store.live_jobs(spec["dataset"]):
+        desk.store.request_cancel(job)
+    with Store.open(desk.settings).deleting_dataset(spec["dataset"]):
+        shutil.rmtree(desk.volume.dataset(spec["dataset"]).path)
+    before = desk.everything()
+    with pytest.raises(NotFound):
+        enqueue(prepared, desk.store, desk.volume)
+    assert desk.everything() == before
+
+
 def test_redis_away(desk: Desk, spec: Spec, valkey: ValkeyServer) -> None:
     desk.submit(spec)
     before = sorted(desk.volume.path.rglob("*"))
@@ -123,8 +148,8 @@ def test_redis_away_between_the_look_and_the_transaction(
 ) -> None:
     look = desk.store.deletions
 
-    def look_and_lose(datasets: Collection[str]) -> dict[str, str | None]:
-        found = look(datasets)
+    def look_and_lose(datasets: Collection[str], *, afresh: bool) -> dict[str, str | None]:
+        found = look(datasets, afresh=afresh)
         valkey.stop()
         return found
 
