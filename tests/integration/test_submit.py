@@ -112,11 +112,14 @@ def test_a_data_set_that_is_being_deleted(desk: Desk, spec: Spec) -> None:
 
 def test_a_data_set_that_was_deleted_and_came_back(desk: Desk, spec: Spec) -> None:
     """What a submission a moment ago was told of deletions is old then."""
+    other = Store.open(desk.settings)
     told = desk.store.deletions([spec["dataset"]])
-    with Store.open(desk.settings).deleting_dataset(spec["dataset"]):
+    with other.deleting_dataset(spec["dataset"]):
         pass
-    assert desk.store.deletions([spec["dataset"]], afresh=True) != told
-    with Store.open(desk.settings).deleting_dataset(spec["dataset"]):
+    assert other.deletions([spec["dataset"]]) != told
+    first = desk.store.get(desk.submit(spec))
+    desk.store.request_cancel(first.id)
+    with other.deleting_dataset(spec["dataset"]):
         assert isinstance(desk.refusal(spec), Conflict)
     assert desk.store.get(desk.submit(spec)).state is State.QUEUED
 
