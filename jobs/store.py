@@ -190,7 +190,7 @@ class Store(Backlog, Streams):
         asks = [_to_create(job, deletions) for job in jobs]
         with reaching_redis():
             answers = self.run("create", {"jobs": asks})
-        return [_refusal(flat) or Record.from_hash(pairs(flat)) for flat in answers]
+        return [_refusal(told) or _made(job, told) for job, told in zip(jobs, answers, strict=True)]
 
     def create_together(
         self,
@@ -206,10 +206,10 @@ class Store(Backlog, Streams):
         if claim:
             ask |= {"claim": claim, "made": " ".join(job.record.id for job in jobs)}
         with reaching_redis():
-            made = self.run("create", ask)
-        if (refusal := _refusal(made)) is not None:
+            answers = self.run("create", ask)
+        if (refusal := _refusal(answers)) is not None:
             raise refusal
-        return [Record.from_hash(pairs(flat)) for flat in made]
+        return [_made(job, told) for job, told in zip(jobs, answers, strict=True)]
 
     def create(
         self,
@@ -483,6 +483,13 @@ def _refusal(answer: Sequence[Any]) -> JobsError | None:
     if answer[0] == "over":
         return queue_is_full(int(answer[1]), int(answer[2]))
     return None
+
+
+def _made(job: New, told: Sequence[str]) -> Record:
+    """A record as create.lua left it, which has told when that was."""
+    now, seq = int(told[1]), int(told[2])
+    times = dict.fromkeys(("created_at", "updated_at", "phase_at"), now)
+    return job.record.model_copy(update={**times, "seq": seq})
 
 
 def _to_create(job: New, deletions: Mapping[str, str | None]) -> dict[str, Any]:

@@ -97,6 +97,20 @@ def test_a_job_is_queued_with_its_complete_spec(desk: Desk, spec: Spec) -> None:
     assert desk.store.live_jobs(record.dataset) == [record.id]
 
 
+def test_the_record_that_is_answered_is_the_one_in_redis(desk: Desk, spec: Spec) -> None:
+    everything = {
+        "tags": ["a", "b"],
+        "priority": 7,
+        "limits": {"max_queue_s": 60},
+        "requires": {"gpu": ["no"]},
+        "after": [desk.submit(spec)],
+    }
+    record = submit(spec | everything, desk.store, desk.settings, owner="someone")
+    assert desk.store.get(record.id) == record
+    assert record.created_at == record.updated_at == record.phase_at > 0
+    assert len(desk.store.events_after(record.id, 0)) == record.seq == 1
+
+
 def test_a_spec_with_faults(desk: Desk, spec: Spec) -> None:
     assert isinstance(desk.refusal(spec | {"network": [], "training": {"epochs": 0}}), InvalidInput)
 
