@@ -69,8 +69,8 @@ class AugmentedColumn:
             self.steps.append((document, before[document["type"]]))
             before[document["type"]] += 1
 
-    def expect(self, starts, ends):
-        self.column.expect(starts, ends)
+    def expect(self, rows):
+        self.column.expect(rows)
 
     def read(self, rows, epoch=None):
         """Float32 array (len(rows), *shape)."""
