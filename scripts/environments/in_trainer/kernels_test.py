@@ -30,6 +30,11 @@ def networks():
         x = layers.Convolution2D((3, 3), 4, activation=C.tanh, pad=True)(x)
         return layers.MaxPooling((3, 3), 2, pad=True)(x)
 
+    def halved(x):
+        """Rows of more outputs than are done side by side, with and without windows that overlap."""
+        x = layers.MaxPooling((2, 2), 2)(layers.Convolution2D((3, 3), 2, activation=C.relu, pad=True)(x))
+        return C.splice(layers.MaxPooling((3, 2), 2)(x), layers.MaxPooling((2, 2), 2)(x), axis=0)
+
     def channels(x):
         """So many that Intel's convolutions want the numbers in an order of their own."""
         x = layers.Convolution2D((3, 3), 16, activation=C.relu, pad=True)(x)
@@ -61,6 +66,7 @@ def networks():
         "ids": ((70,), ids),
         "dense": ((150,), dense),
         "image": ((2, 13, 11), image),
+        "halved": ((1, 10, 77), halved),
         "channels": ((2, 13, 11), channels),
         "line": ((3, 40), line),
         "elements": ((9, 7), elements),

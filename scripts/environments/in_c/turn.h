@@ -1,0 +1,14 @@
+/* Matrices turned, rows to columns, where the processor has AVX-512. */
+
+#ifndef CNTK_KERNELS_TURN_H
+#define CNTK_KERNELS_TURN_H
+
+#include <stddef.h>
+
+#define TILE 16
+
+/* Turns TILE by TILE numbers. Those of a row of `from` lie side by side, its rows `columns` apart; the rows of
+   `to` lie `rows` apart. */
+void turn_tile(const float *from, size_t columns, float *to, size_t rows);
+
+#endif
