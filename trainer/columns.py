@@ -3,8 +3,8 @@
 Every column has ``read(rows, epoch=None)``: what it holds for these rows when they are trained in that
 epoch, a pure function of the two; without an epoch, for evaluation. Most columns hold the same always.
 A column whose reading is more than a copy says ``costly = True``, and is read ahead (trainer/prefetch.py).
-One whose file memory has no room for says ``scarce = True``, and is told by ``expect(rows)`` what will be
-read (trainer/paging.py).
+One whose file memory has no room for says in ``scarce`` how many bytes its rows have, on average, and is told
+by ``expect(rows)`` what will be read (trainer/paging.py).
 """
 
 import numpy as np
@@ -67,7 +67,8 @@ class SparseColumn:
         self.shape = tuple(schema["shape"])
         self.files = [stored(folder, schema, role) for role in ("values", "indices")]
         self.indptr = stored(folder, schema, "indptr").array
-        self.scarce = any(file.scarce for file in self.files)
+        average = int(self.indptr[-1]) / max(len(self.indptr) - 1, 1)
+        self.scarce = average * sum(file.scarce for file in self.files)
 
     def expect(self, rows):
         entries, _ = self.entries(rows)
@@ -121,8 +122,8 @@ class SequenceColumn:
         self.axis = schema["axis"]
         self.shape = steps.shape
         self.sparse = steps.sparse
-        self.scarce = steps.scarce
         self.offsets = stored(folder, schema, "offsets").array
+        self.scarce = steps.scarce * int(self.offsets[-1]) / max(len(self.offsets) - 1, 1)
 
     def expect(self, rows):
         self.steps.expect(self.entries(rows))

@@ -13,8 +13,12 @@ import numpy as np
 
 from trainer.direct import DirectFile
 
-AHEAD = 4
-"""Minibatches between a row's being asked for and its being read."""
+TOGETHER = 256
+"""So many rows are asked for at a time: the work for it is by the call more than by the row."""
+TOGETHER_BYTES = 1 << 21
+"""Fewer rows do where they are larger."""
+AHEAD = 1
+"""So many times are rows asked for before the first of them are read."""
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 _RANDOM = 1
 """A word of madvise(2); Python's mmap has it from 3.8 on."""
@@ -46,8 +50,8 @@ class Mapped:
             mapped = np.load(path)
         # As a plain array: numpy takes longer over rows of a memmap, which would be memmaps.
         self.array = np.asarray(mapped)
-        self.scarce = self.array.nbytes > memory() // 2
-        """Whether memory will not hold it."""
+        self.scarce = self.array.nbytes / len(self.array) if self.array.nbytes > memory() // 2 else 0
+        """Bytes of an entry where memory will not hold the file, else 0."""
         self.direct = None
         self.coming = deque()
         """What was expected, and not read yet."""
@@ -70,7 +74,7 @@ class Mapped:
             return
         self.coming.append(self.direct.begin(entries))
         if len(self.coming) > AHEAD + 1:
-            # Whoever expected it has gone another way.
+            # Who expected it has gone another way.
             self.direct.drop(self.coming.popleft())
 
     def take(self, entries):
@@ -98,12 +102,28 @@ def expected(minibatches, columns):
 
 
 def ahead_of(minibatches, columns):
-    """The rows of each minibatch, ``AHEAD`` minibatches behind what the columns are told."""
-    waiting = deque()
+    """The rows of each minibatch, some minibatches behind what the columns are told."""
+    count = min(TOGETHER, TOGETHER_BYTES // sum(column.scarce for column in columns))
+    minibatches, waiting = iter(minibatches), deque()
+    while True:
+        together = several(minibatches, count)
+        if together:
+            rows = np.concatenate(together)
+            for column in columns:
+                column.expect(rows)
+            waiting.append(together)
+        if len(waiting) > AHEAD or (waiting and not together):
+            yield from waiting.popleft()
+        elif not together:
+            return
+
+
+def several(minibatches, count):
+    """The next minibatches of an iterator, of ``count`` rows or more in all: one at least, unless it ends."""
+    found = []
     for rows in minibatches:
-        for column in columns:
-            column.expect(rows)
-        waiting.append(rows)
-        if len(waiting) > AHEAD:
-            yield waiting.popleft()
-    yield from waiting
+        found.append(rows)
+        count -= len(rows)
+        if count <= 0:
+            break
+    return found

@@ -99,10 +99,28 @@ def test_rows_are_the_same_and_asked_for_before_they_come(
     column = scarce.column(field)
     order = Order(np.arange(ROWS), 100, 3, "drawn")
     files = (2 if field == "bag" else 1) * (way == "direct")
-    for number, rows in enumerate(paging.expected(order.minibatches(), [column]), 1):
-        assert len(begun) == files * min(number + paging.AHEAD, ROWS // 100)
+    minibatches = []
+    for rows in paging.expected(order.minibatches(), [column]):
+        # Three minibatches make enough rows, and those of the next three are asked for, too.
+        times = min(len(minibatches) // 3 + 2, 14)
+        assert len(begun) == files * times
         assert same(column.read(rows), usual[field].read(rows))
-    assert len(begun) == files * ROWS // 100
+        minibatches.append(rows)
+    assert all(np.array_equal(*pair) for pair in zip(minibatches, order.minibatches(), strict=True))
+    assert len(begun) == files * 14
+
+
+@pytest.mark.parametrize(("field", "size"), [("dense", 2400), ("bag", 29), ("steps", 500), ("digit", 4)])
+def test_few_large_rows_are_asked_for_at_a_time(
+    scarce: Dataset, monkeypatch: pytest.MonkeyPatch, field: str, size: int
+) -> None:
+    column, told = scarce.column(field), []
+    monkeypatch.setattr(column, "expect", lambda rows: told.append(len(rows)))
+    # On average: a bag has 3.6 elements of 8 bytes, a sequence 2.5 steps.
+    assert column.scarce == pytest.approx(size, rel=0.03)
+    monkeypatch.setattr(paging, "TOGETHER_BYTES", 45 * size)
+    list(paging.expected(Order(np.arange(ROWS), 20).minibatches(), [column]))
+    assert told == [60] * 66 + [40]
 
 
 def test_classes_looked_up_are_the_same(way: str, scarce: Dataset) -> None:

@@ -200,7 +200,7 @@ class Mirrored:
         self.column = column
         self.regions = regions
         self.shape = column.shape
-        self.scarce = getattr(column, "scarce", False)
+        self.scarce = getattr(column, "scarce", 0)
 
     def expect(self, rows):
         self.column.expect(rows)
