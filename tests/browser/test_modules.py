@@ -157,7 +157,8 @@ LISTS = """async (lists) => {
         let slices = 0;
         await keyedInSlices(other, [...items].reverse(), (item) => item.id, make, () => (slices += 1) > 1);
         await keyedInSlices(other, items, (item) => item.id, make, () => false);
-        kept &&= before.every((element) => other.contains(element) || !items.some((item) => item.text === element.textContent));
+        const gone = (element) => !items.some((item) => item.text === element.textContent);
+        kept &&= before.every((element) => other.contains(element) || gone(element));
         shown.push([one, other].map((list) => [...list.children].map((element) => element.textContent)));
     }
     return [shown, kept];
