@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from app.access import bearer
 from app.bulk import CancelRequest
 from app.checkpoints import CheckpointEdit
 from app.forks import MergePatch
@@ -102,6 +103,8 @@ def describe(app: FastAPI) -> None:
                     if method == "get":
                         _reads_are_conditional(operation)
                     _errors_are_problems(path, method, operation)
+                    if path.startswith("/v1/"):
+                        operation["security"] = [{bearer.scheme_name: []}]
                     if "security" in operation:
                         operation["security"].append({})
             for model in BODIES:

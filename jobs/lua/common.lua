@@ -18,8 +18,13 @@ end
 
 -- `names` of the request are those of the losses and metrics among the fields: searches know them by these.
 local function set(fields)
+  local flat = {}
   for field, value in pairs(fields) do
-    redis.call('HSET', job, field, value)
+    table.insert(flat, field)
+    table.insert(flat, value)
+  end
+  if #flat > 0 then
+    redis.call('HSET', job, unpack(flat))
   end
   for group, names in pairs(ask.names or {}) do
     redis.call('SADD', 'cj:names:' .. group, unpack(names))
