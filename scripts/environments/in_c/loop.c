@@ -162,6 +162,14 @@ static Place in_scratch(const Plan *plan, const Member *member, float **scratch)
     return (Place){first, member->rows, 0, false};
 }
 
+/* Where the value of a part is that is not kept. */
+static Place part_of(const Plan *plan, const Member *member) {
+    const Member *whole = &plan->members[member->inputs[0]];
+    Place place = whole->kind == PART && !whole->kept ? part_of(plan, whole) : whole->value;
+    place.first += member->first_row;
+    return place;
+}
+
 void place_values(Plan *plan, float *scratch) {
     for (size_t i = 0; i < plan->count; i++) {
         Member *member = &plan->members[i];
@@ -170,19 +178,10 @@ void place_values(Plan *plan, float *scratch) {
         else if (member->kind == OURS)
             member->value = in_scratch(plan, member, &scratch);
     }
-    /* What is a part of something may come before it, and lies where that is. */
     for (size_t i = 0; i < plan->count; i++) {
         Member *member = &plan->members[i];
-        size_t first_row = 0;
-        const Member *whole = member;
-        while (whole->kind == PART && !whole->kept) {
-            first_row += whole->first_row;
-            whole = &plan->members[whole->inputs[0]];
-        }
-        if (whole != member) {
-            member->value = whole->value;
-            member->value.first += first_row;
-        }
+        if (member->kind == PART && !member->kept)
+            member->value = part_of(plan, member);
     }
 }
 
@@ -195,13 +194,24 @@ Place operand(const Plan *plan, const Member *member, size_t number) {
     return in_matrix(plan, &input->value, member->rows);
 }
 
+bool shares(const Plan *plan, const Member *member) {
+    return member->kind == PART && plan->members[member->inputs[0]].divided;
+}
+
+static Place part_of_gradient(const Plan *plan, const Member *member) {
+    const Member *whole = &plan->members[member->inputs[0]];
+    Place place = shares(plan, whole) ? part_of_gradient(plan, whole) : whole->gradient;
+    place.first += member->first_row;
+    return place;
+}
+
 void place_gradients(Plan *plan, float *scratch) {
     for (size_t i = 0; i < plan->count; i++) {
         Member *member = &plan->members[i];
         bool outer = false;
         for (size_t k = 0; k < 2; k++)
             outer |= member->inputs[k] == OUTSIDE && input_of(member->node, k)->needs_gradient;
-        if (!member->node->needs_gradient)
+        if (!member->node->needs_gradient || shares(plan, member))
             continue;
         /* CNTK goes on from there behind the loop. */
         if (member->kind == CNTKS || member->summed || outer)
@@ -209,4 +219,7 @@ void place_gradients(Plan *plan, float *scratch) {
         else
             member->gradient = in_scratch(plan, member, &scratch);
     }
+    for (size_t i = 0; i < plan->count; i++)
+        if (plan->members[i].node->needs_gradient && shares(plan, &plan->members[i]))
+            plan->members[i].gradient = part_of_gradient(plan, &plan->members[i]);
 }

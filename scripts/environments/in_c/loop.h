@@ -28,6 +28,7 @@ typedef struct {
     bool kept;         /* the value is needed in its matrix: by others, or on the way back */
     bool read_by_cntk; /* it is an input of a node of CNTK's in the loop */
     bool summed;       /* its gradient is more than ours of the same step */
+    bool divided;      /* each of its numbers belongs to one part, of whose gradients its own consists */
     bool begun;        /* its gradient of a step has a first part */
     Place value, gradient;
 } Member;
@@ -47,6 +48,9 @@ bool planned(const Loop *loop, Plan *plan);
 /* Settle where values and gradients are: `scratch` has room for plan->scratch floats, of either. */
 void place_values(Plan *plan, float *scratch);
 void place_gradients(Plan *plan, float *scratch);
+
+/* Whether its gradient is a place in that of what it is a part of. */
+bool shares(const Plan *plan, const Member *member);
 
 /* A value that a member reads. */
 Place operand(const Plan *plan, const Member *member, size_t number);

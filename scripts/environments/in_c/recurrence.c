@@ -19,7 +19,7 @@ typedef struct {
     Row *row;
     Place x, y, to;
     size_t rows;
-    bool added;
+    How how;
 } Operations;
 
 /* A node of CNTK's, or operations between two such. */
@@ -59,7 +59,7 @@ static void run(const Operations *o, size_t step, size_t first, size_t last) {
         columns = 1;
     }
     for (; columns--; x += o->x.column, y += o->y.column, to += o->to.column)
-        o->row(x, y, to, rows, o->added);
+        o->row(x, y, to, rows, o->how);
 }
 
 static void some_columns(void *about, size_t first, size_t last) {
@@ -76,8 +76,8 @@ static void compute(const Part *part, size_t step, size_t columns) {
     in_parts(columns, 1 + GRAIN / (TOGETHER / part->columns * part->count), some_columns, &work);
 }
 
-static void clear(const float *x, const float *y, float *to, size_t count, bool added) {
-    (void)x, (void)y, (void)added;
+static void clear(const float *x, const float *y, float *to, size_t count, How how) {
+    (void)x, (void)y, (void)how;
     memset(to, 0, count * sizeof *to);
 }
 
@@ -85,9 +85,9 @@ static void add_theirs(Program *program, Node *node) {
     program->part[program->parts++] = (Part){.theirs = node};
 }
 
-static void add(Program *program, Row *row, size_t rows, Place x, Place y, Place to, bool added) {
+static void add(Program *program, Row *row, size_t rows, Place x, Place y, Place to, How how) {
     Operations *made = &program->operations[program->count++];
-    *made = (Operations){row, x, y, to, rows, added};
+    *made = (Operations){row, x, y, to, rows, how};
     if (!program->parts || program->part[program->parts - 1].theirs)
         program->part[program->parts++] = (Part){.first = made, .columns = TOGETHER};
     Part *part = &program->part[program->parts - 1];
@@ -170,7 +170,7 @@ void forward(Loop *loop, const Frame *frame) {
                 x = operand(plan, member, 0);
             y = member->inputs[1] == NONE ? x : operand(plan, member, 1);
             Row *row = row_of(member->operation, !x.one, !y.one);
-            add(program, row, member->rows, x, y, member->value, false);
+            add(program, row, member->rows, x, y, member->value, INSTEAD);
         }
     }
     run_steps(program, false);
@@ -184,6 +184,24 @@ static Member *receiver(Plan *plan, const Member *member, size_t number) {
     if (member->kind == CNTKS || !member->node->needs_gradient || input < 0)
         return NULL;
     return plan->members[input].node->needs_gradient ? &plan->members[input] : NULL;
+}
+
+/* Whether parts, and nothing else, give the whole gradient, each its own numbers of it. */
+static bool is_divided(Plan *plan, const Member *to) {
+    size_t rows = 0;
+    for (const Member *one = plan->members; one < plan->members + plan->count; one++)
+        for (size_t k = 0; k < 2; k++) {
+            if (receiver(plan, one, k) != to)
+                continue;
+            if (one->kind != PART || one->summed)
+                return false;
+            for (const Member *other = plan->members; other < one; other++)
+                if (receiver(plan, other, 0) == to && one->first_row < other->first_row + other->rows &&
+                    other->first_row < one->first_row + one->rows)
+                    return false;
+            rows += one->rows;
+        }
+    return !to->summed && rows == to->rows;
 }
 
 /* Make room for the gradients; those to which CNTK adds, too, are cleared once for all steps. */
@@ -205,6 +223,7 @@ static void begin_gradients(Plan *plan) {
         Node *node = member->node;
         if (!node->needs_gradient)
             continue;
+        member->divided = is_divided(plan, member);
         if (member->summed)
             lazily(node, node);
         else {
@@ -230,10 +249,11 @@ static void add_gradient(Program *program, const Member *member, size_t number, 
         operation = member->operation == SIGMOID ? BY_SIGMOID : member->operation == TANH ? BY_TANH : BY_RECTIFIER;
         y = member->value;
     }
-    if (!to->summed && !to->begun)
-        add(program, clear, to->rows, to->gradient, to->gradient, to->gradient, false);
+    bool first = !to->summed && !to->begun;
+    if (first && rows < to->rows)
+        add(program, clear, to->rows, to->gradient, to->gradient, to->gradient, INSTEAD);
     to->begun = true;
-    add(program, row_of(operation, true, !y.one), rows, x, y, sum, true);
+    add(program, row_of(operation, true, !y.one), rows, x, y, sum, first && rows == to->rows ? FIRST : ADDED);
 }
 
 void back(Loop *loop, const Frame *frame, bool within, bool out) {
@@ -254,7 +274,7 @@ void back(Loop *loop, const Frame *frame, bool within, bool out) {
             add_theirs(program, member->node);
         for (size_t k = 0; k < 2; k++) {
             Member *to = receiver(plan, member, k);
-            if (to)
+            if (to && !shares(plan, member))
                 add_gradient(program, member, k, to);
         }
     }

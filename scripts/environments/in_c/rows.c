@@ -17,22 +17,23 @@
 #define IS_BY_RECTIFIER (b > 0.0f ? a : 0.0f)
 
 /* An operand may be the result itself, so nothing is `restrict`; no element hangs on another, says ivdep. */
+#define LOOP(A, B, assignment)                                                                                \
+    _Pragma("GCC ivdep") for (size_t i = 0; i < count; i++) {                                                 \
+        float a = A, b = B;                                                                                   \
+        (void)b;                                                                                              \
+        assignment;                                                                                           \
+    }
+
 #define ROW(name, value, A, B)                                                                                \
     FOR_EACH_PROCESSOR                                                                                        \
-    static void name(const float *x, const float *y, float *to, size_t count, bool added) {                   \
+    static void name(const float *x, const float *y, float *to, size_t count, How how) {                      \
         (void)y;                                                                                              \
-        if (added)                                                                                            \
-            _Pragma("GCC ivdep") for (size_t i = 0; i < count; i++) {                                         \
-                float a = A, b = B;                                                                           \
-                (void)b;                                                                                      \
-                to[i] += value;                                                                               \
-            }                                                                                                 \
+        if (how == ADDED)                                                                                     \
+            LOOP(A, B, to[i] += value)                                                                        \
+        else if (how == FIRST)                                                                                \
+            LOOP(A, B, to[i] = 0.0f + value)                                                                  \
         else                                                                                                  \
-            _Pragma("GCC ivdep") for (size_t i = 0; i < count; i++) {                                         \
-                float a = A, b = B;                                                                           \
-                (void)b;                                                                                      \
-                to[i] = value;                                                                                \
-            }                                                                                                 \
+            LOOP(A, B, to[i] = value)                                                                         \
     }
 
 /* Whether the numbers of the operands lie side by side, or one serves the whole row. */

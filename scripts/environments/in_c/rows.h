@@ -21,8 +21,11 @@ typedef enum {
     NEGATIVE = 1000
 } Operation;
 
+/* FIRST is ADDED where there was nothing: so -0 becomes 0. */
+typedef enum { INSTEAD, ADDED, FIRST } How;
+
 /* to[i] becomes the operation of x[i] and y[i], or that is added to it. `to` may be x or y. */
-typedef void Row(const float *x, const float *y, float *to, size_t count, bool added);
+typedef void Row(const float *x, const float *y, float *to, size_t count, How how);
 
 /* Its function where the numbers of an operand lie side by side or, where `x` or `y` is false, one number
    serves all; NULL where there is none. RECTIFIER is computed in CNTK's way of one long row. */

@@ -24,12 +24,12 @@ typedef struct {
     float *to;
     size_t rank, sizes[DIMENSIONS];
     ptrdiff_t xs[DIMENSIONS], ys[DIMENSIONS], tos[DIMENSIONS];
-    bool added;
+    How how;
 } Elements;
 
 static void along(const Elements *e, size_t dimension, const float *x, const float *y, float *to, size_t count) {
     if (dimension == 0) {
-        e->row(x, y, to, count, e->added);
+        e->row(x, y, to, count, e->how);
         return;
     }
     for (size_t i = 0; i < count; i++)
@@ -46,7 +46,8 @@ static void some_elements(void *about, size_t first, size_t last) {
 /* Whether it was done. `ys` is NULL for one operand. */
 static bool elementwise(int operation, bool added, const float *x, const float *y, float *to, const Numbers *sizes,
                         const Numbers *xs, const Numbers *ys, const Numbers *tos) {
-    Elements e = {.x = x, .y = y ? y : x, .to = to, .rank = sizes->count, .added = added};
+    Elements e = {.x = x, .y = y ? y : x, .to = to, .rank = sizes->count};
+    e.how = added ? ADDED : INSTEAD;
     if (e.rank < 1 || e.rank > DIMENSIONS)
         return false;
     size_t all = 1;
