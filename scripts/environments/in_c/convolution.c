@@ -1,4 +1,4 @@
-/* dnnConvolutionCreate…_F32, dnnLayoutCreateFromPrimitive_F32 and dnnExecute_F32: convolutions that need not turn
+/* dnnConvolutionCreate…_F32 and dnnLayoutCreateFromPrimitive_F32: convolutions that need not turn
    pictures into the order of Intel's library and back.
 
    In which order that library adds up differs by the shape and by the processor. So each shape is tried once, on
@@ -7,58 +7,27 @@
 
 #include "convolution.h"
 #include "cntk.h"
+#include "primitives.h"
 
-#include <pthread.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define LIBRARY "libmklml_intel.so"
-/* Numbers of the pictures that are tried. */
-#define MOST ((size_t)1 << 24)
-
 typedef enum { FORWARD, BACKWARD_DATA, BACKWARD_KERNELS } Direction;
 
-/* Intel's numbers of what is given to a primitive. */
-enum { FROM, TO, KERNELS, GRADIENT_OF_FROM = 4, GRADIENT_OF_KERNELS, GRADIENT_OF_TO = 7, RESOURCES = 32 };
-
-#define ARGUMENTS                                                                                             \
-    void **primitive, void *attributes, int algorithm, size_t dimensions, const size_t *from, const size_t *to, \
-        const size_t *kernel, const size_t *steps, const int *offsets, int border
-#define ARGUMENTS_PASSED primitive, attributes, algorithm, dimensions, from, to, kernel, steps, offsets, border
-
-static struct {
-    int (*layout)(void **, size_t, const size_t *, const size_t *);
-    int (*layout_of)(void **, const void *, int);
-    int (*layout_delete)(void *);
-    size_t (*bytes)(const void *);
-    int (*conversion)(void **, const void *, const void *);
-    int (*convert)(const void *, void *, void *);
-    int (*same)(const void *, const void *);
-    int (*execute)(const void *, void **);
-    int (*remove)(void *);
-} intel;
-
-static void find_intel(void) {
-    *(void **)&intel.layout = of_library(LIBRARY, "dnnLayoutCreate_F32");
-    *(void **)&intel.layout_of = of_library(LIBRARY, "dnnLayoutCreateFromPrimitive_F32");
-    *(void **)&intel.layout_delete = of_library(LIBRARY, "dnnLayoutDelete_F32");
-    *(void **)&intel.bytes = of_library(LIBRARY, "dnnLayoutGetMemorySize_F32");
-    *(void **)&intel.conversion = of_library(LIBRARY, "dnnConversionCreate_F32");
-    *(void **)&intel.convert = of_library(LIBRARY, "dnnConversionExecute_F32");
-    *(void **)&intel.same = of_library(LIBRARY, "dnnLayoutCompare_F32");
-    *(void **)&intel.execute = of_library(LIBRARY, "dnnExecute_F32");
-    *(void **)&intel.remove = of_library(LIBRARY, "dnnDelete_F32");
-}
-
-/* What we compute, and which numbers it takes and gives. */
+/* All that a verdict hangs on. */
 typedef struct {
     Shape shape;
-    Direction direction;
+    size_t direction;
+} Wanted;
+
+/* What we compute. */
+typedef struct {
+    Wanted wanted;
     Sums *sums;
     Kernels *kernels;
 } Plan;
 
+/* Which numbers it takes and gives. */
 typedef struct {
     int a, b, result;
 } Operands;
@@ -71,10 +40,10 @@ static const Operands operands[] = {
 
 /* Our ways of one direction, by number; false behind the last. The plan is empty where a way is not worthwhile. */
 static bool way(Plan *plan, int number) {
-    Shape *shape = &plan->shape;
+    Shape *shape = &plan->wanted.shape;
     plan->sums = NULL;
     plan->kernels = NULL;
-    switch (plan->direction) {
+    switch (plan->wanted.direction) {
     case FORWARD:
         plan->sums = number == 0 ? sums_plan(shape, false, BLOCKED) : NULL;
         return number < 1;
@@ -96,12 +65,18 @@ static void empty(Plan *plan) {
     kernels_free(plan->kernels);
 }
 
-static void compute(const Plan *plan, void **resources) {
-    Operands of = operands[plan->direction];
+static void compute(void *plan_, void **resources) {
+    const Plan *plan = plan_;
+    Operands of = operands[plan->wanted.direction];
     if (plan->sums)
         sums_compute(plan->sums, resources[of.a], resources[of.b], resources[of.result]);
     else
         kernels_compute(plan->kernels, resources[of.a], resources[of.b], resources[of.result]);
+}
+
+static void release(void *plan) {
+    empty(plan);
+    free(plan);
 }
 
 /* CNTK's layout of an operand. */
@@ -112,125 +87,72 @@ static int plain(void **layout, const Shape *shape, int resource) {
         memcpy(sizes, (size_t[4]){p->width, p->height, p->channels, shape->images}, sizeof sizes);
     }
     size_t apart[4] = {1, sizes[0], sizes[0] * sizes[1], sizes[0] * sizes[1] * sizes[2]};
-    return intel.layout(layout, 4, sizes, apart);
+    return intel()->layout(layout, 4, sizes, apart);
 }
 
-static float *numbers(size_t bytes) {
-    float *found = aligned_alloc(64, (bytes + 63) / 64 * 64);
-    if (!found)
-        abort();
-    return found;
-}
-
-/* `given`, or where that is NULL what was drawn at random, as the primitive wants it, or back again. */
+/* What is given, as the primitive wants it, or back again. */
 static float *converted(const void *primitive, const Shape *shape, int resource, float *given, bool back) {
     void *ours, *theirs, *conversion;
     plain(&ours, shape, resource);
-    intel.layout_of(&theirs, primitive, resource);
-    float *result = numbers(intel.bytes(back ? ours : theirs));
-    if (intel.same(ours, theirs))
-        memcpy(result, given, intel.bytes(ours));
+    intel()->layout_of(&theirs, primitive, resource);
+    size_t bytes = intel()->bytes(back ? ours : theirs);
+    float *result = numbers(bytes / sizeof *result);
+    if (intel()->same(ours, theirs))
+        memcpy(result, given, bytes);
     else {
-        intel.conversion(&conversion, back ? theirs : ours, back ? ours : theirs);
-        intel.convert(conversion, given, result);
-        intel.remove(conversion);
+        intel()->conversion(&conversion, back ? theirs : ours, back ? ours : theirs);
+        intel()->convert(conversion, given, result);
+        intel()->remove(conversion);
     }
-    intel.layout_delete(ours);
-    intel.layout_delete(theirs);
+    intel()->layout_delete(ours);
+    intel()->layout_delete(theirs);
     return result;
 }
 
-static float *drawn(const Shape *shape, int resource, size_t *bytes) {
+static size_t count_of(const Shape *shape, int resource) {
     void *layout;
     plain(&layout, shape, resource);
-    *bytes = intel.bytes(layout);
-    intel.layout_delete(layout);
-    float *found = numbers(*bytes);
-    uint32_t state = 2463534242u + (uint32_t)resource;
-    for (size_t i = 0; i < *bytes / sizeof *found; i++) {
-        state ^= state << 13;
-        state ^= state >> 17;
-        state ^= state << 5;
-        found[i] = (float)(int32_t)state / 2147483648.0f;
-    }
-    return found;
+    size_t bytes = intel()->bytes(layout);
+    intel()->layout_delete(layout);
+    return bytes / sizeof(float);
 }
 
 /* Which of our ways gives the bits of Intel's; -1 for none. */
-static int tried(const void *primitive, const Plan *wanted) {
-    Plan plan = *wanted;
-    const Shape *shape = &plan.shape;
-    Operands of = operands[plan.direction];
+static int tried(const void *primitive, const void *wanted) {
+    Plan plan = {.wanted = *(const Wanted *)wanted};
+    const Shape *shape = &plan.wanted.shape;
+    Operands of = operands[plan.wanted.direction];
     void *theirs[RESOURCES] = {0}, *ours[RESOURCES] = {0};
-    size_t bytes;
-    int found = -1;
-    ours[of.a] = drawn(shape, of.a, &bytes);
-    ours[of.b] = drawn(shape, of.b, &bytes);
-    ours[of.result] = drawn(shape, of.result, &bytes);
-    theirs[of.a] = converted(primitive, shape, of.a, ours[of.a], false);
-    theirs[of.b] = converted(primitive, shape, of.b, ours[of.b], false);
-    theirs[of.result] = converted(primitive, shape, of.result, ours[of.result], false);
-    if (intel.execute(primitive, theirs) == 0) {
+    int found = -1, used[] = {of.a, of.b, of.result};
+    for (int i = 0; i < 3; i++) {
+        ours[used[i]] = drawn(count_of(shape, used[i]), used[i]);
+        theirs[used[i]] = converted(primitive, shape, used[i], ours[used[i]], false);
+    }
+    if (intel()->execute(primitive, theirs) == 0) {
         float *result = converted(primitive, shape, of.result, theirs[of.result], true);
         for (int number = 0; found < 0 && way(&plan, number); number++) {
             if (is_empty(&plan))
                 continue;
             compute(&plan, ours);
-            if (memcmp(result, ours[of.result], bytes) == 0)
+            if (memcmp(result, ours[of.result], count_of(shape, of.result) * sizeof *result) == 0)
                 found = number;
             empty(&plan);
         }
         free(result);
     }
-    for (int i = 0; i < RESOURCES; i++) {
-        free(ours[i]);
-        free(theirs[i]);
+    for (int i = 0; i < 3; i++) {
+        free(ours[used[i]]);
+        free(theirs[used[i]]);
     }
     return found;
 }
 
-typedef struct Verdict {
-    struct Verdict *next;
-    Shape shape;
-    Direction direction;
-    int way;
-} Verdict;
-
-typedef struct Ours {
-    struct Ours *next;
-    const void *primitive;
-    Plan plan;
-} Ours;
-
-static Verdict *verdicts;
-static Ours *primitives;
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-
-static int way_of(const void *primitive, const Plan *wanted) {
-    pthread_mutex_lock(&lock);
-    Verdict *found = verdicts;
-    while (found && (found->direction != wanted->direction || memcmp(&found->shape, &wanted->shape, sizeof(Shape))))
-        found = found->next;
-    pthread_mutex_unlock(&lock);
-    if (found)
-        return found->way;
-    Verdict *made = malloc(sizeof *made);
-    if (!made)
-        abort();
-    *made = (Verdict){.shape = wanted->shape, .direction = wanted->direction, .way = tried(primitive, wanted)};
-    pthread_mutex_lock(&lock);
-    made->next = verdicts;
-    verdicts = made;
-    pthread_mutex_unlock(&lock);
-    return made->way;
-}
-
 /* Whether any of our ways may serve. */
 static bool in_question(Plan *plan) {
-    const Shape *s = &plan->shape;
+    const Shape *s = &plan->wanted.shape;
     if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
-        s->images * s->from.width * s->from.height * s->from.channels > MOST ||
-        s->images * s->to.width * s->to.height * s->to.channels > MOST)
+        s->images * s->from.width * s->from.height * s->from.channels > MOST_TRIED ||
+        s->images * s->to.width * s->to.height * s->to.channels > MOST_TRIED)
         return false;
     for (int number = 0; way(plan, number); number++)
         if (!is_empty(plan)) {
@@ -244,28 +166,29 @@ static Pictures pictures(const size_t *sizes) {
     return (Pictures){sizes[0], sizes[1], sizes[2]};
 }
 
+#define ARGUMENTS                                                                                             \
+    void **primitive, void *attributes, int algorithm, size_t dimensions, const size_t *from, const size_t *to, \
+        const size_t *kernel, const size_t *steps, const int *offsets, int border
+#define ARGUMENTS_PASSED primitive, attributes, algorithm, dimensions, from, to, kernel, steps, offsets, border
+
 static int created(Direction direction, const char *name, ARGUMENTS) {
-    if (!intel.remove)
-        find_intel();
     int (*create)(ARGUMENTS);
-    *(void **)&create = of_library(LIBRARY, name);
+    *(void **)&create = of_library("libmklml_intel.so", name);
     int error = create(ARGUMENTS_PASSED);
     if (error || dimensions != 4 || steps[0] != 1 || steps[1] != 1 || border != 0)
         return error;
-    Plan plan = {.direction = direction,
-                 .shape = {pictures(from), pictures(to), from[3], kernel[0], kernel[1], offsets[0], offsets[1]}};
-    int number = in_question(&plan) ? way_of(*primitive, &plan) : -1;
+    Plan plan = {.wanted = {.direction = direction,
+                            .shape = {pictures(from), pictures(to), from[3], kernel[0], kernel[1], offsets[0],
+                                      offsets[1]}}};
+    int number = in_question(&plan) ? verdict(tried, *primitive, &plan.wanted, sizeof plan.wanted) : -1;
     if (number < 0)
         return error;
     way(&plan, number);
-    Ours *made = malloc(sizeof *made);
-    if (!made)
+    Plan *kept = malloc(sizeof *kept);
+    if (!kept)
         abort();
-    *made = (Ours){.primitive = *primitive, .plan = plan};
-    pthread_mutex_lock(&lock);
-    made->next = primitives;
-    primitives = made;
-    pthread_mutex_unlock(&lock);
+    *kept = plan;
+    primitive_take(*primitive, kept, compute, release);
     return error;
 }
 
@@ -278,42 +201,7 @@ CREATE(dnnConvolutionCreateForward_F32, FORWARD)
 CREATE(dnnConvolutionCreateBackwardData_F32, BACKWARD_DATA)
 CREATE(dnnConvolutionCreateBackwardFilter_F32, BACKWARD_KERNELS)
 
-/* NULL where Intel's library computes. */
-static const Plan *plan_of(const void *primitive) {
-    pthread_mutex_lock(&lock);
-    const Ours *found = primitives;
-    while (found && found->primitive != primitive)
-        found = found->next;
-    pthread_mutex_unlock(&lock);
-    return found ? &found->plan : NULL;
-}
-
 int dnnLayoutCreateFromPrimitive_F32(void **layout, const void *primitive, int resource) {
-    if (!intel.remove)
-        find_intel();
-    const Plan *plan = plan_of(primitive);
-    return plan ? plain(layout, &plan->shape, resource) : intel.layout_of(layout, primitive, resource);
-}
-
-int dnnExecute_F32(void *primitive, void **resources) {
-    if (!intel.remove)
-        find_intel();
-    const Plan *plan = plan_of(primitive);
-    if (!plan)
-        return intel.execute(primitive, resources);
-    compute(plan, resources);
-    return 0;
-}
-
-void convolution_forget(const void *primitive) {
-    pthread_mutex_lock(&lock);
-    for (Ours **at = &primitives; *at; at = &(*at)->next)
-        if ((*at)->primitive == primitive) {
-            Ours *gone = *at;
-            *at = gone->next;
-            empty(&gone->plan);
-            free(gone);
-            break;
-        }
-    pthread_mutex_unlock(&lock);
+    const Plan *plan = primitive_plan(primitive, compute);
+    return plan ? plain(layout, &plan->wanted.shape, resource) : intel()->layout_of(layout, primitive, resource);
 }

@@ -40,7 +40,4 @@ Kernels *kernels_plan(const Shape *shape);
 void kernels_compute(Kernels *kernels, const float *from, const float *gradient_of_to, float *result);
 void kernels_free(Kernels *kernels);
 
-/* Says that a primitive of Intel's is no more. */
-void convolution_forget(const void *primitive);
-
 #endif
