@@ -98,7 +98,8 @@ FOR_WIDE static inline void add_where(unsigned places, float *to, __m512 added) 
     _mm512_mask_storeu_ps(to, mask, _mm512_add_ps(_mm512_maskz_loadu_ps(mask, to), added));
 }
 
-FOR_WIDE static void backward_in_pairs(const Run *run, const float *in, const float *out, const float *from, float *to) {
+FOR_WIDE static void backward_in_pairs(const Run *run, const float *in, const float *out, const float *from,
+                                       float *to) {
     const __m512i low = _mm512_set_epi32(7, 7, 6, 6, 5, 5, 4, 4, 3, 3, 2, 2, 1, 1, 0, 0);
     const __m512i high = _mm512_set_epi32(15, 15, 14, 14, 13, 13, 12, 12, 11, 11, 10, 10, 9, 9, 8, 8);
     __mmask16 left = (__mmask16)((1u << run->count) - 1);

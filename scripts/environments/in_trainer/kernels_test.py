@@ -41,6 +41,13 @@ def networks():
         x = layers.Convolution2D((3, 3), 16, activation=C.relu, pad=True)(x)
         return layers.BatchNormalization(map_rank=1)(layers.Convolution2D((3, 3), 32, pad=True)(x))
 
+    def thin(x):
+        """Convolutions from many channels to one, and without pixels outside."""
+        x = layers.Convolution2D((3, 3), 32, activation=C.relu, pad=True)(x)
+        x = layers.Convolution2D((5, 5), 16, activation=C.relu, pad=False)(x)
+        x = layers.Convolution2D((3, 3), 48, activation=C.relu, pad=False)(x)
+        return layers.Convolution2D((5, 5), 1, pad=True)(layers.Convolution2D((5, 5), 16, pad=True)(x))
+
     def line(x):
         return layers.MaxPooling((3,), 1, pad=True)(layers.Convolution((5,), 7, pad=True)(x))
 
@@ -89,6 +96,7 @@ def networks():
         "image": ((2, 13, 11), image),
         "halved": ((1, 10, 77), halved),
         "channels": ((2, 13, 11), channels),
+        "thin": ((3, 12, 38), thin),
         "line": ((3, 40), line),
         "elements": ((9, 7), elements),
         "around": ((2, 8, 8), around),
