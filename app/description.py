@@ -21,9 +21,9 @@ from jobs.evaluate import EvaluationRequest
 from jobs.imports import ModelOfJob, ModelOptions
 from jobs.retry import RetryRequest
 from jobs.spec_models import JobSpec
-from jobs.sweep_models import SweepSpec
+from jobs.sweeps.models import SweepSpec
 from jobs.token_models import NewToken, TokenEdit
-from jobs.webhooks import WebhookChange, WebhookRequest
+from jobs.webhooks.registry import WebhookChange, WebhookRequest
 
 BODIES = (
     JobSpec,

@@ -12,8 +12,8 @@ SCHEDULING = ("limits", "priority", "after", "requires", "tags")
 BUDGET = ("name", "start_from", "checkpoints", *SCHEDULING, "decisions", "keep", "fingerprint")
 """Top-level keys that may differ between a job and the one it continues exactly: none decides a bit
 of the training."""
-TRAINING_BUDGET = ("epochs", "early_stopping")
-SINCE = {"permutation": "drawn"}
+TRAINING_BUDGET = ("epochs", "early_stopping", "blocktime_ms")
+SINCE = {"permutation": "drawn", "mkl_code": "auto"}
 """Keys of ``training`` that older specs lack, and what these mean."""
 IDENTITY = ("name", "start_from", "fingerprint")
 """Top-level keys that say which job this is rather than what it trains."""

@@ -89,7 +89,7 @@ local function emit(time, attempt, data)
 end
 
 -- Tell of the state that the job has now: an event, a count, and, where anybody wants to be told by a webhook,
--- an entry of the outbox (jobs/deliveries.py).
+-- an entry of the outbox (jobs/webhooks/deliveries.py).
 local function announce()
   local attempt = get('attempt') or '0'
   local data = cjson.encode({ type = get('state'), reason = get('reason'), detail = get('detail') or '' })
