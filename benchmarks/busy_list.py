@@ -1,8 +1,8 @@
 """How smoothly the dashboard's list runs while many of its jobs change: tasks of over 50 ms, and frames.
 
 ``python -m benchmarks.busy_list [--jobs N] [--seconds S]`` runs N jobs, none of which trains: each second
-``CHANGES`` of them report another epoch and ``TURNS`` of them end, in whose place a new one is begun. The list
-is looked at as it comes, and with all jobs; and beside that with nothing changing.
+``CHANGES`` of them report another epoch and ``TURNS`` of them end, in whose place a new one is begun. The
+list is looked at as it comes, and with all jobs; and beside that with nothing changing.
 """
 
 from __future__ import annotations
