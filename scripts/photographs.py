@@ -75,6 +75,8 @@ def work(client: Client, home: Path) -> dict[str, str]:
             spec["training"] = spec["training"] | {"epochs": epochs}
         return client.jobs.submit(spec)["id"]
 
+    sweep = client.sweeps.create(example("sweeps/digits_joint.json") | {"spec": spec_of_sweep(digits)})
+    until(lambda: ended(client.sweeps.get(sweep["id"])), "the sweep to end")
     seen = [submit("digits-autoencoder", "digits_autoencoder.json", dataset=images)]
     joint = submit("digits-joint", "digits_joint.json")
     for rate, tags in RATES.items():
@@ -84,10 +86,8 @@ def work(client: Client, home: Path) -> dict[str, str]:
     start = {"job": joint, "checkpoint": "latest", "mode": "exact"}
     client.jobs.wait(joint)
     seen.append(submit("digits-joint, longer", "digits_joint.json", 30, start_from=start))
-    sweep = client.sweeps.create(example("sweeps/digits_joint.json") | {"spec": spec_of_sweep(digits)})
     for job in seen:
         client.jobs.wait(job)
-    until(lambda: ended(client.sweeps.get(sweep["id"])), "the sweep to end")
     limits = {"max_runtime_s": 2}
     client.jobs.wait(submit("digits, two seconds", "digits_weighted.json", 100_000, limits=limits))
     running = submit("digits, long", "digits_joint.json", 20_000, tags=["baseline"])
@@ -137,7 +137,7 @@ def take(
 ) -> None:
     """One place of the dashboard as somebody sees it who opens it; ``whole``: all that can be scrolled to."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    context = browser.new_context(viewport={"width": width, "height": 1100}, color_scheme=scheme)  # type: ignore[arg-type]
+    context = browser.new_context(viewport={"width": width, "height": 1060}, color_scheme=scheme)  # type: ignore[arg-type]
     page: Page = context.new_page()
     page.goto(f"{url}/#/{place}")
     page.evaluate(QUIET)
