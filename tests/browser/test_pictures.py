@@ -67,7 +67,7 @@ def test_shows_what_an_autoencoder_rebuilds(
 @pytest.fixture
 def drawn(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A few shapes with boxes, and proposals that the service makes."""
-    monkeypatch.setattr(shapes, "COUNTS", {split: 12 for split in shapes.COUNTS})
+    monkeypatch.setattr(shapes, "COUNTS", dict.fromkeys(shapes.COUNTS, 12))
     shapes.write(tmp_path / "shapes.zip")
     return client.datasets.add(tmp_path / "shapes.zip", **example("options/shapes_boxes.json"))["id"]
 
