@@ -76,7 +76,7 @@ def work(client: Client, home: Path) -> dict[str, str]:
         return client.jobs.submit(spec)["id"]
 
     sweep = client.sweeps.create(example("sweeps/digits_joint.json") | {"spec": spec_of_sweep(digits)})
-    until(lambda: ended(client.sweeps.get(sweep["id"])), "the sweep to end")
+    until(lambda: ended(client.sweeps.get(sweep["id"])), "the sweep to end", 900)
     seen = [submit("digits-autoencoder", "digits_autoencoder.json", dataset=images)]
     joint = submit("digits-joint", "digits_joint.json")
     for rate, tags in RATES.items():
@@ -91,11 +91,11 @@ def work(client: Client, home: Path) -> dict[str, str]:
     limits = {"max_runtime_s": 2}
     client.jobs.wait(submit("digits, two seconds", "digits_weighted.json", 100_000, limits=limits))
     running = submit("digits, long", "digits_joint.json", 20_000, tags=["baseline"])
-    until(lambda: client.jobs.get(running)["progress"]["epoch"] or None, "epochs")
+    until(lambda: client.jobs.get(running)["progress"]["epoch"] or None, "epochs", 900)
     submit("digits, after", "digits_joint.json", after=[running])
     client.jobs.pause(submit("digits, set aside", "digits_joint.json"))
     client.jobs.cancel(submit("digits, not wanted", "digits_joint.json"))
-    until(lambda: (client.jobs.get(running)["progress"]["epoch"] or 0) > 300 or None, "more epochs")
+    until(lambda: (client.jobs.get(running)["progress"]["epoch"] or 0) > 300 or None, "more epochs", 900)
     return {
         "jobs": "jobs",
         "job": f"jobs/{running}",
