@@ -15,6 +15,7 @@ from app.conditional import IfMatch, believed_edits, job_tag, list_tag
 from app.idempotency import IdempotencyKey, keyed_request
 from app.longpoll import news_of
 from app.paging import PageSize, page_token
+from app.quick import QuickRoute
 from app.resources.jobs import Job, JobPage, Progress, Validation
 from app.search import FilterQuery, filters_of, order_of
 from app.specs import spec_bytes
@@ -38,7 +39,7 @@ from jobs.writing import document_bytes
 from trainer.layout import Volume, read_json
 from trainer.parts.learners import call_of
 
-router = APIRouter(prefix="/jobs", tags=["jobs"])
+router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=QuickRoute)
 
 BODY = {
     "requestBody": {

@@ -66,7 +66,7 @@ from jobs.rescan import Rescan, rescan, rescan_if_lost
 from jobs.settings import Settings
 from jobs.store import Store
 from jobs.submissions import Submissions
-from jobs.sweep_driver import SweepDriver
+from jobs.sweeps.driver import SweepDriver
 from jobs.tokens import Tokens
 from jobs.tracing import tracing
 from jobs.usage import Usage

@@ -12,11 +12,14 @@ SCHEDULING = ("limits", "priority", "after", "requires", "tags")
 BUDGET = ("name", "start_from", "checkpoints", *SCHEDULING, "decisions", "keep", "fingerprint")
 """Top-level keys that may differ between a job and the one it continues exactly: none decides a bit
 of the training."""
-TRAINING_BUDGET = ("epochs", "early_stopping")
-SINCE = {"permutation": "drawn"}
+TRAINING_BUDGET = ("epochs", "early_stopping", "blocktime_ms")
+SINCE = {"permutation": "drawn", "mkl_code": "auto"}
 """Keys of ``training`` that older specs lack, and what these mean."""
 IDENTITY = ("name", "start_from", "fingerprint")
 """Top-level keys that say which job this is rather than what it trains."""
+
+
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
 
 
 def comparable(spec: Mapping[str, Any]) -> dict[str, Any]:
@@ -32,8 +35,7 @@ def comparable(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 def fingerprint(spec: Mapping[str, Any]) -> str:
     """SHA-256 of the canonical JSON of ``comparable``; the order of the layers counts."""
-    text = json.dumps(comparable(spec), sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_canonical(comparable(spec)).encode()).hexdigest()
 
 
 def diff(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[dict[str, Any]]:

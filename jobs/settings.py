@@ -24,6 +24,10 @@ def _volume(home: Path) -> Volume:
     return Volume(home / "volume")
 
 
+MklCode = Literal["auto", "library", "avx2", "avx512"]
+MOST_BLOCKTIME_MS = 60_000
+
+
 class Settings(BaseSettings):
     """Every variable starts with ``CNTK_JOBS_``; docs/settings.md lists them all."""
 
@@ -52,6 +56,10 @@ class Settings(BaseSettings):
     """How much memory it may map."""
     threads: int = Field(default=1, ge=1, le=256)
     """CPU threads of a trainer where the spec names none. Part of what makes bits equal."""
+    mkl_code: MklCode = "auto"
+    """The code of Intel's library that a trainer computes with where the spec names none."""
+    blocktime_ms: int = Field(default=0, ge=0, le=MOST_BLOCKTIME_MS)
+    """How long a trainer's threads spin before they sleep where the spec does not say."""
     warm: bool = True
     """Whether workers keep a process that has loaded CNTK, which trainers are forked from."""
     kernels: bool = True

@@ -68,11 +68,8 @@ def normalise(
     if faults:
         raise InvalidInput.of(faults)
     spec["network"] = [spec["network"][position] for position in planned.order]
-    if spec["training"]["threads"] is None:
-        spec["training"]["threads"] = settings.threads
-    if spec["training"]["permutation"] is None:
-        continued = volume.job(start["job"]) if start and start["mode"] != "weights" else run
-        spec["training"]["permutation"] = _permutation(schema.splits["train"].rows, continued)
+    continued = volume.job(start["job"]) if start and start["mode"] != "weights" else run
+    _settle(spec["training"], settings, schema.splits["train"].rows, continued)
     spec["fingerprint"] = fingerprint(spec)
     return NormalisedSpec(spec, lambda: estimate(spec, planned, with_regions(spec, schema)))
 
@@ -108,11 +105,21 @@ def _with_names(error: JobsError, document: Mapping[str, Any], volume: Volume) -
     return InvalidInput.of(in_order([*error.faults, *more], document))
 
 
-def _permutation(rows: int, continued: RunDirectory | None) -> str:
-    """How so many rows are shuffled: as in the run that is continued, if one is."""
+def _settle(training: dict[str, Any], settings: Settings, rows: int, continued: RunDirectory | None) -> None:
+    """Fill in what a spec leaves to the service, as it is for so many rows.
+
+    What the bits depend on is as in the run that is continued, if one is.
+    """
+    usual = {
+        "threads": settings.threads,
+        "mkl_code": settings.mkl_code,
+        "blocktime_ms": settings.blocktime_ms,
+        "permutation": "drawn" if rows <= DRAWN_ROWS else "computed",
+    }
     if continued is not None and continued.spec.is_file():
-        return str(read_json(continued.spec)["training"].get("permutation", SINCE["permutation"]))
-    return "drawn" if rows <= DRAWN_ROWS else "computed"
+        theirs = {**SINCE, **read_json(continued.spec)["training"]}
+        usual.update({key: theirs[key] for key in ("threads", "mkl_code", "permutation")})
+    training.update({key: value for key, value in usual.items() if training[key] is None})
 
 
 def expanded(document: Mapping[str, Any], volume: Volume, settings: Settings) -> NormalisedSpec:

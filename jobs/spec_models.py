@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from jobs.errors import InvalidInput
 from jobs.part_models import Strict, discriminated, part_models, reference
 from jobs.region_models import Regions
+from jobs.settings import MOST_BLOCKTIME_MS, MklCode
 from jobs.structure import nearest as nearest
 from jobs.structure import shown as shown
 from jobs.structure import structural_faults as structural_faults
@@ -106,6 +107,18 @@ class Training(Strict):
         "and as in the job that is continued",
     )
     threads: int | None = Field(default=None, ge=1, le=256, description="CPU threads; the bits depend on it")
+    mkl_code: MklCode | None = Field(
+        default=None,
+        description="instructions that Intel's library computes with; the bits depend on it: auto (AVX-512 "
+        "on AMD's processors too, where a canary of such layers has come back), library (what it takes by "
+        "itself), avx2 or avx512",
+    )
+    blocktime_ms: int | None = Field(
+        default=None,
+        ge=0,
+        le=MOST_BLOCKTIME_MS,
+        description="how long threads that have nothing to do spin before they sleep",
+    )
     early_stopping: EarlyStopping | None = None
     rate_factors: dict[str, Annotated[float, Field(gt=0)]] | None = Field(
         default=None, description="layer to what the learner's rate is multiplied by for it; 1 for the others"

@@ -24,7 +24,7 @@ from jobs.settings import Settings
 from jobs.spec import NormalisedSpec, normalise
 from jobs.start import resolve_start
 from jobs.states import Reason, State
-from jobs.store import New, Store, being_deleted
+from jobs.store import BeingDeleted, New, Store, being_deleted
 from jobs.tracing import tracing
 from jobs.volume import require_volume
 from jobs.writing import document_bytes, sync_file_system, write_new
@@ -126,8 +126,21 @@ def enqueue_all(
 
     Raises Unavailable where Redis cannot be reached: then none is.
     """
+    found = _enqueue_all(submissions, store, volume)
+    # Of these what was known of deletions may have been old.
+    refused = [place for place, outcome in enumerate(found) if isinstance(outcome, BeingDeleted)]
+    if refused:
+        again = _enqueue_all([submissions[place] for place in refused], store, volume, afresh=True)
+        for place, outcome in zip(refused, again, strict=True):
+            found[place] = outcome
+    return found
+
+
+def _enqueue_all(
+    submissions: Sequence[Submission], store: Store, volume: Volume, *, afresh: bool = False
+) -> list[Submitted | Exception]:
     # Most refusals for want of Redis cost no write to the volume then.
-    deletions = store.deletions({submission.spec.dataset for submission in submissions})
+    deletions = store.deletions({submission.spec.dataset for submission in submissions}, afresh=afresh)
     found: dict[int, Submitted | Exception] = {}
     written: dict[int, _Written] = {}
     try:
@@ -163,7 +176,22 @@ def enqueue_together(
     claim: Claim | None = None,
 ) -> list[Record]:
     """Queue jobs, all of them or none: whatever is raised, nothing is left behind."""
-    deletions = store.deletions({submission.spec.dataset for submission in submissions})
+    try:
+        return _enqueue_together(submissions, store, volume, claim)
+    except BeingDeleted:
+        # What was known of deletions may have been old.
+        return _enqueue_together(submissions, store, volume, claim, afresh=True)
+
+
+def _enqueue_together(
+    submissions: Sequence[Submission],
+    store: Store,
+    volume: Volume,
+    claim: Claim | None,
+    *,
+    afresh: bool = False,
+) -> list[Record]:
+    deletions = store.deletions({submission.spec.dataset for submission in submissions}, afresh=afresh)
     for dataset, count in deletions.items():
         if count is None:
             raise being_deleted(dataset)

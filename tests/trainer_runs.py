@@ -238,12 +238,12 @@ class Workshop:
         write_json(model.record, record)
         return model.path.name
 
-    def _environment(self, threads: int) -> dict[str, str]:
+    def _environment(self, threads: int, blocktime_ms: int = 0) -> dict[str, str]:
         return {
             "PATH": os.defpath,
             "PYTHONPATH": os.pathsep.join([str(ROOT), *self.environment["python_path"]]),
             "LD_LIBRARY_PATH": os.pathsep.join(self.environment["library_path"]),
-            **thread_limits(threads),
+            **thread_limits(threads, blocktime_ms),
         }
 
     def start(self, run: RunDirectory, attempt: int = 1) -> subprocess.Popen[bytes]:
@@ -263,7 +263,7 @@ class Workshop:
                     "--dataset",
                     str(self.volume.dataset(spec["dataset"]).path),
                 ],
-                env=self._environment(spec["training"]["threads"]),
+                env=self._environment(*(spec["training"][key] for key in ("threads", "blocktime_ms"))),
                 stdout=stdout,
                 stderr=stderr,
             )

@@ -58,7 +58,7 @@ class AugmentedColumn:
     def __init__(self, column, field, schema, documents, seed):
         """``schema`` is the field's, as it was when the network was first trained."""
         self.column = column
-        self.scarce = getattr(column, "scarce", False)
+        self.scarce = getattr(column, "scarce", 0)
         self.shape = column.shape
         self.span = (0.0, 255.0) if schema["dtype"] == "uint8" else (schema["min"], schema["max"])
         self.words = (seed, "augment", field)
@@ -69,8 +69,8 @@ class AugmentedColumn:
             self.steps.append((document, before[document["type"]]))
             before[document["type"]] += 1
 
-    def expect(self, starts, ends):
-        self.column.expect(starts, ends)
+    def expect(self, rows):
+        self.column.expect(rows)
 
     def read(self, rows, epoch=None):
         """Float32 array (len(rows), *shape)."""

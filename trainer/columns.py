@@ -3,8 +3,8 @@
 Every column has ``read(rows, epoch=None)``: what it holds for these rows when they are trained in that
 epoch, a pure function of the two; without an epoch, for evaluation. Most columns hold the same always.
 A column whose reading is more than a copy says ``costly = True``, and is read ahead (trainer/prefetch.py).
-One whose file memory has no room for says ``scarce = True``, and is told by ``expect(starts, ends)`` what
-will be read: the rows from each start to before each end (trainer/paging.py).
+One whose file memory has no room for says in ``scarce`` how many bytes its rows have, on average, and is told
+by ``expect(rows)`` what will be read (trainer/paging.py).
 """
 
 import numpy as np
@@ -28,8 +28,8 @@ class Entries:
         self.file = file
         self.scarce = file.scarce
 
-    def expect(self, starts, ends):
-        self.file.expect(starts, ends)
+    def expect(self, rows):
+        self.file.expect(rows)
 
 
 class DenseColumn(Entries):
@@ -38,11 +38,10 @@ class DenseColumn(Entries):
     def __init__(self, folder, schema):
         super().__init__(stored(folder, schema))
         self.shape = tuple(schema["shape"])
-        self.values = self.file.array
 
     def read(self, rows, epoch=None):
         """Float32 array (len(rows), *shape)."""
-        return np.ascontiguousarray(self.values[rows], dtype=np.float32).reshape((len(rows),) + self.shape)
+        return np.ascontiguousarray(self.file.take(rows), dtype=np.float32).reshape((len(rows),) + self.shape)
 
 
 class CategoricalColumn(Entries):
@@ -51,12 +50,11 @@ class CategoricalColumn(Entries):
     def __init__(self, folder, schema):
         super().__init__(stored(folder, schema))
         self.shape = tuple(schema["shape"])
-        self.codes = self.file.array
         self.one_hot = np.eye(self.shape[0], dtype=np.float32)
 
     def read(self, rows, epoch=None):
         """Float32 array (len(rows), classes)."""
-        return self.one_hot[self.codes[rows]]
+        return self.one_hot[self.file.take(rows)]
 
 
 class SparseColumn:
@@ -68,26 +66,31 @@ class SparseColumn:
     def __init__(self, folder, schema):
         self.shape = tuple(schema["shape"])
         self.files = [stored(folder, schema, role) for role in ("values", "indices")]
-        self.values, self.indices = (file.array for file in self.files)
         self.indptr = stored(folder, schema, "indptr").array
-        self.scarce = any(file.scarce for file in self.files)
+        average = int(self.indptr[-1]) / max(len(self.indptr) - 1, 1)
+        self.scarce = average * sum(file.scarce for file in self.files)
 
-    def expect(self, starts, ends):
+    def expect(self, rows):
+        entries, _ = self.entries(rows)
         for file in self.files:
-            file.expect(self.indptr[starts], self.indptr[ends])
+            file.expect(entries)
+
+    def entries(self, rows):
+        """Which of the values are the rows', one after the other, and where each row's begin and end."""
+        starts, ends = self.indptr[rows], self.indptr[np.asarray(rows) + 1]
+        indptr = np.concatenate(([0], np.cumsum(ends - starts)))
+        return np.repeat(starts - indptr[:-1], ends - starts) + np.arange(indptr[-1]), indptr
 
     def read(self, rows, epoch=None):
         """scipy.sparse.csr_matrix (len(rows), dimension), float32."""
         from scipy.sparse import csr_matrix
 
-        starts, ends = self.indptr[rows], self.indptr[np.asarray(rows) + 1]
-        lengths = ends - starts
-        indptr = np.concatenate(([0], np.cumsum(lengths)))
-        if not indptr[-1]:
+        entries, indptr = self.entries(rows)
+        if not len(entries):
             # Of rows without an element CNTK makes nothing, or the last gradient again: a zero stands in.
             return csr_matrix(([np.float32(0)], ([0], [0])), shape=(len(rows), self.shape[0]))
-        taken = np.repeat(starts - indptr[:-1], lengths) + np.arange(indptr[-1])
-        return csr_matrix((self.values[taken], self.indices[taken], indptr), shape=(len(rows), self.shape[0]))
+        values, indices = (file.take(entries) for file in self.files)
+        return csr_matrix((values, indices, indptr), shape=(len(rows), self.shape[0]))
 
 
 class CodeColumn(Entries):
@@ -97,11 +100,10 @@ class CodeColumn(Entries):
 
     def __init__(self, folder, schema):
         super().__init__(stored(folder, schema))
-        self.codes = self.file.array
 
     def read(self, rows, epoch=None):
         """Float32 array (len(rows),): exact below 2^24, which is more classes than a field may have."""
-        return self.codes[rows].astype(np.float32)
+        return self.file.take(rows).astype(np.float32)
 
 
 class Padded:
@@ -120,11 +122,11 @@ class SequenceColumn:
         self.axis = schema["axis"]
         self.shape = steps.shape
         self.sparse = steps.sparse
-        self.scarce = steps.scarce
         self.offsets = stored(folder, schema, "offsets").array
+        self.scarce = steps.scarce * int(self.offsets[-1]) / max(len(self.offsets) - 1, 1)
 
-    def expect(self, starts, ends):
-        self.steps.expect(self.offsets[starts], self.offsets[ends])
+    def expect(self, rows):
+        self.steps.expect(self.entries(rows))
 
     def lengths(self, rows, epoch=None):
         """How many steps each row has."""
@@ -133,9 +135,13 @@ class SequenceColumn:
 
     def flat(self, rows, epoch=None):
         """All steps of the rows, one after the other, as ``steps`` reads them."""
+        return self.steps.read(self.entries(rows))
+
+    def entries(self, rows):
+        """Which steps are the rows'."""
         lengths = self.lengths(rows)
         firsts = np.repeat(self.offsets[rows] - (np.cumsum(lengths) - lengths), lengths)
-        return self.steps.read(firsts + np.arange(lengths.sum()))
+        return firsts + np.arange(lengths.sum())
 
     def read(self, rows, epoch=None):
         """Padded; values are (len(rows), longest, *shape), or for a sparse column a csr_matrix of as many

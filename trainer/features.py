@@ -39,12 +39,11 @@ class FeatureColumn(Entries):
 
     def __init__(self, path):
         super().__init__(Mapped(path))
-        self.values = self.file.array
-        self.shape = self.values.shape[1:]
+        self.shape = self.file.array.shape[1:]
 
     def read(self, rows, epoch=None):
         """Float32 array (len(rows), *shape)."""
-        return np.ascontiguousarray(self.values[rows])
+        return np.ascontiguousarray(self.file.take(rows))
 
 
 def features(spec, dataset, bases, volume, facts, stop):

@@ -1,4 +1,4 @@
-"""Files of rows that memory has no room for: read where rows are asked for, some time before, and let go.
+"""Files of rows that memory has no room for: read as they are asked for, some time before they are needed.
 
 Mapped files are read by the system in pieces of 128 KB or more, in the hope of what comes next. Rows come in
 random order: of files larger than memory nearly all of that would be read in vain, again and again.
@@ -7,16 +7,21 @@ random order: of files larger than memory nearly all of that would be read in va
 import ctypes
 import os
 from collections import deque
+from contextlib import suppress
 
 import numpy as np
 
-AHEAD = 8
-"""Minibatches between a row's being asked for and its being read."""
-HELD = 1 << 12
-"""Rows after which what was read is no longer held: with each comes what the system has at hand around it."""
+from trainer.direct import DirectFile
+
+TOGETHER = 256
+"""So many rows are asked for at a time: the work for it is by the call more than by the row."""
+TOGETHER_BYTES = 1 << 21
+"""Fewer rows do where they are larger."""
+AHEAD = 1
+"""So many times are rows asked for before the first of them are read."""
 LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
-_RANDOM, _DONTNEED = 1, 4
-"""Words of madvise(2); Python's mmap has it from 3.8 on."""
+_RANDOM = 1
+"""A word of madvise(2); Python's mmap has it from 3.8 on."""
 _libc = ctypes.CDLL(None, use_errno=True)
 _libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
 
@@ -38,42 +43,56 @@ class Mapped:
     """The array of a .npy file, memory-mapped; one without an entry is read, as nothing can be mapped."""
 
     def __init__(self, path):
-        self.path = str(path)
+        path = str(path)
         try:
-            mapped = np.lib.format.open_memmap(self.path, mode="r")
-            self.start = mapped.offset
+            mapped = np.lib.format.open_memmap(path, mode="r")
         except ValueError:
-            mapped = np.load(self.path)
+            mapped = np.load(path)
         # As a plain array: numpy takes longer over rows of a memmap, which would be memmaps.
         self.array = np.asarray(mapped)
-        self.scarce = self.array.nbytes > memory() // 2
-        """Whether memory will not hold it."""
-        self.passed = 0
+        self.scarce = self.array.nbytes / len(self.array) if self.array.nbytes > memory() // 2 else 0
+        """Bytes of an entry where memory will not hold the file, else 0."""
+        self.direct = None
+        self.coming = deque()
+        """What was expected, and not read yet."""
         if self.scarce:
-            self.descriptor = os.open(self.path, os.O_RDONLY | os.O_CLOEXEC)
-            self.advise(_RANDOM)
+            self.without_more()
+            # Where the file system cannot, or the system allows no more, rows come out of the mapped pages.
+            with suppress(OSError):
+                self.direct = DirectFile(path, self.array, mapped.offset)
 
-    def expect(self, starts, ends):
-        """Have the system read the entries from each start to before each end; it does that by itself."""
-        if not self.scarce:
-            return
-        size = self.array.nbytes // len(self.array)
-        for start, end in zip(starts.tolist(), ends.tolist()):
-            os.posix_fadvise(
-                self.descriptor, self.start + start * size, (end - start) * size, os.POSIX_FADV_WILLNEED
-            )
-        self.passed += len(starts)
-        if self.passed > HELD:
-            # Pages stay in the system's cache; only this process' hold on them ends.
-            self.advise(_DONTNEED)
-            self.passed = 0
-
-    def advise(self, word):
+    def without_more(self):
+        """Have the system read no page but those that are used."""
         address = self.array.ctypes.data
         before = address % os.sysconf("SC_PAGE_SIZE")
-        if _libc.madvise(address - before, self.array.nbytes + before, word):
-            number = ctypes.get_errno()
-            raise OSError(number, os.strerror(number), self.path)
+        if _libc.madvise(address - before, self.array.nbytes + before, _RANDOM):
+            raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+
+    def expect(self, entries):
+        """Have these read, or be told that they will be: in the same order, all at once or in parts."""
+        if self.direct is None or not len(entries):
+            return
+        self.coming.append(self.direct.begin(entries))
+        if len(self.coming) > AHEAD + 1:
+            # Who expected it has gone another way.
+            self.direct.drop(self.coming.popleft())
+
+    def take(self, entries):
+        """An array (len(entries), ...) of its own."""
+        if self.direct is None or not len(entries):
+            return self.array[entries]
+        for place, reading in enumerate(self.coming):
+            if reading.follows(entries):
+                for _ in range(place):
+                    self.direct.drop(self.coming.popleft())
+                break
+        else:
+            self.coming.appendleft(self.direct.begin(entries))
+        reading = self.coming[0]
+        found = self.direct.finish(reading, len(entries))
+        if reading.taken == len(reading.entries):
+            self.coming.popleft()
+        return found
 
 
 def expected(minibatches, columns):
@@ -83,12 +102,28 @@ def expected(minibatches, columns):
 
 
 def ahead_of(minibatches, columns):
-    """The rows of each minibatch, ``AHEAD`` minibatches behind what the columns are told."""
-    waiting = deque()
+    """The rows of each minibatch, some minibatches behind what the columns are told."""
+    count = min(TOGETHER, TOGETHER_BYTES // sum(column.scarce for column in columns))
+    minibatches, waiting = iter(minibatches), deque()
+    while True:
+        together = several(minibatches, count)
+        if together:
+            rows = np.concatenate(together)
+            for column in columns:
+                column.expect(rows)
+            waiting.append(together)
+        if len(waiting) > AHEAD or (waiting and not together):
+            yield from waiting.popleft()
+        elif not together:
+            return
+
+
+def several(minibatches, count):
+    """The next minibatches of an iterator, of ``count`` rows or more in all: one at least, unless it ends."""
+    found = []
     for rows in minibatches:
-        for column in columns:
-            column.expect(rows, rows + 1)
-        waiting.append(rows)
-        if len(waiting) > AHEAD:
-            yield waiting.popleft()
-    yield from waiting
+        found.append(rows)
+        count -= len(rows)
+        if count <= 0:
+            break
+    return found

@@ -61,7 +61,7 @@ def main() -> int:
     # A process that has loaded the driver of a GPU cannot be forked.
     if settings.warm and not trainer["gpu"]:
         fork_servers.of_this_worker = ForkServers(settings.volume.path)
-        fork_servers.of_this_worker.ready(program(trainer, settings.threads))
+        fork_servers.of_this_worker.ready(program(trainer, settings.threads, settings.blocktime_ms))
     attempt.of_this_worker = Means(settings, Store.open(settings))
     upkeep.start()
     sent = canary.send(program(trainer, settings.threads), settings.threads)

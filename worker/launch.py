@@ -23,26 +23,25 @@ def trainer_environment(settings: Settings) -> dict[str, Any]:
     return found
 
 
-def thread_limits(threads: int) -> dict[str, str]:
-    """Variables that hold CNTK to so many CPU threads.
+def thread_limits(threads: int, blocktime_ms: int = 0) -> dict[str, str]:
+    """Variables that hold CNTK to so many CPU threads, which spin for so long before they sleep.
 
     OMP_NUM_THREADS alone does not; OMP_THREAD_LIMIT does, but networks with convolutions hang
-    under it unless the trainer also tells CNTK the same number (trainer/engine.py). Threads that
-    wait sleep at once: spinning ones cost more than they save where cores are shared.
+    under it unless the trainer also tells CNTK the same number (trainer/engine.py).
     """
     number = str(threads)
     return {
         "OMP_NUM_THREADS": number,
         "OMP_THREAD_LIMIT": number,
         "MKL_NUM_THREADS": number,
-        "KMP_BLOCKTIME": "0",
+        "KMP_BLOCKTIME": str(blocktime_ms),
         "KMP_WARNINGS": "0",
     }
 
 
-def program(found: dict[str, Any], threads: int) -> Program:
-    """The trainer's interpreter, and the environment that a trainer with so many threads is started in."""
-    return Program(found["python"], {**_inherited(), **program_environment(found, threads)})
+def program(found: dict[str, Any], threads: int, blocktime_ms: int = 0) -> Program:
+    """The trainer's interpreter, and the environment that a trainer with such threads is started in."""
+    return Program(found["python"], {**_inherited(), **program_environment(found, threads, blocktime_ms)})
 
 
 def launch(
@@ -60,7 +59,9 @@ def launch(
     this process. It is forked by one of the ``servers`` where one is ready, with the same
     result. Raises OSError where the interpreter cannot be started.
     """
-    wanted = program(found, read_json(run.spec)["training"]["threads"])
+    training = read_json(run.spec)["training"]
+    # Specs of old do not say how long threads spin: they did not.
+    wanted = program(found, training["threads"], training.get("blocktime_ms", 0))
     with attempt.stdout.open("ab") as stdout, attempt.stderr.open("ab") as stderr:
         request = Request(run.path, attempt.path.name, dataset.path, lock, stdout, stderr)
         process = (servers and servers.start(wanted, request)) or _start_afresh(wanted, request)
@@ -91,7 +92,7 @@ def _inherited() -> dict[str, str]:
     return {name: os.environ[name] for name in _INHERITED if name in os.environ}
 
 
-def program_environment(found: dict[str, Any], threads: int) -> dict[str, str]:
+def program_environment(found: dict[str, Any], threads: int, blocktime_ms: int = 0) -> dict[str, str]:
     """What a program of ``trainer/`` needs in its environment, and nothing of this process' own."""
     return {
         "LANG": "C.UTF-8",
@@ -100,5 +101,5 @@ def program_environment(found: dict[str, Any], threads: int) -> dict[str, str]:
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": os.pathsep.join([str(ROOT), *found["python_path"]]),
         "LD_LIBRARY_PATH": os.pathsep.join(found["library_path"]),
-        **thread_limits(threads),
+        **thread_limits(threads, blocktime_ms),
     }

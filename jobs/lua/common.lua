@@ -18,8 +18,13 @@ end
 
 -- `names` of the request are those of the losses and metrics among the fields: searches know them by these.
 local function set(fields)
+  local flat = {}
   for field, value in pairs(fields) do
-    redis.call('HSET', job, field, value)
+    table.insert(flat, field)
+    table.insert(flat, value)
+  end
+  if #flat > 0 then
+    redis.call('HSET', job, unpack(flat))
   end
   for group, names in pairs(ask.names or {}) do
     redis.call('SADD', 'cj:names:' .. group, unpack(names))
@@ -67,7 +72,7 @@ local function emit(time, attempt, data)
 end
 
 -- Tell of the state that the job has now: an event, a count, and, where anybody wants to be told by a webhook,
--- an entry of the outbox (jobs/deliveries.py).
+-- an entry of the outbox (jobs/webhooks/deliveries.py).
 local function announce()
   local attempt = get('attempt') or '0'
   local data = cjson.encode({ type = get('state'), reason = get('reason'), detail = get('detail') or '' })

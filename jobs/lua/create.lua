@@ -1,7 +1,8 @@
 -- New queued jobs. {jobs, together, claim, made}, each of `jobs` {id, fields, deletions, token, claim, after,
--- class, requires}: of each its record, or why there is none. `together`: all of them or none, and then
--- one answer for all, which are one owner's; `claim` is the key that then stands for what was `made`.
--- Not where a data set was deleted since its deletions were counted, or is being deleted.
+-- class, requires}: of each {'made', when, number of its event}, or why there is none. `together`: all of
+-- them or none, and then one answer for all, which are one owner's; `claim` is the key that then stands for
+-- what was `made`.
+-- Not where a data set was deleted since `deletions`, its last one then, or is being deleted.
 -- Not where more of an owner's jobs would wait than may.
 -- With a job's own `claim`, only where the request still has its key, which then stands for this job.
 
@@ -32,7 +33,7 @@ local function make(new)
   hold(new.after or {})
   enter('queued')
   announce()
-  return record()
+  return { 'made', whole(now), get('seq') }
 end
 
 local asked, answers = ask, {}

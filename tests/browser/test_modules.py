@@ -139,3 +139,39 @@ def test_smoothing_starts_at_the_first_value_and_keeps_gaps(modules: Page) -> No
     assert plain == values
     # Each weighs twice as much as the one before it: (4/4 + 2/2) / (3/4), (4/8 + 2/4 + 2/2) / (7/8).
     assert smooth == [4.0, pytest.approx(8 / 3), None, pytest.approx(16 / 7)]
+
+
+LISTS = """async (lists) => {
+    const { keyed, keyedInSlices } = await import("/ui/test/js/dom.js");
+    const make = (item) => {
+        const element = document.createElement("li");
+        return { element, update: (now) => (element.textContent = now.text) };
+    };
+    const [one, other] = [document.createElement("ul"), document.createElement("ul")];
+    const shown = [];
+    let kept = true;
+    for (const items of lists) {
+        const before = [...other.children];
+        keyed(one, items, (item) => item.id, make);
+        // One that is outdated at once, in whatever state it leaves the list, and the one that counts.
+        let slices = 0;
+        await keyedInSlices(other, [...items].reverse(), (item) => item.id, make, () => (slices += 1) > 1);
+        await keyedInSlices(other, items, (item) => item.id, make, () => false);
+        const gone = (element) => !items.some((item) => item.text === element.textContent);
+        kept &&= before.every((element) => other.contains(element) || gone(element));
+        shown.push([one, other].map((list) => [...list.children].map((element) => element.textContent)));
+    }
+    return [shown, kept];
+}"""
+
+
+def test_lists_are_what_they_should_be_however_they_are_placed(modules: Page) -> None:
+    source = random.Random(3)
+    lists = []
+    for _ in range(30):
+        ids = source.sample(range(400), source.randint(0, 300))
+        lists.append([{"id": number, "text": f"{number}"} for number in ids])
+    shown, kept = modules.evaluate(LISTS, lists)
+    for items, (one, other) in zip(lists, shown, strict=True):
+        assert one == other == [item["text"] for item in items]
+    assert kept

@@ -14,8 +14,8 @@ from trainer import machine
 from trainer.layout import RunDirectory, write_json
 from worker.launch import program_environment
 
-AMD = {"vendor": "AuthenticAMD", "model": "AMD EPYC 9R14", "avx512": True}
-INTEL = {"vendor": "GenuineIntel", "model": "Intel(R) Xeon(R) Processor", "avx512": True}
+AMD = {"vendor": "AuthenticAMD", "model": "AMD EPYC 9R14", "avx2": True, "avx512": True}
+INTEL = {"vendor": "GenuineIntel", "model": "Intel(R) Xeon(R) Processor", "avx2": True, "avx512": True}
 DENSE: dict[str, Any] = {"network": [{"type": "dense"}], "training": {"threads": 1}}
 CONVOLUTIONAL: dict[str, Any] = {
     "network": [{"type": "convolution"}, {"type": "lstm"}, {"type": "dense"}],
@@ -78,7 +78,53 @@ def test_the_code_is_chosen_by_processor_and_kinds_of_layers(
 ) -> None:
     on(monkeypatch, processor, **verdicts)
     assert chosen(folder, spec) == expected
-    assert json.loads(folder.machine.read_text()) == {"cpu": processor["model"], "mkl_cpu_type": expected}
+    kept = json.loads(folder.machine.read_text())
+    assert kept["cpu"] == processor["model"]
+    assert kept["mkl_cpu_type"] == expected
+
+
+@pytest.mark.parametrize(
+    ("code", "processor", "kept", "taken"),
+    [
+        ("library", AMD, None, None),
+        ("avx2", INTEL, "5", "5"),
+        ("avx512", AMD, "7", "7"),
+        ("avx512", dict(INTEL, avx512=False), "7", None),
+        ("avx2", dict(INTEL, avx2=False), "5", None),
+    ],
+)
+def test_a_spec_may_say_which_code_is_to_run(
+    folder: RunDirectory,
+    monkeypatch: pytest.MonkeyPatch,
+    code: str,
+    processor: dict[str, Any],
+    kept: str | None,
+    taken: str | None,
+) -> None:
+    # Whatever the canary said.
+    on(monkeypatch, processor, dense=code == "library")
+    spec = dict(DENSE, training={"threads": 1, "mkl_code": code})
+    assert chosen(folder, spec) == taken
+    assert json.loads(folder.machine.read_text())["mkl_cpu_type"] == kept
+
+
+def test_what_was_chosen_is_kept_with_what_it_was_chosen_for(
+    folder: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on(monkeypatch, INTEL)
+    monkeypatch.setenv("KMP_BLOCKTIME", "3")
+    assert machine.settle(folder, DENSE, "2.7") == {
+        "cpu": INTEL["model"],
+        "mkl_cpu_type": None,
+        "blocktime_ms": 3,
+    }
+    assert json.loads(folder.machine.read_text()) == {
+        "cpu": INTEL["model"],
+        "cores": len(os.sched_getaffinity(0)),
+        "threads": 1,
+        "mkl_cpu_type": None,
+        "blocktime_ms": 3,
+    }
 
 
 def test_a_job_keeps_what_its_first_attempt_chose(

@@ -93,6 +93,8 @@ def test_defaults_are_filled_in(shop: Workshop) -> None:
         "shuffle": True,
         "permutation": "drawn",
         "threads": 1,
+        "mkl_code": "auto",
+        "blocktime_ms": 0,
         "early_stopping": None,
         "rate_factors": None,
         "bias_rate_factor": None,
@@ -203,6 +205,34 @@ def test_specs_from_before_there_was_a_choice_keep_their_order_and_fingerprint(
     assert normalise(old, shop.volume, shop.settings, run).document["fingerprint"] == old["fingerprint"]
     anew = many | {"start_from": {"job": "job_old", "mode": "weights"}}
     assert complete(shop, anew)["training"]["permutation"] == "computed"
+
+
+def test_what_a_spec_leaves_open_is_as_the_service_is_set_or_as_in_the_job_that_it_continues(
+    shop: Workshop, many: Document
+) -> None:
+    old = complete(shop, many)
+    del old["training"]["mkl_code"], old["training"]["blocktime_ms"]
+    assert fingerprint(old) == old["fingerprint"]
+    run = shop.volume.job("job_before")
+    run.path.mkdir(parents=True)
+    write_json(run.spec, old)
+    settings = shop.settings.model_copy(update={"threads": 3, "mkl_code": "avx2", "blocktime_ms": 7})
+    wanted = {"threads": 3, "mkl_code": "avx2", "blocktime_ms": 7}
+    fresh = normalise(many, shop.volume, settings).document
+    assert {key: fresh["training"][key] for key in wanted} == wanted
+    assert [change["pointer"] for change in diff(fresh, old)] == ["/training/mkl_code", "/training/threads"]
+    continuing = many | {"start_from": {"job": "job_before", "mode": "exact"}}
+    found = normalise(continuing, shop.volume, settings).document
+    assert found["fingerprint"] == old["fingerprint"]
+    assert found["training"]["blocktime_ms"] == 7
+    named = many | {"training": {"epochs": 1, "threads": 2, "mkl_code": "library", "blocktime_ms": 0}}
+    assert normalise(named, shop.volume, settings).document["training"]["mkl_code"] == "library"
+
+
+def test_wrong_settings_of_the_machine_are_named(shop: Workshop) -> None:
+    found = faults(shop, changed(training__mkl_code="avx", training__blocktime_ms=-1))
+    assert set(found) == {"/training/mkl_code", "/training/blocktime_ms"}
+    assert all(word in found["/training/mkl_code"][1] for word in ("auto", "library", "avx2", "avx512"))
 
 
 def test_changes_list_the_budget_too_but_not_which_job_it_is(shop: Workshop) -> None:

@@ -66,7 +66,7 @@ class Regions:
         self.annotated = not self.unannotated
         if self.annotated:
             self.boxes = dataset.column(rules["boxes"])
-            self.codes = dataset.column(rules["classes"]).steps.codes
+            self.codes = dataset.column(rules["classes"]).steps.file.array
         self.difficult = None
         if self.annotated and rules["difficult"] in dataset.fields:
             self.difficult = dataset.column(rules["difficult"])
@@ -200,10 +200,10 @@ class Mirrored:
         self.column = column
         self.regions = regions
         self.shape = column.shape
-        self.scarce = getattr(column, "scarce", False)
+        self.scarce = getattr(column, "scarce", 0)
 
-    def expect(self, starts, ends):
-        self.column.expect(starts, ends)
+    def expect(self, rows):
+        self.column.expect(rows)
 
     def read(self, rows, epoch=None):
         values = self.column.read(rows, epoch)

@@ -126,24 +126,24 @@ FOR("avx2,fma", narrow_tanh, hyperbolic_tangent)
 static Function *sigmoid_of, *tanh_of;
 
 /* The function is computed aside, so that `to` may be `x`. */
-static void each(Function *function, const float *x, float *to, size_t count, bool added) {
+static void each(Function *function, const float *x, float *to, size_t count, How how) {
     float found[PART];
     for (size_t part; count; count -= part, x += part, to += part) {
         part = count < PART ? count : PART;
         function(x, found, part);
         for (size_t i = 0; i < part; i++)
-            to[i] = added ? to[i] + found[i] : found[i];
+            to[i] = how == INSTEAD ? found[i] : how == FIRST ? 0.0f + found[i] : to[i] + found[i];
     }
 }
 
-void sigmoid_each(const float *x, const float *y, float *to, size_t count, bool added) {
+void sigmoid_each(const float *x, const float *y, float *to, size_t count, How how) {
     (void)y;
-    each(sigmoid_of, x, to, count, added);
+    each(sigmoid_of, x, to, count, how);
 }
 
-void tanh_each(const float *x, const float *y, float *to, size_t count, bool added) {
+void tanh_each(const float *x, const float *y, float *to, size_t count, How how) {
     (void)y;
-    each(tanh_of, x, to, count, added);
+    each(tanh_of, x, to, count, how);
 }
 
 /* Numbers from all over both functions, whose results are compared with the library's. */

@@ -5,11 +5,8 @@
    one, or is added to it, and plain sums; CNTK's own function does the rest. */
 
 #include "cntk.h"
-#include "functions.h"
+#include "rows.h"
 #include "turn.h"
-
-#include <math.h>
-#include <string.h>
 
 /* Microsoft::MSR::CNTK::SmallVector<size_t> and <ptrdiff_t>. */
 typedef struct {
@@ -17,88 +14,9 @@ typedef struct {
     size_t count;
 } Numbers;
 
-/* CNTK's numbers for the operations. */
-enum { COPY = 2, TANH = 9, RECTIFIER = 15, SIGMOID = 26, SUM = 36, DIFFERENCE = 37, PRODUCT = 38, BY_SIGMOID = 56, BY_TANH = 57, BY_RECTIFIER = 58 };
-
 #define GRAIN 32768
 #define DIMENSIONS 4
 #define TOGETHER 64
-
-/* The operands before the result. CNTK has the rectifier computed by MKL, in this way. */
-#define IS_COPY a
-#define IS_RECTIFIED (0.5f * a + 0.5f * fabsf(a))
-#define IS_SUM (a + b)
-#define IS_DIFFERENCE (a - b)
-#define IS_PRODUCT (a * b)
-#define IS_BY_SIGMOID (a * (b * (1.0f - b)))
-#define IS_BY_TANH (a * (1.0f - b * b))
-#define IS_BY_RECTIFIER (b > 0.0f ? a : 0.0f)
-
-/* An operand may be the result itself, so nothing is `restrict`; no element hangs on another, says ivdep. */
-#define ROW(name, value, A, B)                                                                                \
-    FOR_EACH_PROCESSOR                                                                                        \
-    static void name(const float *x, const float *y, float *to, size_t count, bool added) {                   \
-        (void)y;                                                                                              \
-        if (added)                                                                                            \
-            _Pragma("GCC ivdep") for (size_t i = 0; i < count; i++) {                                         \
-                float a = A, b = B;                                                                           \
-                (void)b;                                                                                      \
-                to[i] += value;                                                                               \
-            }                                                                                                 \
-        else                                                                                                  \
-            _Pragma("GCC ivdep") for (size_t i = 0; i < count; i++) {                                         \
-                float a = A, b = B;                                                                           \
-                (void)b;                                                                                      \
-                to[i] = value;                                                                                \
-            }                                                                                                 \
-    }
-
-/* Whether the numbers of the operands lie side by side, or one serves the whole row. */
-#define ROWS_OF_ONE(name, value)                                                                              \
-    ROW(name##_each, value, x[i], 0)                                                                          \
-    ROW(name##_same, value, x[0], 0)
-
-#define ROWS_OF_TWO(name, value)                                                                              \
-    ROW(name##_each, value, x[i], y[i])                                                                       \
-    ROW(name##_same_first, value, x[0], y[i])                                                                 \
-    ROW(name##_same_second, value, x[i], y[0])
-
-ROWS_OF_ONE(copy, IS_COPY)
-ROW(rectified_each, IS_RECTIFIED, x[i], 0)
-ROWS_OF_TWO(sum, IS_SUM)
-ROWS_OF_TWO(difference, IS_DIFFERENCE)
-ROWS_OF_TWO(product, IS_PRODUCT)
-ROW(by_sigmoid_each, IS_BY_SIGMOID, x[i], y[i])
-ROW(by_tanh_each, IS_BY_TANH, x[i], y[i])
-ROW(by_rectifier_each, IS_BY_RECTIFIER, x[i], y[i])
-
-typedef void Row(const float *x, const float *y, float *to, size_t count, bool added);
-
-static Row *row_of(int operation, ptrdiff_t x, ptrdiff_t y) {
-#define TWO(name) x && y ? name##_each : y ? name##_same_first : x ? name##_same_second : NULL
-    switch (operation) {
-    case COPY:
-        return x ? copy_each : copy_same;
-    case SIGMOID:
-        return x && functions_agree() ? sigmoid_each : NULL;
-    case TANH:
-        return x && functions_agree() ? tanh_each : NULL;
-    case SUM:
-        return TWO(sum);
-    case DIFFERENCE:
-        return TWO(difference);
-    case PRODUCT:
-        return TWO(product);
-    case BY_SIGMOID:
-        return x && y ? by_sigmoid_each : NULL;
-    case BY_TANH:
-        return x && y ? by_tanh_each : NULL;
-    case BY_RECTIFIER:
-        return x && y ? by_rectifier_each : NULL;
-    }
-    return NULL;
-#undef TWO
-}
 
 typedef struct {
     Row *row;
@@ -106,12 +24,12 @@ typedef struct {
     float *to;
     size_t rank, sizes[DIMENSIONS];
     ptrdiff_t xs[DIMENSIONS], ys[DIMENSIONS], tos[DIMENSIONS];
-    bool added;
+    How how;
 } Elements;
 
 static void along(const Elements *e, size_t dimension, const float *x, const float *y, float *to, size_t count) {
     if (dimension == 0) {
-        e->row(x, y, to, count, e->added);
+        e->row(x, y, to, count, e->how);
         return;
     }
     for (size_t i = 0; i < count; i++)
@@ -128,7 +46,8 @@ static void some_elements(void *about, size_t first, size_t last) {
 /* Whether it was done. `ys` is NULL for one operand. */
 static bool elementwise(int operation, bool added, const float *x, const float *y, float *to, const Numbers *sizes,
                         const Numbers *xs, const Numbers *ys, const Numbers *tos) {
-    Elements e = {.x = x, .y = y ? y : x, .to = to, .rank = sizes->count, .added = added};
+    Elements e = {.x = x, .y = y ? y : x, .to = to, .rank = sizes->count};
+    e.how = added ? ADDED : INSTEAD;
     if (e.rank < 1 || e.rank > DIMENSIONS)
         return false;
     size_t all = 1;
@@ -141,11 +60,9 @@ static bool elementwise(int operation, bool added, const float *x, const float *
     }
     if (e.tos[0] != 1 || (size_t)e.xs[0] > 1 || (size_t)e.ys[0] > 1)
         return false;
-    if (operation == RECTIFIER)
-        /* CNTK's way of one long row; it has another for others. */
-        e.row = e.rank == 1 && e.xs[0] && !added ? rectified_each : NULL;
-    else
-        e.row = row_of(operation, e.xs[0], e.ys[0]);
+    if (operation == NEGATIVE || (operation == RECTIFIER && (e.rank > 1 || added)))
+        return false;
+    e.row = row_of(operation, e.xs[0], e.ys[0]);
     if (!e.row)
         return false;
     size_t parts = e.sizes[e.rank - 1];

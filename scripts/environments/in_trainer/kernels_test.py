@@ -12,6 +12,7 @@ import sys
 import warnings
 
 STEPS = 6
+RECURRENT = ("sequence", "gated", "loop")
 ROWS = 24
 
 
@@ -81,6 +82,26 @@ def networks():
         both = [layers.Recurrence(layers.LSTM(24), go_backwards=back)(x) for back in (False, True)]
         return C.sequence.last(C.splice(*both)) + C.sequence.reduce_sum(C.splice(*both))
 
+    def gated(x):
+        """One recurrence over another, with factors for all steps; others read its states."""
+        inner = C.dropout(layers.Recurrence(layers.GRU(21))(x), 0.2, seed=3)
+        outer = layers.Recurrence(layers.LSTM(20, use_peepholes=True), return_full_state=True)(inner)
+        return C.splice(*(C.sequence.last(state) for state in outer.outputs))
+
+    def loop(x):
+        """A recurrence of no known kind, of which others read what is neither state nor output."""
+        weights, scale = C.parameter((9, 12)), C.parameter(9)
+        state = C.placeholder(shape=(9,))
+        last = C.sequence.past_value(state, initial_state=0.25)
+        gates = C.times(last, weights) + layers.Dense(12)(x)
+        inner = C.tanh(gates[-9:])
+        turned = C.splice(gates[:4], C.exp(inner[1:6]), axis=0)
+        new = C.relu(last - scale * inner) + (1 - C.sigmoid(gates[:9])) * inner * inner - turned
+        new = new.replace_placeholders({state: new.output})
+        ends = C.sequence.last(new), C.sequence.last(inner), C.sequence.reduce_sum(gates)
+        steps = layers.Recurrence(layers.RNNStep(18, activation=C.relu), go_backwards=True)(x)
+        return C.splice(*ends, C.sequence.first(steps), axis=0)
+
     def ids(x):
         # Twice, so that the second gradient is added to the first.
         twice = layers.Dense(20)
@@ -98,6 +119,8 @@ def networks():
         "elements": ((9, 7), elements),
         "around": ((2, 8, 8), around),
         "sequence": ((11,), sequence),
+        "gated": ((11,), gated),
+        "loop": ((11,), loop),
     }
 
 
@@ -108,7 +131,7 @@ def train(name, shape, body):
     from scipy.sparse import csr_matrix
 
     random = np.random.RandomState(1)
-    made = C.sequence.input_variable if name == "sequence" else C.input_variable
+    made = C.sequence.input_variable if name in RECURRENT else C.input_variable
     x, y = made(shape, is_sparse=name == "ids"), C.input_variable(5)
     scores = C.layers.Dense(5)(body(x))
     for parameter in scores.parameters:
@@ -126,7 +149,7 @@ def train(name, shape, body):
         rows = (np.round(random.randn(ROWS, *shape) * 2) / 2).astype(np.float32)
         if name == "ids":
             rows = csr_matrix(rows * (random.rand(*rows.shape) < 0.1))
-        if name == "sequence":
+        if name in RECURRENT:
             rows = [np.stack([row * step for step in range(random.randint(1, 9))]) for row in rows]
         labels = np.eye(5)[random.randint(0, 5, ROWS)]
         trainer.train_minibatch({x: rows, y: labels.astype(np.float32)})
