@@ -19,6 +19,7 @@ ROWS = 24
 def networks():
     """Input shape and what is made of it, by name; each holds some of the kernels."""
     import cntk as C
+    import numpy as np
 
     layers = C.layers
 
@@ -47,6 +48,22 @@ def networks():
         x = layers.Convolution2D((5, 5), 16, activation=C.relu, pad=False)(x)
         x = layers.Convolution2D((3, 3), 48, activation=C.relu, pad=False)(x)
         return layers.Convolution2D((5, 5), 1, pad=True)(layers.Convolution2D((5, 5), 16, pad=True)(x))
+
+    def regions(x):
+        """Overlapping, at the edges, beyond them, of one pixel, and with exchanged corners."""
+        corners = [
+            [0, 0, 9, 9],
+            [3, 2, 30, 17],
+            [5, 5, 5, 5],
+            [20, 9, 60, 40],
+            [12, 12, 4, 4],
+            [0, 0, 0, 0],
+            [7, 0, 8, 19],
+        ]
+        x = layers.Convolution2D((3, 3), 5, activation=C.relu, pad=True)(x)
+        # CNTK pools by what each row has of its own.
+        rois = C.reshape(C.reduce_sum(x) * 0, (1, 1)) + C.constant(np.array(corners, dtype=np.float32))
+        return C.roipooling(x, rois, C.MAX_POOLING, (3, 4), spatial_scale=0.7)
 
     def line(x):
         return layers.MaxPooling((3,), 1, pad=True)(layers.Convolution((5,), 7, pad=True)(x))
@@ -98,6 +115,7 @@ def networks():
         "halved": ((1, 10, 77), halved),
         "channels": ((2, 13, 11), channels),
         "thin": ((3, 12, 38), thin),
+        "regions": ((2, 15, 22), regions),
         "line": ((3, 40), line),
         "elements": ((9, 7), elements),
         "around": ((2, 8, 8), around),
