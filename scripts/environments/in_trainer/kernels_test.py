@@ -161,7 +161,7 @@ def train(name, shape, body):
 
 
 def continued():
-    """SHA-256 of training on sequences that go on in the next minibatch, and of all values in a recurrence."""
+    """SHA-256 of training on sequences that go on in the next minibatch, with all values of a recurrence."""
     import cntk as C
     import numpy as np
 
