@@ -129,7 +129,7 @@ def train(name, shape, body):
 
 
 def continued():
-    """SHA-256 of training on sequences that go on in the next minibatch, and of all values in a recurrence."""
+    """SHA-256 of training on sequences that go on in the next minibatch, and of values in a recurrence."""
     import cntk as C
     import numpy as np
 
