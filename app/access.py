@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Annotated
 
 from fastapi import Depends, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import URL
 from starlette.exceptions import HTTPException
 
 from app.rates import Rates, headers
@@ -173,13 +175,22 @@ async def administrators_only(caller: CallerDep) -> None:
     require(caller, Scope.ADMIN)
 
 
+@lru_cache(maxsize=256)
+def _host_name(scheme: str, host: str | None, server: tuple[str, int | None] | None) -> str:
+    """The name by which a request calls this machine, as ``request.url`` has it."""
+    headers = [] if host is None else [(b"host", host.encode("latin-1"))]
+    about = {"scheme": scheme, "server": server, "path": "/", "query_string": b"", "headers": headers}
+    return URL(scope=about).hostname or ""
+
+
 def refuse_foreign_pages(request: Request) -> None:
     """Keep web pages of other sites, and other machines, out of a service that asks for no token.
 
     A page open in this machine's browser can post to loopback, and a name that its owner
     points at 127.0.0.1 makes the answer readable to it.
     """
-    host, peer = request.url.hostname or "", request.client.host if request.client else "localhost"
+    host = _host_name(request["scheme"], request.headers.get("host"), request.get("server"))
+    peer = request.client.host if request.client else "localhost"
     origin = request.headers.get("origin")
     foreign = None
     if origin and origin != f"{request.url.scheme}://{request.url.netloc}":

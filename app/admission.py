@@ -1,22 +1,23 @@
 """What every request to the API proper must pass, one check after the other.
 
-FastAPI takes longer to find out what a dependency needs than most of these take to run, so they are one.
+FastAPI takes longer to find out what a dependency needs than most of these take to run, so they are one;
+app/description.py says of the endpoints that they may be sent a token.
 """
 
 from __future__ import annotations
 
 from fastapi import Request
 
-from app.access import Bearer, authorised
+from app.access import authorised, bearer
 from app.negotiation import acceptable
 from app.ownership import owners_only
 from app.query import known_parameters_only
 from app.room import room_on_the_volume
 
 
-async def admitted(request: Request, credentials: Bearer) -> None:
+async def admitted(request: Request) -> None:
     """Let a request pass, or raise what is wrong with it; ``request.state.caller`` is who sent it."""
-    caller = await authorised(request, credentials)
+    caller = await authorised(request, await bearer(request))
     await known_parameters_only(request)
     acceptable(request)
     await owners_only(request, caller)

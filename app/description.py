@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
+from app.access import bearer
 from app.bulk import CancelRequest
 from app.checkpoints import CheckpointEdit
 from app.forks import MergePatch
@@ -20,9 +21,9 @@ from jobs.evaluate import EvaluationRequest
 from jobs.imports import ModelOfJob, ModelOptions
 from jobs.retry import RetryRequest
 from jobs.spec_models import JobSpec
-from jobs.sweep_models import SweepSpec
+from jobs.sweeps.models import SweepSpec
 from jobs.token_models import NewToken, TokenEdit
-from jobs.webhooks import WebhookChange, WebhookRequest
+from jobs.webhooks.registry import WebhookChange, WebhookRequest
 
 BODIES = (
     JobSpec,
@@ -102,6 +103,8 @@ def describe(app: FastAPI) -> None:
                     if method == "get":
                         _reads_are_conditional(operation)
                     _errors_are_problems(path, method, operation)
+                    if path.startswith("/v1/"):
+                        operation["security"] = [{bearer.scheme_name: []}]
                     if "security" in operation:
                         operation["security"].append({})
             for model in BODIES:

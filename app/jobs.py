@@ -15,6 +15,7 @@ from app.conditional import IfMatch, believed_edits, job_tag, list_tag
 from app.idempotency import IdempotencyKey, keyed_request
 from app.longpoll import news_of
 from app.paging import PageSize, page_token
+from app.quick import QuickRoute
 from app.resources.jobs import Job, JobPage, Progress, Validation
 from app.search import FilterQuery, filters_of, order_of
 from app.specs import spec_bytes
@@ -22,13 +23,11 @@ from app.state import StoreDep, VolumeDep, state_of
 from jobs.edit import edit
 from jobs.idempotency import Made
 from jobs.journal import journal
+from jobs.judging import judged
 from jobs.record import Record
 from jobs.retry import submitted_spec
-from jobs.schedule import check_after
 from jobs.search import search
 from jobs.settings import Settings
-from jobs.spec import normalise
-from jobs.start import resolve_start
 from jobs.states import State
 from jobs.store import Store
 from jobs.submissions import Request as Submission
@@ -38,7 +37,7 @@ from jobs.writing import document_bytes
 from trainer.layout import Volume, read_json
 from trainer.parts.learners import call_of
 
-router = APIRouter(prefix="/jobs", tags=["jobs"])
+router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=QuickRoute)
 
 BODY = {
     "requestBody": {
@@ -214,9 +213,7 @@ def to_poll(job_id: str) -> dict[str, str]:
 
 def validate(document: dict[str, Any], store: Store, settings: Settings) -> Validation:
     """What ``submit`` would make of a spec, with the same refusals, and nothing made."""
-    found = normalise(document, settings.volume, settings)
-    resolve_start(found, settings.volume)
-    check_after(found.document, store)
+    found, _ = judged(document, store, settings)
     return Validation(
         valid=True,
         spec=found.document,

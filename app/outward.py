@@ -12,8 +12,8 @@ from typing import Any, Self
 
 import httpcore
 
-from jobs.addresses import reachable
-from jobs.deliveries import Answer
+from jobs.webhooks.addresses import reachable
+from jobs.webhooks.deliveries import Answer
 
 SECONDS = 15.0
 """How long one attempt may take, from resolving the name to the status line."""

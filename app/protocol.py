@@ -1,9 +1,12 @@
-"""The server's end of a connection: a request's head is waited for neither for ever nor without bounds."""
+"""The server's end of a connection: a request's head is waited for neither for ever nor without bounds.
+
+An answer's head leaves with the beginning of its body.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -11,6 +14,38 @@ HEAD_BYTES = 64 << 10
 """The longest head that is waited for: the request line and all headers."""
 HEAD_SECONDS = 20.0
 """From the connection, or a request's first byte, to the end of its head."""
+
+
+class HeadsWithBodies:
+    """A transport that keeps an answer's head back until its body begins, or the event loop's turn is over.
+
+    uvicorn writes them one after the other, which costs a second system call and wakes the caller twice.
+    """
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport, self._loop = transport, loop
+        self._head = b""
+
+    def write(self, data: bytes) -> None:
+        if self._head:
+            data, self._head = self._head + data, b""
+        elif data.startswith(b"HTTP/1.1 "):
+            self._head = data
+            self._loop.call_soon(self._send_head)
+            return
+        self._transport.write(data)
+
+    def _send_head(self) -> None:
+        if self._head:
+            self.write(b"")
+
+    def close(self) -> None:
+        """Once all is sent."""
+        self._send_head()
+        self._transport.close()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 class BoundedHeads(HttpToolsProtocol):
@@ -24,7 +59,7 @@ class BoundedHeads(HttpToolsProtocol):
 
     # uvicorn narrows the transport in the same way.
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        super().connection_made(transport)
+        super().connection_made(cast(asyncio.Transport, HeadsWithBodies(transport, self.loop)))
         self._begin()
 
     def on_message_begin(self) -> None:

@@ -10,12 +10,13 @@ from datetime import UTC, datetime, timedelta
 from standardwebhooks import Webhook as Signer
 
 from app.outward import Postman
-from jobs import deliveries, ids, webhooks
-from jobs.deliveries import Answer, Delivery
+from jobs import ids
 from jobs.errors import NotFound, Unavailable
 from jobs.settings import Settings
 from jobs.store import Store
-from jobs.webhooks import Webhook
+from jobs.webhooks import deliveries, registry
+from jobs.webhooks.deliveries import Answer, Delivery
+from jobs.webhooks.registry import Webhook
 
 log = logging.getLogger(__name__)
 
@@ -66,7 +67,7 @@ class Sender:
         """What this process may send now."""
         while deliveries.fan_out(self._store):
             pass
-        enabled = [webhook for webhook in webhooks.known(self._store) if webhook.enabled]
+        enabled = [webhook for webhook in registry.known(self._store) if webhook.enabled]
         free = {webhook.id: AT_ONCE - self._under_way[webhook.id] for webhook in enabled}
         return [
             (webhook, deliveries.take(webhook.id, self._store, self._holder, free[webhook.id]))
@@ -76,11 +77,11 @@ class Sender:
 
     async def _send(self, webhook: Webhook, delivery: Delivery, postman: Postman) -> None:
         try:
-            secret = await asyncio.to_thread(webhooks.secret_of, webhook.id, self._settings.volume)
+            secret = await asyncio.to_thread(registry.secret_of, webhook.id, self._settings.volume)
             answer = await postman.post(webhook.url, headers_of(delivery, secret), delivery.payload.encode())
             await asyncio.to_thread(self._settle, webhook, delivery, answer)
         except FileNotFoundError:
-            await asyncio.to_thread(webhooks.forget, webhook.id, self._store)
+            await asyncio.to_thread(registry.forget, webhook.id, self._store)
         except Unavailable:
             log.warning("how %s went cannot be noted now: it is sent again", delivery.id)
         except Exception:
@@ -98,7 +99,7 @@ class Sender:
         if because:
             log.warning("webhook %s is disabled: %s", webhook.id, because)
             try:
-                webhooks.disable(webhook.id, because, self._store, self._settings.volume)
+                registry.disable(webhook.id, because, self._store, self._settings.volume)
             except NotFound:
                 return
 

@@ -14,8 +14,11 @@ from app.idempotency import Keyed
 from app.paging import Number, page_token
 from app.resources.sweeps import Sweep, SweepPage, Trial, TrialPage
 from app.state import SettingsDep, StoreDep, VolumeDep
-from jobs import idempotency, sweeps
+from jobs import idempotency
 from jobs.idempotency import Made
+from jobs.sweeps.public import public, shown
+from jobs.sweeps.registry import create, ids_of, load
+from jobs.sweeps.trials import cancel, trials
 
 router = APIRouter(prefix="/sweeps", tags=["sweeps"])
 
@@ -52,14 +55,14 @@ async def create_sweep(
     async with keyed.once() as found:
         if isinstance(found, Made):
             found.require(asked)
-            sweep = await run_in_threadpool(sweeps.load, settings.volume, found.id)
+            sweep = await run_in_threadpool(load, settings.volume, found.id)
         else:
-            sweep = await run_in_threadpool(sweeps.create, document, settings, caller.name)
+            sweep = await run_in_threadpool(create, document, settings, caller.name)
             if found is not None:
                 claim = found.of(asked, status.HTTP_202_ACCEPTED)
                 await run_in_threadpool(idempotency.settle, store, claim, sweep.id)
     response.headers["Location"] = f"/v1/sweeps/{sweep.id}"
-    return Sweep.model_validate(await run_in_threadpool(sweeps.public, sweep, settings.volume, store))
+    return Sweep.model_validate(await run_in_threadpool(public, sweep, settings.volume, store))
 
 
 @router.get("", summary="List sweeps, newest first")
@@ -69,15 +72,15 @@ def list_sweeps(
     page_size: Annotated[int, Query(ge=1, le=100)] = 20,
     page_token: Annotated[str | None, page_token(r"^swp_[0-9A-Z]{26}$")] = None,
 ) -> SweepPage:
-    ids = [one for one in sweeps.ids_of(volume) if page_token is None or one < page_token]
-    shown = [sweeps.public(sweeps.load(volume, one), volume, store) for one in ids[:page_size]]
+    ids = [one for one in ids_of(volume) if page_token is None or one < page_token]
+    found = [public(load(volume, one), volume, store) for one in ids[:page_size]]
     more = ids[page_size - 1] if len(ids) > page_size else None
-    return SweepPage(items=[Sweep.model_validate(one) for one in shown], next_page_token=more)
+    return SweepPage(items=[Sweep.model_validate(one) for one in found], next_page_token=more)
 
 
 @router.get("/{sweep_id}", summary="One sweep, with its best trial")
 def read_sweep(sweep_id: str, store: StoreDep, volume: VolumeDep) -> Sweep:
-    return Sweep.model_validate(sweeps.public(sweeps.load(volume, sweep_id), volume, store))
+    return Sweep.model_validate(public(load(volume, sweep_id), volume, store))
 
 
 @router.get("/{sweep_id}/trials", summary="The trials of a sweep, in the order in which they were begun")
@@ -88,14 +91,14 @@ def list_trials(
     page_size: Annotated[int, Query(ge=1, le=1000)] = 100,
     page_token: Number = None,
 ) -> TrialPage:
-    sweep = sweeps.load(volume, sweep_id)
+    sweep = load(volume, sweep_id)
     first = int(page_token) if page_token else 0
-    found = [trial for trial in sweeps.trials(volume, store, sweep_id) if trial.begun.number >= first]
+    found = [trial for trial in trials(volume, store, sweep_id) if trial.begun.number >= first]
     more = str(found[page_size].begun.number) if len(found) > page_size else None
-    items = [Trial.model_validate(sweeps.shown(trial, sweep.goal)) for trial in found[:page_size]]
+    items = [Trial.model_validate(shown(trial, sweep.goal)) for trial in found[:page_size]]
     return TrialPage(items=items, next_page_token=more)
 
 
 @router.post("/{sweep_id}/cancel", summary="End a sweep and its trials; asking again changes nothing")
 def cancel_sweep(sweep_id: str, store: StoreDep, volume: VolumeDep) -> Sweep:
-    return Sweep.model_validate(sweeps.public(sweeps.cancel(sweep_id, volume, store), volume, store))
+    return Sweep.model_validate(public(cancel(sweep_id, volume, store), volume, store))

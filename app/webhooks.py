@@ -11,8 +11,8 @@ from app.body import Document
 from app.paging import PageSize, Place, page_of
 from app.resources.webhooks import Delivery, DeliveryPage, NewWebhook, WebhookPage
 from app.state import SettingsDep, StoreDep, VolumeDep
-from jobs import deliveries, webhooks
-from jobs.webhooks import Webhook
+from jobs.webhooks import deliveries, registry
+from jobs.webhooks.registry import Webhook
 
 router = APIRouter(prefix="/webhooks", tags=["webhooks"])
 
@@ -43,20 +43,20 @@ def body(model: str, example: object) -> dict[str, object]:
 async def create_webhook(
     document: Document, response: Response, store: StoreDep, settings: SettingsDep, caller: CallerDep
 ) -> NewWebhook:
-    webhook, secret = await run_in_threadpool(webhooks.create, document, store, settings, caller.name)
+    webhook, secret = await run_in_threadpool(registry.create, document, store, settings, caller.name)
     response.headers["Location"] = f"/v1/webhooks/{webhook.id}"
     return NewWebhook(**webhook.model_dump(), secret=secret)
 
 
 @router.get("", summary="Webhooks, newest first")
 def list_webhooks(volume: VolumeDep, page_size: PageSize = 50, page_token: Place = None) -> WebhookPage:
-    items, following = page_of(webhooks.all_of(volume), page_size, page_token)
+    items, following = page_of(registry.all_of(volume), page_size, page_token)
     return WebhookPage(items=items, next_page_token=following)
 
 
 @router.get("/{webhook_id}", summary="One webhook", responses={200: EXAMPLE})
 def read_webhook(webhook_id: str, volume: VolumeDep) -> Webhook:
-    return webhooks.get(webhook_id, volume)
+    return registry.get(webhook_id, volume)
 
 
 @router.patch(
@@ -68,7 +68,7 @@ def read_webhook(webhook_id: str, volume: VolumeDep) -> Webhook:
 async def change_webhook(
     webhook_id: str, document: Document, store: StoreDep, settings: SettingsDep
 ) -> Webhook:
-    return await run_in_threadpool(webhooks.change, webhook_id, document, store, settings)
+    return await run_in_threadpool(registry.change, webhook_id, document, store, settings)
 
 
 @router.delete(
@@ -77,7 +77,7 @@ async def change_webhook(
     status_code=status.HTTP_204_NO_CONTENT,
 )
 def delete_webhook(webhook_id: str, store: StoreDep, volume: VolumeDep) -> None:
-    webhooks.remove(webhook_id, store, volume)
+    registry.remove(webhook_id, store, volume)
 
 
 @router.post(
@@ -86,7 +86,7 @@ def delete_webhook(webhook_id: str, store: StoreDep, volume: VolumeDep) -> None:
     status_code=status.HTTP_202_ACCEPTED,
 )
 def test_webhook(webhook_id: str, store: StoreDep, volume: VolumeDep) -> Delivery:
-    return Delivery.of(deliveries.send_test(webhooks.get(webhook_id, volume), store))
+    return Delivery.of(deliveries.send_test(registry.get(webhook_id, volume), store))
 
 
 @router.get("/{webhook_id}/deliveries", summary="The newest 1,000 messages to a webhook, newest first")
@@ -97,7 +97,7 @@ def list_deliveries(
     page_size: PageSize = 50,
     page_token: Place = None,
 ) -> DeliveryPage:
-    webhook = webhooks.get(webhook_id, volume)
+    webhook = registry.get(webhook_id, volume)
     items, following = deliveries.log_of(webhook.id, store, page_token, page_size)
     return DeliveryPage(items=[Delivery.of(sent) for sent in items], next_page_token=following)
 
@@ -108,5 +108,5 @@ def list_deliveries(
     status_code=status.HTTP_202_ACCEPTED,
 )
 def redeliver(webhook_id: str, delivery_id: str, store: StoreDep, volume: VolumeDep) -> Delivery:
-    webhook = webhooks.get(webhook_id, volume)
+    webhook = registry.get(webhook_id, volume)
     return Delivery.of(deliveries.again(webhook.id, delivery_id, store))

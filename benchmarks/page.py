@@ -45,26 +45,39 @@ LIST_SHOWN = """() => new Promise((resolve) => {
 
 
 @contextmanager
-def service_of(jobs: int, home: Path) -> Iterator[str]:
-    """The address of an API with so many ended jobs."""
+def chromium() -> Iterator[Browser]:
+    """The system's Chromium without a window."""
+    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if path is None:
+        raise SystemExit("there is no Chromium on this machine")
+    with sync_playwright() as playwright:
+        # Chromium's own sandbox refuses to work for root.
+        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        yield browser
+        browser.close()
+
+
+@contextmanager
+def service(home: Path, **environment: str) -> Iterator[tuple[str, Store]]:
+    """The address of an API without jobs, and its store."""
     settings = Settings(home=home, redis_url=None)
     server = embedded(settings, home / "server.log", os.open(home / "lock", os.O_CREAT | os.O_RDWR))
     server.start()
     try:
         while not server.answers():
             time.sleep(0.05)
-        finish_jobs(Store.open(settings), jobs)
-        with running_api(home) as url:
-            yield url
+        with running_api(home, **environment) as url:
+            yield url, Store.open(settings)
     finally:
         server.kill()
 
 
 @contextmanager
-def running_api(home: Path) -> Iterator[str]:
+def running_api(home: Path, **environment: str) -> Iterator[str]:
     """``python -m app`` on ``home``, on a free port."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("CNTK_JOBS_")}
-    environment |= {"CNTK_JOBS_HOME": str(home), "CNTK_JOBS_PORT": "0"}
+    others = {name: value for name, value in os.environ.items() if not name.startswith("CNTK_JOBS_")}
+    environment = {**others, "CNTK_JOBS_HOME": str(home), "CNTK_JOBS_PORT": "0", **environment}
     api = subprocess.Popen([sys.executable, "-m", "app"], env=environment, stderr=subprocess.PIPE, text=True)
     assert api.stderr is not None
     try:
@@ -92,18 +105,14 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1000)
     parser.add_argument("--rounds", type=int, default=20)
     asked = parser.parse_args()
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        raise SystemExit("there is no Chromium on this machine")
     with (
         tempfile.TemporaryDirectory(prefix="page-") as many,
         tempfile.TemporaryDirectory(prefix="page-") as none,
-        service_of(asked.jobs, Path(many)) as full,
-        service_of(0, Path(none)) as empty,
-        sync_playwright() as playwright,
+        service(Path(many)) as (full, store),
+        service(Path(none)) as (empty, _),
+        chromium() as browser,
     ):
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+        finish_jobs(store, asked.jobs)
         pages = {f"{asked.jobs:,} jobs": full, "no job": empty}
         for url in pages.values():
             visit(browser, url)
@@ -111,7 +120,6 @@ def main() -> None:
         for _ in range(asked.rounds):
             for name, url in pages.items():
                 taken[name].append(visit(browser, url))
-        browser.close()
     for name, rounds in taken.items():
         paint, shown = (statistics.median(figures) for figures in zip(*rounds, strict=True))
         print(f"{name:>12}: first paint {paint:6.0f} ms, list {shown:6.0f} ms")

@@ -19,6 +19,9 @@ IDENTITY = ("name", "start_from", "fingerprint")
 """Top-level keys that say which job this is rather than what it trains."""
 
 
+_canonical = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False).encode
+
+
 def comparable(spec: Mapping[str, Any]) -> dict[str, Any]:
     """What an exact continuation has in common with the job it continues: all but the budget."""
     kept = {key: value for key, value in spec.items() if key not in BUDGET}
@@ -32,8 +35,7 @@ def comparable(spec: Mapping[str, Any]) -> dict[str, Any]:
 
 def fingerprint(spec: Mapping[str, Any]) -> str:
     """SHA-256 of the canonical JSON of ``comparable``; the order of the layers counts."""
-    text = json.dumps(comparable(spec), sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+    return hashlib.sha256(_canonical(comparable(spec)).encode()).hexdigest()
 
 
 def diff(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -30,7 +30,7 @@ from jobs.writing import compact_bytes, write_new
 from trainer.layout import RunDirectory, read_json
 
 if TYPE_CHECKING:
-    from jobs.undelivered import Undelivered
+    from jobs.webhooks.undelivered import Undelivered
 
 _DONE = "cj:rescanned"
 """Absent where Redis came back without its data."""
@@ -91,7 +91,7 @@ def rescan(store: Store, queue: TokenQueue, settings: Settings) -> Rescan:
     Raises Unavailable where Redis goes away or the volume is; the next one takes it up.
     """
     # Rescans are rare; what they need of webhooks brings the models of specs, and a worker starts without.
-    from jobs.undelivered import Undelivered
+    from jobs.webhooks.undelivered import Undelivered
 
     require_volume(settings.volume)
     found = Rescan()

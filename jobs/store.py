@@ -11,8 +11,8 @@ is over; ``cj:leases`` running jobs by the
 end of their lease; ``cj:events:<id>`` stream of durable events, until the volume has them;
 ``cj:feed`` and ``cj:progress`` the newest events and figures of all jobs (jobs/feed.py);
 ``cj:unjournaled`` ended jobs whose stream must still be copied; ``cj:dataset:<id>:live``
-jobs that need a data set; ``cj:dataset:<id>:deleting`` while it is being deleted, ``:deletions`` how
-often it was;
+jobs that need a data set; ``cj:dataset:<id>:deleting`` while it is being deleted, ``:deletions`` names
+its last deletion;
 ``cj:owner:<name>:<queued|paused|running>`` an owner's jobs in these states, and of the queued ones by
 their turn ``:ready`` those that workers look at, ``:held`` those that its quota keeps from them, the last two
 with ``:<class>`` as above; ``cj:quotas`` the quotas (jobs/quotas.py); ``cj:bytes`` what
@@ -29,6 +29,7 @@ a request's stands for (jobs/idempotency.py).
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -41,6 +42,7 @@ from redis.client import Pipeline
 from jobs.backlog import Backlog
 from jobs.connection import connect, reaching_redis
 from jobs.errors import Conflict, JobsError, NotFound, PreconditionFailed
+from jobs.ids import new_id
 from jobs.quotas import queue_is_full
 from jobs.record import Kind, Record, hash_fields
 from jobs.scripts import pairs
@@ -52,8 +54,12 @@ from jobs.totals import Work
 _DELETION_SECONDS = 60
 """A deletion that died half-way stops blocking submissions after this long."""
 
-_COUNTED_SECONDS = 24 * 60 * 60
+_NAMED_SECONDS = 24 * 60 * 60
 """No submission takes as long."""
+
+_REMEMBERED_SECONDS = 1.0
+"""For so long submissions go by what another was told of deletions. Short, so that where Redis has gone
+away they hear of it before they write anything."""
 
 
 class Hold(StrEnum):
@@ -99,6 +105,9 @@ class New:
 
 class Store(Backlog, Streams):
     """All reads and changes of records. Raises Unavailable where Redis cannot be reached."""
+
+    _remembered: tuple[float, dict[str, str | None]] = (-_REMEMBERED_SECONDS, {})
+    """When ``deletions`` began to ask, and what it was told since."""
 
     @classmethod
     def open(cls, settings: Settings) -> Store:
@@ -148,13 +157,26 @@ class Store(Backlog, Streams):
 
     # Submitting, and deleting a data set meanwhile
 
-    def deletions(self, datasets: Collection[str]) -> dict[str, str | None]:
-        """How often each data set was deleted, for ``create_all``; None while it is being deleted."""
-        keys = [f"cj:dataset:{name}:{key}" for name in datasets for key in ("deletions", "deleting")]
-        with reaching_redis():
-            found = cast(list[str | None], self.client.mget(keys))
-        counts = zip(datasets, found[::2], found[1::2], strict=True)
-        return {name: None if deleting else count or "" for name, count, deleting in counts}
+    def deletions(self, datasets: Collection[str], *, afresh: bool = False) -> dict[str, str | None]:
+        """The last deletion of each data set, for ``create_all``; None while it is being deleted.
+
+        Unless ``afresh`` what was told a moment ago will do: a deletion since then is found by
+        ``create_all``. So ask afresh where that refuses, or where None comes back.
+        """
+        now = time.monotonic()
+        asked, told = self._remembered
+        if afresh or now - asked > _REMEMBERED_SECONDS:
+            asked, told = now, {}
+        lacking = [name for name in datasets if name not in told]
+        if lacking:
+            keys = [f"cj:dataset:{name}:{key}" for name in lacking for key in ("deletions", "deleting")]
+            with reaching_redis():
+                found = cast(list[str | None], self.client.mget(keys))
+            named = zip(lacking, found[::2], found[1::2], strict=True)
+            # Not changed in place: threads share it.
+            told = told | {name: None if deleting else last or "" for name, last, deleting in named}
+            self._remembered = asked, told
+        return {name: told[name] for name in datasets}
 
     def create_all(
         self, jobs: Sequence[New], deletions: Mapping[str, str | None]
@@ -168,7 +190,7 @@ class Store(Backlog, Streams):
         asks = [_to_create(job, deletions) for job in jobs]
         with reaching_redis():
             answers = self.run("create", {"jobs": asks})
-        return [_refusal(flat) or Record.from_hash(pairs(flat)) for flat in answers]
+        return [_refusal(told) or _made(job, told) for job, told in zip(jobs, answers, strict=True)]
 
     def create_together(
         self,
@@ -184,10 +206,10 @@ class Store(Backlog, Streams):
         if claim:
             ask |= {"claim": claim, "made": " ".join(job.record.id for job in jobs)}
         with reaching_redis():
-            made = self.run("create", ask)
-        if (refusal := _refusal(made)) is not None:
+            answers = self.run("create", ask)
+        if (refusal := _refusal(answers)) is not None:
             raise refusal
-        return [Record.from_hash(pairs(flat)) for flat in made]
+        return [_made(job, told) for job, told in zip(jobs, answers, strict=True)]
 
     def create(
         self,
@@ -199,7 +221,7 @@ class Store(Backlog, Streams):
         placing: Mapping[str, Any] | None = None,
     ) -> Record:
         """``create_all`` of one; ``check`` raises where its data set is gone."""
-        deletions = self.deletions([record.dataset])
+        deletions = self.deletions([record.dataset], afresh=True)
         if deletions[record.dataset] is None:
             raise being_deleted(record.dataset)
         check()
@@ -265,8 +287,7 @@ class Store(Backlog, Streams):
                 raise self._in_use(dataset_id, jobs)
             pipe.multi()
             pipe.set(deleting, 1, ex=_DELETION_SECONDS)
-            pipe.incr(f"cj:dataset:{dataset_id}:deletions")
-            pipe.expire(f"cj:dataset:{dataset_id}:deletions", _COUNTED_SECONDS)
+            pipe.set(f"cj:dataset:{dataset_id}:deletions", new_id("deletion"), ex=_NAMED_SECONDS)
             try:
                 pipe.execute()
             except WatchError:
@@ -464,6 +485,13 @@ def _refusal(answer: Sequence[Any]) -> JobsError | None:
     return None
 
 
+def _made(job: New, told: Sequence[str]) -> Record:
+    """A record as create.lua left it, which has told when that was."""
+    now, seq = int(told[1]), int(told[2])
+    times = dict.fromkeys(("created_at", "updated_at", "phase_at"), now)
+    return job.record.model_copy(update={**times, "seq": seq})
+
+
 def _to_create(job: New, deletions: Mapping[str, str | None]) -> dict[str, Any]:
     """A job as the script that makes it wants it."""
     described = {"id": job.record.id, "fields": job.record.to_hash(), **job.placing}
@@ -474,9 +502,12 @@ def _to_create(job: New, deletions: Mapping[str, str | None]) -> dict[str, Any]:
     }
 
 
-def being_deleted(dataset_id: str) -> Conflict:
-    """Why no job can be made that needs a data set."""
-    return Conflict(f"data set {dataset_id!r} is being deleted")
+class BeingDeleted(Conflict):
+    """No job can be made that needs a data set."""
+
+
+def being_deleted(dataset_id: str) -> BeingDeleted:
+    return BeingDeleted(f"data set {dataset_id!r} is being deleted")
 
 
 _ENDED = {State.SUCCEEDED: "succeeded", State.FAILED: "failed", State.CANCELLED: "was cancelled"}

@@ -16,15 +16,15 @@ from jobs.dataset import load_schema
 from jobs.errors import JobsError, NotFound
 from jobs.idempotency import Claim
 from jobs.ids import new_job_id
+from jobs.judging import judged
 from jobs.queue import token_for
 from jobs.record import Kind, Record, StartedFrom
 from jobs.rescan import note_accepted
-from jobs.schedule import check_after, placing, record_fields
+from jobs.schedule import placing, record_fields
 from jobs.settings import Settings
-from jobs.spec import NormalisedSpec, normalise
-from jobs.start import resolve_start
+from jobs.spec import NormalisedSpec
 from jobs.states import Reason, State
-from jobs.store import New, Store, being_deleted
+from jobs.store import BeingDeleted, New, Store, being_deleted
 from jobs.tracing import tracing
 from jobs.volume import require_volume
 from jobs.writing import document_bytes, sync_file_system, write_new
@@ -103,9 +103,7 @@ def prepare(
 ) -> Submission:
     """What ``submit`` checks before it writes anything."""
     require_volume(settings.volume)
-    spec = normalise(document, settings.volume, settings)
-    start = resolve_start(spec, settings.volume)
-    check_after(spec.document, store)
+    spec, start = judged(document, store, settings)
     posted = document if document.get("recipe") is not None else None
     return Submission(spec, start, claim=claim, posted=posted, owner=owner)
 
@@ -126,8 +124,21 @@ def enqueue_all(
 
     Raises Unavailable where Redis cannot be reached: then none is.
     """
+    found = _enqueue_all(submissions, store, volume)
+    # Of these what was known of deletions may have been old.
+    refused = [place for place, outcome in enumerate(found) if isinstance(outcome, BeingDeleted)]
+    if refused:
+        again = _enqueue_all([submissions[place] for place in refused], store, volume, afresh=True)
+        for place, outcome in zip(refused, again, strict=True):
+            found[place] = outcome
+    return found
+
+
+def _enqueue_all(
+    submissions: Sequence[Submission], store: Store, volume: Volume, *, afresh: bool = False
+) -> list[Submitted | Exception]:
     # Most refusals for want of Redis cost no write to the volume then.
-    deletions = store.deletions({submission.spec.dataset for submission in submissions})
+    deletions = store.deletions({submission.spec.dataset for submission in submissions}, afresh=afresh)
     found: dict[int, Submitted | Exception] = {}
     written: dict[int, _Written] = {}
     try:
@@ -163,7 +174,22 @@ def enqueue_together(
     claim: Claim | None = None,
 ) -> list[Record]:
     """Queue jobs, all of them or none: whatever is raised, nothing is left behind."""
-    deletions = store.deletions({submission.spec.dataset for submission in submissions})
+    try:
+        return _enqueue_together(submissions, store, volume, claim)
+    except BeingDeleted:
+        # What was known of deletions may have been old.
+        return _enqueue_together(submissions, store, volume, claim, afresh=True)
+
+
+def _enqueue_together(
+    submissions: Sequence[Submission],
+    store: Store,
+    volume: Volume,
+    claim: Claim | None,
+    *,
+    afresh: bool = False,
+) -> list[Record]:
+    deletions = store.deletions({submission.spec.dataset for submission in submissions}, afresh=afresh)
     for dataset, count in deletions.items():
         if count is None:
             raise being_deleted(dataset)

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import numpy as np
 
-from trainer import dictionary, model_file, onnx_file
+from trainer import dictionary, model_file
 from trainer.engine import C, take_a_first_step, use_threads
 from trainer.layout import write_json
 from trainer.model_file import RefusedModel
+from trainer.onnx import file as onnx_file
 
 TOLERANCE = 1e-5
 """How far the outputs of the kept network may be from those of the one that was brought, by their size."""
@@ -74,7 +75,7 @@ def onnx(data):
 
 def onnx_build(graph):
     # It is of CNTK's operations, so it is loaded where there is CNTK.
-    from trainer.onnx_graph import build
+    from trainer.onnx.network import build
 
     return build(graph)
 

@@ -7,10 +7,10 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from app import examples
-from jobs.deliveries import Delivery as Sent
-from jobs.deliveries import Status
 from jobs.record import rfc3339
-from jobs.webhooks import Webhook
+from jobs.webhooks.deliveries import Delivery as Sent
+from jobs.webhooks.deliveries import Status
+from jobs.webhooks.registry import Webhook
 
 
 class NewWebhook(Webhook):

@@ -85,6 +85,30 @@ class Resnet(Rows):
         return C.layers.Dense(10)(C.layers.GlobalAveragePooling()(maps))
 
 
+class Regions:
+    """As in Fast R-CNN: the regions of an image are one tensor, and so are their classes."""
+
+    def __init__(self, stored):
+        self.images = stored("x")
+        self.boxes, self.classes = (self.of_images(stored(field)) for field in ("rois", "digit"))
+        self.x = C.input_variable(self.images.shape[1:])
+        self.rois = C.input_variable(self.boxes.shape[1:])
+        self.y = C.input_variable(self.classes.shape[1:])
+        maps = C.layers.Convolution2D((3, 3), 16, C.relu, pad=True)(self.x)
+        maps = C.layers.MaxPooling((2, 2), 2)(maps)
+        maps = C.layers.Convolution2D((3, 3), 32, C.relu, pad=True)(maps)
+        pooled = C.roipooling(maps, self.rois, C.MAX_POOLING, (4, 4), spatial_scale=1 / 2)
+        hidden = C.layers.Dense(64, C.relu, map_rank=1)(pooled)
+        self.model = C.layers.Dense(10, map_rank=1)(hidden)
+        self.loss = C.reduce_mean(C.cross_entropy_with_softmax(self.model, self.y, axis=1))
+
+    def of_images(self, found):
+        return found.reshape((len(self.images), -1, found.shape[-1]))
+
+    def fed(self, rows):
+        return {self.x: self.images[rows], self.rois: self.boxes[rows], self.y: self.classes[rows]}
+
+
 class Lstm(Rows):
     def __init__(self, stored):
         offsets = stored("x", "offsets")
@@ -144,6 +168,7 @@ NETWORKS = {
     "towers": Towers,
     "autoencoder": Autoencoder,
     "resnet": Resnet,
+    "regions": Regions,
 }
 
 

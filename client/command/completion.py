@@ -8,7 +8,13 @@ from typing import Any
 
 import click
 import httpx
-from click.shell_completion import CompletionItem, get_completion_class
+from click.shell_completion import (
+    CompletionItem,
+    FishComplete,
+    ZshComplete,
+    add_completion_class,
+    get_completion_class,
+)
 
 from client.blocking.client import Client
 from client.problems import JobsApiError
@@ -31,7 +37,9 @@ def _completer(find: Callable[[Client], Iterable[tuple[str, str]]]) -> Completer
                 given.get("url"), token=given.get("token"), timeout=2, retries=Retries(count=0)
             ) as client:
                 return [
-                    CompletionItem(word, help=what) for word, what in find(client) if word.startswith(begun)
+                    CompletionItem(word, help=" ".join(what.split()))
+                    for word, what in find(client)
+                    if word.startswith(begun)
                 ]
         except (JobsApiError, httpx.InvalidURL):
             return []
@@ -56,9 +64,46 @@ tokens = _completer(lambda client: ((one["id"], one["name"]) for one in client.t
 def _by_id_or_name(found: Iterable[Any]) -> Iterator[tuple[str, str]]:
     for one in found:
         yield one["id"], one["name"]
-        # A word with a space in it would be two for a shell.
-        if one["name"] and not re.search(r"\s", one["name"]):
+        # What a shell would take apart is not offered: bash puts completions on the line as they are.
+        if re.fullmatch(r"[\w.,+@%/-]+", one["name"] or ""):
             yield one["name"], one["id"]
+
+
+class _Zsh(ZshComplete):
+    """Works in a .zshrc that has not begun completion, too."""
+
+    source_template = (
+        "#compdef %(prog_name)s\n"
+        "(( $+functions[compdef] )) || { autoload -Uz compinit && compinit -i }\n"
+        + ZshComplete.source_template
+    )
+
+
+class _Fish(FishComplete):
+    """Keeps the order, which is the newest first, and commas in what is said of a word."""
+
+    source_template = """\
+function %(complete_func)s
+    set -l response (env %(complete_var)s=fish_complete COMP_WORDS=(commandline -cp) \
+COMP_CWORD=(commandline -t) %(prog_name)s)
+    for completion in $response
+        set -l found (string split --max 1 "," $completion)
+        switch $found[1]
+            case dir
+                __fish_complete_directories $found[2]
+            case file
+                __fish_complete_path $found[2]
+            case plain
+                echo $found[2]
+        end
+    end
+end
+complete --no-files --keep-order --command %(prog_name)s --arguments "(%(complete_func)s)"
+"""
+
+
+add_completion_class(_Zsh)
+add_completion_class(_Fish)
 
 
 @click.command("completion")

@@ -1,7 +1,8 @@
 -- New queued jobs. {jobs, together, claim, made}, each of `jobs` {id, fields, deletions, token, claim, after,
--- class, requires}: of each its record, or why there is none. `together`: all of them or none, and then
--- one answer for all, which are one owner's; `claim` is the key that then stands for what was `made`.
--- Not where a data set was deleted since its deletions were counted, or is being deleted.
+-- class, requires}: of each {'made', when, number of its event}, or why there is none. `together`: all of
+-- them or none, and then one answer for all, which are one owner's; `claim` is the key that then stands for
+-- what was `made`.
+-- Not where a data set was deleted since `deletions`, its last one then, or is being deleted.
 -- Not where more of an owner's jobs would wait than may.
 -- With a job's own `claim`, only where the request still has its key, which then stands for this job.
 
@@ -19,9 +20,11 @@ local function lost(claim)
 end
 
 local function make(new)
-  ask, job, events = new, 'cj:job:' .. new.id, 'cj:events:' .. new.id
+  ask, job, events, fresh = new, 'cj:job:' .. new.id, 'cj:events:' .. new.id, {}
+  for _, time in ipairs({ 'created_at', 'updated_at', 'phase_at' }) do
+    new.fields[time] = whole(now)
+  end
   set(new.fields)
-  redis.call('HSET', job, 'created_at', whole(now), 'updated_at', whole(now), 'phase_at', whole(now))
   if new.token then
     push(new.token)
   end
@@ -32,7 +35,7 @@ local function make(new)
   hold(new.after or {})
   enter('queued')
   announce()
-  return record()
+  return { 'made', whole(now), get('seq') }
 end
 
 local asked, answers = ask, {}

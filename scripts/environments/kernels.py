@@ -17,12 +17,17 @@ LIBRARY = "libcntk_kernels.so"
 SOURCES = Path(__file__).parent / "in_c"
 _TEST = Path(__file__).parent / "in_trainer" / "kernels_test.py"
 INPUTS = (Path(__file__), _TEST, *sorted(SOURCES.iterdir()))
-_MATH_SHA256 = "6a04cdd3f30372c34034d0dd1e5f4663547aeff1d7f842b30e059d9074569407"
-"""Of the libCntk.Math-2.7.so whose functions these stand before: they know how it lays out a matrix."""
+_CNTK_SHA256 = {
+    "libCntk.Math-2.7.so": "6a04cdd3f30372c34034d0dd1e5f4663547aeff1d7f842b30e059d9074569407",
+    "libCntk.Core-2.7.so": "f60f0872861613002ee67bd757ddc54c52ecd7a221e470d67123c86eaddecabf",
+}
+"""Of the libraries whose functions these stand before: they know how those lay out matrices and nodes."""
 _OPTIONS = (
     *("-std=gnu11", "-O3", "-fPIC", "-shared", "-mprefer-vector-width=512"),
     # As CNTK was compiled: a product and a sum are rounded one after the other.
     *("-ffp-contract=off", "-fno-math-errno", "-fno-trapping-math"),
+    # CNTK's exceptions pass through.
+    "-fexceptions",
 )
 
 
@@ -52,9 +57,10 @@ def provide(environment: Path, compiler: str | None) -> dict[str, str | None]:
 
 def _compile(environment: Path, library: Path, compiler: str) -> None:
     """Compile the library; SetupError where it is not for this CNTK, or trains other bits."""
-    (math,) = environment.glob("lib/*/site-packages/cntk/libs/libCntk.Math-2.7.so")
-    if hashlib.sha256(math.read_bytes()).hexdigest() != _MATH_SHA256:
-        raise SetupError(f"{math.name} is not the one that ours are for")
+    for name, sha256 in _CNTK_SHA256.items():
+        (theirs,) = environment.glob(f"lib/*/site-packages/cntk/libs/{name}")
+        if hashlib.sha256(theirs.read_bytes()).hexdigest() != sha256:
+            raise SetupError(f"{name} is not the one that ours are for")
     announce("compiling faster kernels for CNTK and comparing their bits with its own")
     run(
         [compiler, *_OPTIONS, "-o", library, *sorted(SOURCES.glob("*.c")), "-ldl", "-lm"],

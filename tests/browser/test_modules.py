@@ -139,3 +139,61 @@ def test_smoothing_starts_at_the_first_value_and_keeps_gaps(modules: Page) -> No
     assert plain == values
     # Each weighs twice as much as the one before it: (4/4 + 2/2) / (3/4), (4/8 + 2/4 + 2/2) / (7/8).
     assert smooth == [4.0, pytest.approx(8 / 3), None, pytest.approx(16 / 7)]
+
+
+LISTS = """async (lists) => {
+    const { keyed, keyedInSlices } = await import("/ui/test/js/dom.js");
+    const make = (item) => {
+        const element = document.createElement("li");
+        return { element, update: (now) => (element.textContent = now.text) };
+    };
+    const [one, other] = [document.createElement("ul"), document.createElement("ul")];
+    const shown = [];
+    let kept = true;
+    for (const items of lists) {
+        const before = [...other.children];
+        keyed(one, items, (item) => item.id, make);
+        // One that is outdated at once, in whatever state it leaves the list, and the one that counts.
+        let slices = 0;
+        await keyedInSlices(other, [...items].reverse(), (item) => item.id, make, () => (slices += 1) > 1);
+        await keyedInSlices(other, items, (item) => item.id, make, () => false);
+        const texts = new Set(items.map((item) => item.text));
+        kept &&= before.every((element) => other.contains(element) || !texts.has(element.textContent));
+        shown.push([one, other].map((list) => [...list.children].map((element) => element.textContent)));
+    }
+    return [shown, kept];
+}"""
+
+
+def test_lists_are_what_they_should_be_however_they_are_placed(modules: Page) -> None:
+    source = random.Random(3)
+    lists = []
+    for _ in range(30):
+        ids = source.sample(range(400), source.randint(0, 300))
+        lists.append([{"id": number, "text": f"{number}"} for number in ids])
+    shown, kept = modules.evaluate(LISTS, lists)
+    for items, (one, other) in zip(lists, shown, strict=True):
+        assert one == other == [item["text"] for item in items]
+    assert kept
+
+
+def test_a_parameter_lies_along_its_axis_as_it_was_drawn(modules: Page) -> None:
+    script = """async (axes) => {
+        const { scaleOf } = await import("/ui/test/js/parallel.js");
+        return axes.map((axis) => {
+            const { at, ticks } = scaleOf(axis);
+            return [axis.values.map(at), ticks];
+        });
+    }"""
+    axes = [
+        {"values": [1, 3, 2, 1.5, 2.5]},
+        {"values": [0.001, 0.1, 0.01], "log": True},
+        {"values": [5, 5]},
+        {"values": ["relu", 32, "relu", ["a"]]},
+    ]
+    straight, log, alone, choices = modules.evaluate(script, axes)
+    assert straight == [[0, 1, 0.5, 0.25, 0.75], [[0, "1"], [0.5, "2"], [1, "3"]]]
+    assert log[0] == pytest.approx([0, 1, 0.5])
+    assert [text for _, text in log[1]] == ["0.001", "0.01", "0.1"]
+    assert alone == [[0.5, 0.5], [[0.5, "5"]]]
+    assert choices == [[0, 0.5, 0, 1], [[0, "relu"], [0.5, "32"], [1, '["a"]']]]

@@ -113,6 +113,20 @@ def test_follows_the_log_as_it_is_written_into_the_next_attempt(
     expect(log).not_to_contain_text("a line as a library might write it")
 
 
+def test_the_list_keeps_the_focus_while_it_follows_its_jobs(
+    page: Page, service: RunningService, client: Client, slow_spec: dict[str, Any]
+) -> None:
+    page.goto(service.url)
+    job = client.jobs.submit(slow_spec | {"name": "watched"})["id"]
+    row = page.get_by_role("row").filter(has=page.get_by_role("link", name="watched"))
+    expect(row).to_contain_text(re.compile("epoch .* of 100000"))
+    row.get_by_role("checkbox").focus()
+    client.jobs.cancel(job)
+    expect(row).to_contain_text("cancelled")
+    expect(row.get_by_role("checkbox")).to_be_focused()
+    assert page.get_by_role("columnheader").all_inner_texts()[1:3] == ["Job", "State"]
+
+
 def test_pins_a_checkpoint_and_resumes_from_it(
     page: Page, service: RunningService, client: Client, digits: Dataset
 ) -> None:

@@ -70,14 +70,21 @@ def test_a_data_set_that_is_being_deleted_keeps_all_away(desk: Desk, spec: Spec)
         assert desk.everything() == before
 
 
+def test_a_data_set_that_was_deleted_and_came_back(desk: Desk, spec: Spec) -> None:
+    desk.store.deletions([spec["dataset"]])
+    with Store.open(desk.settings).deleting_dataset(spec["dataset"]):
+        pass
+    assert len(submitted(desk, spec, spec)) == 2
+
+
 def test_without_redis_nothing_is_left(
     desk: Desk, spec: Spec, valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # It goes away after the first look at it.
     deletions = Store.deletions
 
-    def then_away(store: Store, datasets: Any) -> Any:
-        found = deletions(store, datasets)
+    def then_away(store: Store, datasets: Any, *, afresh: bool) -> Any:
+        found = deletions(store, datasets, afresh=afresh)
         valkey.stop()
         return found
 

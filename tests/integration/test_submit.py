@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from jobs.errors import Conflict, InvalidInput, JobsError, NotFound, Unavailable
 from jobs.settings import Settings
 from jobs.states import State
 from jobs.store import Store
-from jobs.submit import submit
+from jobs.submit import enqueue, prepare, submit
 from jobs.volume import make_volume
 from tests.practice_trainer import publish
 from tests.trainer_runs import Workshop
@@ -96,6 +97,20 @@ def test_a_job_is_queued_with_its_complete_spec(desk: Desk, spec: Spec) -> None:
     assert desk.store.live_jobs(record.dataset) == [record.id]
 
 
+def test_the_record_that_is_answered_is_the_one_in_redis(desk: Desk, spec: Spec) -> None:
+    everything = {
+        "tags": ["a", "b"],
+        "priority": 7,
+        "limits": {"max_queue_s": 60},
+        "requires": {"gpu": ["no"]},
+        "after": [desk.submit(spec)],
+    }
+    record = submit(spec | everything, desk.store, desk.settings, owner="someone")
+    assert desk.store.get(record.id) == record
+    assert record.created_at == record.updated_at == record.phase_at > 0
+    assert len(desk.store.events_after(record.id, 0)) == record.seq == 1
+
+
 def test_a_spec_with_faults(desk: Desk, spec: Spec) -> None:
     assert isinstance(desk.refusal(spec | {"network": [], "training": {"epochs": 0}}), InvalidInput)
 
@@ -107,6 +122,33 @@ def test_a_data_set_that_is_not_there(desk: Desk, spec: Spec) -> None:
 def test_a_data_set_that_is_being_deleted(desk: Desk, spec: Spec) -> None:
     with desk.store.deleting_dataset(spec["dataset"]):
         assert isinstance(desk.refusal(spec), Conflict)
+
+
+def test_a_data_set_that_was_deleted_and_came_back(desk: Desk, spec: Spec) -> None:
+    """What a submission a moment ago was told of deletions is old then."""
+    other = Store.open(desk.settings)
+    told = desk.store.deletions([spec["dataset"]])
+    with other.deleting_dataset(spec["dataset"]):
+        pass
+    assert other.deletions([spec["dataset"]]) != told
+    first = desk.store.get(desk.submit(spec))
+    desk.store.request_cancel(first.id)
+    with other.deleting_dataset(spec["dataset"]):
+        assert isinstance(desk.refusal(spec), Conflict)
+    assert desk.store.get(desk.submit(spec)).state is State.QUEUED
+
+
+def test_a_data_set_that_is_gone_since_others_asked(desk: Desk, spec: Spec) -> None:
+    desk.submit(spec)
+    prepared = prepare(spec, desk.store, desk.settings, None, None)
+    for job in desk.store.live_jobs(spec["dataset"]):
+        desk.store.request_cancel(job)
+    with Store.open(desk.settings).deleting_dataset(spec["dataset"]):
+        shutil.rmtree(desk.volume.dataset(spec["dataset"]).path)
+    before = desk.everything()
+    with pytest.raises(NotFound):
+        enqueue(prepared, desk.store, desk.volume)
+    assert desk.everything() == before
 
 
 def test_redis_away(desk: Desk, spec: Spec, valkey: ValkeyServer) -> None:
@@ -123,8 +165,8 @@ def test_redis_away_between_the_look_and_the_transaction(
 ) -> None:
     look = desk.store.deletions
 
-    def look_and_lose(datasets: Collection[str]) -> dict[str, str | None]:
-        found = look(datasets)
+    def look_and_lose(datasets: Collection[str], *, afresh: bool) -> dict[str, str | None]:
+        found = look(datasets, afresh=afresh)
         valkey.stop()
         return found
 

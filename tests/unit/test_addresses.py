@@ -6,7 +6,7 @@ import ipaddress
 
 import pytest
 
-from jobs.addresses import literal_address, reachable
+from jobs.webhooks.addresses import literal_address, reachable
 
 PRIVATE = [
     "127.0.0.1", "127.8.8.8", "0.0.0.0", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254",

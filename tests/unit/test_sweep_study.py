@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from jobs.sweep_course import Course, Fate
-from jobs.sweep_models import Goal, SweepSpec
-from jobs.sweep_space import Parameters
-from jobs.sweep_study import Studied
+from jobs.sweeps.course import Course, Fate
+from jobs.sweeps.models import Goal, SweepSpec
+from jobs.sweeps.space import Parameters
+from jobs.sweeps.study import Studied
 
 GOAL = Goal(metric="error")
 SPACE = {

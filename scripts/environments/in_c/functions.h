@@ -3,6 +3,8 @@
 #ifndef CNTK_KERNELS_FUNCTIONS_H
 #define CNTK_KERNELS_FUNCTIONS_H
 
+#include "rows.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -10,7 +12,7 @@
 bool functions_agree(void);
 
 /* to[i] becomes the function of x[i], or that is added to it. `to` may be `x`; y is not used. */
-void sigmoid_each(const float *x, const float *y, float *to, size_t count, bool added);
-void tanh_each(const float *x, const float *y, float *to, size_t count, bool added);
+void sigmoid_each(const float *x, const float *y, float *to, size_t count, How how);
+void tanh_each(const float *x, const float *y, float *to, size_t count, How how);
 
 #endif

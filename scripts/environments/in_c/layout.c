@@ -5,6 +5,8 @@
    that say where they were; one that does something else is left to Intel's library. */
 
 #include "cntk.h"
+#include "layout.h"
+#include "turn.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -82,59 +84,11 @@ typedef struct {
     size_t rows, columns;
 } Matrices;
 
-#define TILE 16
-
-typedef float Row __attribute__((vector_size(4 * TILE), aligned(4), may_alias));
-typedef int Places __attribute__((vector_size(4 * TILE)));
-
-/* Turns 16 by 16 numbers: rows and columns exchange one bit of their numbers after the other. */
-__attribute__((target("avx512f"))) static void turn_tile(const float *from, size_t columns, float *to, size_t rows) {
-    Row tile[TILE], next[TILE];
-    for (int i = 0; i < TILE; i++)
-        tile[i] = *(const Row *)(from + i * columns);
-#pragma GCC unroll 4
-    for (int bit = 1; bit < TILE; bit *= 2) {
-        Places low, high;
-#pragma GCC unroll 16
-        for (int k = 0; k < TILE; k++) {
-            low[k] = k & bit ? TILE + k - bit : k;
-            high[k] = k & bit ? TILE + k : k + bit;
-        }
-#pragma GCC unroll 16
-        for (int i = 0; i < TILE; i++)
-            if (!(i & bit)) {
-                next[i] = __builtin_shuffle(tile[i], tile[i + bit], low);
-                next[i + bit] = __builtin_shuffle(tile[i], tile[i + bit], high);
-            }
-#pragma GCC unroll 16
-        for (int i = 0; i < TILE; i++)
-            tile[i] = next[i];
-    }
-    for (int i = 0; i < TILE; i++)
-        *(Row *)(to + i * rows) = tile[i];
-}
-
-static void turn_below(const Matrices *m, const float *from, float *to, size_t first_row) {
-    for (size_t j = 0; j < m->columns; j++)
-        for (size_t i = first_row; i < m->rows; i++)
-            to[j * m->rows + i] = from[i * m->columns + j];
-}
-
 static void some_matrices(void *about, size_t first, size_t last) {
     const Matrices *m = about;
-    bool wide = __builtin_cpu_supports("avx512f");
-    size_t whole_rows = wide ? m->rows / TILE * TILE : 0, whole_columns = m->columns / TILE * TILE;
     for (size_t group = first; group < last; group++) {
-        const float *from = m->from + group * m->rows * m->columns;
-        float *to = m->to + group * m->rows * m->columns;
-        for (size_t i = 0; i < whole_rows; i += TILE) {
-            for (size_t j = 0; j < whole_columns; j += TILE)
-                turn_tile(from + i * m->columns + j, m->columns, to + j * m->rows + i, m->rows);
-            for (size_t j = whole_columns; j < m->columns; j++)
-                for (size_t k = i; k < i + TILE; k++)
-                    to[j * m->rows + k] = from[k * m->columns + j];
-        }
-        turn_below(m, from, to, whole_rows);
+        size_t before = group * m->rows * m->columns;
+        turn(m->from + before, m->rows, m->columns, m->to + before);
     }
 }
 
@@ -165,10 +119,7 @@ int dnnConversionCreate_F32(void **conversion, const void *from, const void *to)
     return error;
 }
 
-int dnnDelete_F32(void *primitive) {
-    static int (*other)(void *);
-    if (!other)
-        *(void **)&other = of_library(LIBRARY, "dnnDelete_F32");
+void conversion_forget(const void *primitive) {
     pthread_mutex_lock(&lock);
     for (Turn **at = &turns; *at; at = &(*at)->next)
         if ((*at)->conversion == primitive) {
@@ -178,5 +129,4 @@ int dnnDelete_F32(void *primitive) {
             break;
         }
     pthread_mutex_unlock(&lock);
-    return other(primitive);
 }

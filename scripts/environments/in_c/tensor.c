@@ -2,13 +2,11 @@
 
    A dimension has a size and, for each operand, how far its numbers are apart; 0 says that the same number
    serves all. Done here are operations of one or two operands whose result takes the place of the old
-   one, or is added to it, and plain sums; CNTK's own function does the rest. */
+   one, or is added to it, choices by columns, and plain sums; CNTK's own function does the rest. */
 
 #include "cntk.h"
-#include "functions.h"
-
-#include <math.h>
-#include <string.h>
+#include "rows.h"
+#include "turn.h"
 
 /* Microsoft::MSR::CNTK::SmallVector<size_t> and <ptrdiff_t>. */
 typedef struct {
@@ -16,88 +14,9 @@ typedef struct {
     size_t count;
 } Numbers;
 
-/* CNTK's numbers for the operations. */
-enum { COPY = 2, TANH = 9, RECTIFIER = 15, SIGMOID = 26, SUM = 36, DIFFERENCE = 37, PRODUCT = 38, BY_SIGMOID = 56, BY_TANH = 57, BY_RECTIFIER = 58 };
-
 #define GRAIN 32768
 #define DIMENSIONS 4
 #define TOGETHER 64
-
-/* The operands before the result. CNTK has the rectifier computed by MKL, in this way. */
-#define IS_COPY a
-#define IS_RECTIFIED (0.5f * a + 0.5f * fabsf(a))
-#define IS_SUM (a + b)
-#define IS_DIFFERENCE (a - b)
-#define IS_PRODUCT (a * b)
-#define IS_BY_SIGMOID (a * (b * (1.0f - b)))
-#define IS_BY_TANH (a * (1.0f - b * b))
-#define IS_BY_RECTIFIER (b > 0.0f ? a : 0.0f)
-
-/* An operand may be the result itself, so nothing is `restrict`; no element hangs on another, says ivdep. */
-#define ROW(name, value, A, B)                                                                                \
-    FOR_EACH_PROCESSOR                                                                                        \
-    static void name(const float *x, const float *y, float *to, size_t count, bool added) {                   \
-        (void)y;                                                                                              \
-        if (added)                                                                                            \
-            _Pragma("GCC ivdep") for (size_t i = 0; i < count; i++) {                                         \
-                float a = A, b = B;                                                                           \
-                (void)b;                                                                                      \
-                to[i] += value;                                                                               \
-            }                                                                                                 \
-        else                                                                                                  \
-            _Pragma("GCC ivdep") for (size_t i = 0; i < count; i++) {                                         \
-                float a = A, b = B;                                                                           \
-                (void)b;                                                                                      \
-                to[i] = value;                                                                                \
-            }                                                                                                 \
-    }
-
-/* Whether the numbers of the operands lie side by side, or one serves the whole row. */
-#define ROWS_OF_ONE(name, value)                                                                              \
-    ROW(name##_each, value, x[i], 0)                                                                          \
-    ROW(name##_same, value, x[0], 0)
-
-#define ROWS_OF_TWO(name, value)                                                                              \
-    ROW(name##_each, value, x[i], y[i])                                                                       \
-    ROW(name##_same_first, value, x[0], y[i])                                                                 \
-    ROW(name##_same_second, value, x[i], y[0])
-
-ROWS_OF_ONE(copy, IS_COPY)
-ROW(rectified_each, IS_RECTIFIED, x[i], 0)
-ROWS_OF_TWO(sum, IS_SUM)
-ROWS_OF_TWO(difference, IS_DIFFERENCE)
-ROWS_OF_TWO(product, IS_PRODUCT)
-ROW(by_sigmoid_each, IS_BY_SIGMOID, x[i], y[i])
-ROW(by_tanh_each, IS_BY_TANH, x[i], y[i])
-ROW(by_rectifier_each, IS_BY_RECTIFIER, x[i], y[i])
-
-typedef void Row(const float *x, const float *y, float *to, size_t count, bool added);
-
-static Row *row_of(int operation, ptrdiff_t x, ptrdiff_t y) {
-#define TWO(name) x && y ? name##_each : y ? name##_same_first : x ? name##_same_second : NULL
-    switch (operation) {
-    case COPY:
-        return x ? copy_each : copy_same;
-    case SIGMOID:
-        return x && functions_agree() ? sigmoid_each : NULL;
-    case TANH:
-        return x && functions_agree() ? tanh_each : NULL;
-    case SUM:
-        return TWO(sum);
-    case DIFFERENCE:
-        return TWO(difference);
-    case PRODUCT:
-        return TWO(product);
-    case BY_SIGMOID:
-        return x && y ? by_sigmoid_each : NULL;
-    case BY_TANH:
-        return x && y ? by_tanh_each : NULL;
-    case BY_RECTIFIER:
-        return x && y ? by_rectifier_each : NULL;
-    }
-    return NULL;
-#undef TWO
-}
 
 typedef struct {
     Row *row;
@@ -105,12 +24,12 @@ typedef struct {
     float *to;
     size_t rank, sizes[DIMENSIONS];
     ptrdiff_t xs[DIMENSIONS], ys[DIMENSIONS], tos[DIMENSIONS];
-    bool added;
+    How how;
 } Elements;
 
 static void along(const Elements *e, size_t dimension, const float *x, const float *y, float *to, size_t count) {
     if (dimension == 0) {
-        e->row(x, y, to, count, e->added);
+        e->row(x, y, to, count, e->how);
         return;
     }
     for (size_t i = 0; i < count; i++)
@@ -127,7 +46,8 @@ static void some_elements(void *about, size_t first, size_t last) {
 /* Whether it was done. `ys` is NULL for one operand. */
 static bool elementwise(int operation, bool added, const float *x, const float *y, float *to, const Numbers *sizes,
                         const Numbers *xs, const Numbers *ys, const Numbers *tos) {
-    Elements e = {.x = x, .y = y ? y : x, .to = to, .rank = sizes->count, .added = added};
+    Elements e = {.x = x, .y = y ? y : x, .to = to, .rank = sizes->count};
+    e.how = added ? ADDED : INSTEAD;
     if (e.rank < 1 || e.rank > DIMENSIONS)
         return false;
     size_t all = 1;
@@ -140,11 +60,9 @@ static bool elementwise(int operation, bool added, const float *x, const float *
     }
     if (e.tos[0] != 1 || (size_t)e.xs[0] > 1 || (size_t)e.ys[0] > 1)
         return false;
-    if (operation == RECTIFIER)
-        /* CNTK's way of one long row; it has another for others. */
-        e.row = e.rank == 1 && e.xs[0] && !added ? rectified_each : NULL;
-    else
-        e.row = row_of(operation, e.xs[0], e.ys[0]);
+    if (operation == NEGATIVE || (operation == RECTIFIER && (e.rank > 1 || added)))
+        return false;
+    e.row = row_of(operation, e.xs[0], e.ys[0]);
     if (!e.row)
         return false;
     size_t parts = e.sizes[e.rank - 1];
@@ -185,8 +103,36 @@ typedef struct {
 SUMS(sums_of_neighbours, i)
 SUMS(sums_apart, (ptrdiff_t)i * s->next)
 
+/* The same for TILE results apart from each other whose numbers lie side by side. */
+__attribute__((target("avx512f"))) static void sums_of_rows(const Sums *s, size_t first) {
+    typedef double Results __attribute__((vector_size(8 * TILE)));
+    typedef float Row16 __attribute__((vector_size(4 * TILE)));
+    Results total = {0};
+    for (size_t o = 0; o < s->outer; o++) {
+        const float *from = s->x + (ptrdiff_t)first * s->next + (ptrdiff_t)o * s->outer_step;
+        Results part = {0};
+        size_t k = 0;
+        for (; k + TILE <= s->inner; k += TILE) {
+            Row16 turned[TILE];
+            turn_tile(from + k, s->next, (float *)turned, TILE);
+            for (int i = 0; i < TILE; i++)
+                part = k || i ? part + __builtin_convertvector(turned[i], Results) : __builtin_convertvector(turned[i], Results);
+        }
+        for (; k < s->inner; k++)
+            for (int i = 0; i < TILE; i++)
+                part[i] = k ? part[i] + from[i * s->next + k] : from[i * s->next + k];
+        Results rounded = __builtin_convertvector(__builtin_convertvector(part, Row16), Results);
+        total = o ? total + rounded : rounded;
+    }
+    for (int i = 0; i < TILE; i++)
+        s->to[first + i] = s->added ? s->to[first + i] + (float)total[i] : (float)total[i];
+}
+
 static void some_sums(void *about, size_t first, size_t last) {
     const Sums *s = about;
+    bool rows = s->inner_step == 1 && s->inner >= TILE && s->next > 1 && __builtin_cpu_supports("avx512f");
+    for (; rows && last - first >= TILE; first += TILE)
+        sums_of_rows(s, first);
     for (size_t end; first < last; first = end) {
         end = last - first > TOGETHER ? first + TOGETHER : last;
         (s->next == 1 ? sums_of_neighbours : sums_apart)(s, first, end - first);
@@ -211,6 +157,36 @@ static bool summed(bool added, const float *x, float *to, const Numbers *sizes, 
     return true;
 }
 
+typedef struct {
+    const float *chooses, *x, *y;
+    float *to;
+    Row *copy_x, *copy_y;
+    size_t rows;
+    ptrdiff_t next, next_x, next_y, next_to;
+    How how;
+} Choices;
+
+static void some_choices(void *about, size_t first, size_t last) {
+    const Choices *c = about;
+    for (ptrdiff_t i = (ptrdiff_t)first; i < (ptrdiff_t)last; i++)
+        if (c->chooses[i * c->next] != 0.0f)
+            c->copy_x(c->x + i * c->next_x, NULL, c->to + i * c->next_to, c->rows, c->how);
+        else
+            c->copy_y(c->y + i * c->next_y, NULL, c->to + i * c->next_to, c->rows, c->how);
+}
+
+/* Whether it was done: each column is that of x or that of y. */
+static bool chosen(bool added, const float *chooses, const float *x, const float *y, float *to, const Numbers *sizes,
+                   const Numbers *strides) {
+    const ptrdiff_t *a = strides[0].values, *b = strides[1].values, *c = strides[2].values, *d = strides[3].values;
+    if (sizes->count != 2 || a[0] != 0 || (size_t)b[0] > 1 || (size_t)c[0] > 1 || d[0] != 1)
+        return false;
+    Choices choices = {chooses, x,    y,    to,   row_of(COPY, b[0], false), row_of(COPY, c[0], false), sizes->values[0],
+                       a[1],    b[1], c[1], d[1], added ? ADDED : INSTEAD};
+    in_parts(sizes->values[1], 1 + GRAIN / sizes->values[0], some_choices, &choices);
+    return true;
+}
+
 static bool replaces(float beta, float alpha) {
     return alpha == 1.0f && (beta == 0.0f || beta == 1.0f);
 }
@@ -223,10 +199,15 @@ static bool replaces(float beta, float alpha) {
 #define TWO                                                                                                   \
     "_ZN9Microsoft3MSR4CNTK9CPUMatrixIfE8TensorOpEfRKS3_S5_fNS1_19ElementWiseOperatorES6_RKSt5arrayImLm3EERK"  \
     "NS1_11SmallVectorImEERKS7_INSB_IlEELm3EESE_SI_"
+#define THREE                                                                                                 \
+    "_ZN9Microsoft3MSR4CNTK9CPUMatrixIfE8TensorOpEfRKS3_S5_S5_fNS1_19ElementWiseOperatorES6_RKSt5arrayImLm4E"  \
+    "ERKNS1_11SmallVectorImEERKS7_INSB_IlEELm4EESE_SI_"
 
 void on_one(Matrix *to, float beta, const Matrix *a, float alpha, int operation, int reduction, LAYOUT) __asm__(ONE);
 void on_two(Matrix *to, float beta, const Matrix *a, const Matrix *b, float alpha, int operation, int reduction,
             LAYOUT) __asm__(TWO);
+void on_three(Matrix *to, float beta, const Matrix *a, const Matrix *b, const Matrix *c, float alpha, int operation,
+              int reduction, LAYOUT) __asm__(THREE);
 
 void on_one(Matrix *to, float beta, const Matrix *a, float alpha, int operation, int reduction, LAYOUT) {
     if (replaces(beta, alpha)) {
@@ -255,4 +236,16 @@ void on_two(Matrix *to, float beta, const Matrix *a, const Matrix *b, float alph
     if (!other)
         *(void **)&other = original(TWO);
     other(to, beta, a, b, alpha, operation, reduction, LAYOUT_PASSED);
+}
+
+void on_three(Matrix *to, float beta, const Matrix *a, const Matrix *b, const Matrix *c, float alpha, int operation,
+              int reduction, LAYOUT) {
+    if (operation == CHOICE && replaces(beta, alpha) && !sums->count &&
+        chosen(beta != 0.0f, floats(a) + firsts[0], floats(b) + firsts[1], floats(c) + firsts[2],
+               floats(to) + firsts[3], sizes, strides))
+        return;
+    static void (*other)(Matrix *, float, const Matrix *, const Matrix *, const Matrix *, float, int, int, LAYOUT);
+    if (!other)
+        *(void **)&other = original(THREE);
+    other(to, beta, a, b, c, alpha, operation, reduction, LAYOUT_PASSED);
 }

@@ -14,11 +14,11 @@ import httpx
 import pytest
 
 from app import sending
-from jobs import deliveries
 from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Store
-from jobs.webhooks import EVENTS
+from jobs.webhooks import deliveries
+from jobs.webhooks.registry import EVENTS
 from tests.api_calls import Run, pointers, submit
 from tests.integration.api.test_tokens import make
 from tests.receiver import Receiver

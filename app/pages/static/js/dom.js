@@ -28,9 +28,11 @@ function nodes(children) {
     .map((child) => (child instanceof Node ? child : String(child)));
 }
 
-/** Put `children` in the place of what `element` held. */
+/** Put `children` in the place of what `element` held; the same ones are not moved, and keep the focus. */
 export function fill(element, ...children) {
-  element.replaceChildren(...nodes(children));
+  const wanted = nodes(children);
+  const there = element.childNodes;
+  if (wanted.length !== there.length || wanted.some((node, place) => node !== there[place])) element.replaceChildren(...wanted);
   return element;
 }
 
@@ -40,6 +42,12 @@ export function say(element, text) {
   if (element.textContent !== wanted) element.textContent = wanted;
 }
 
+/** Set an attribute, touching the document only where it changes; null takes it away. */
+export function mark(element, name, value) {
+  if (value === null || value === undefined) element.removeAttribute(name);
+  else if (element.getAttribute(name) !== String(value)) element.setAttribute(name, value);
+}
+
 const kept = new WeakMap();
 
 /**
@@ -47,19 +55,47 @@ const kept = new WeakMap();
  * selection and scroll survive. `make(item)` returns {element, update(item)}.
  */
 export function keyed(parent, items, key, make) {
-  const old = kept.get(parent) ?? new Map();
+  for (const _ of placing(parent, items, key, make));
+}
+
+const SLICE_MS = 8;
+
+/** The same for thousands of items: whoever reads or types meanwhile is not kept waiting. Ends early where `outdated()`. */
+export async function keyedInSlices(parent, items, key, make, outdated) {
+  let until = performance.now() + SLICE_MS;
+  if (outdated()) return;
+  for (const _ of placing(parent, items, key, make)) {
+    if (performance.now() < until) continue;
+    await new Promise((resolve) => setTimeout(resolve));
+    if (outdated()) return;
+    until = performance.now() + SLICE_MS;
+  }
+}
+
+/** Places one item after the other. */
+function* placing(parent, items, key, make) {
+  const left = new Map(kept.get(parent));
   const rows = new Map();
   let place = parent.firstElementChild;
-  for (const item of items) {
-    const id = key(item);
-    const row = old.get(id) ?? make(item);
-    row.update(item);
-    rows.set(id, row);
-    if (row.element === place) place = place.nextElementSibling;
-    else parent.insertBefore(row.element, place);
+  try {
+    for (const item of items) {
+      const id = key(item);
+      const row = left.get(id) ?? make(item);
+      row.update(item);
+      left.delete(id);
+      rows.set(id, row);
+      if (row.element === place) place = place.nextElementSibling;
+      else parent.insertBefore(row.element, place);
+      yield;
+    }
+    for (const [id, row] of left) {
+      row.element.remove();
+      left.delete(id);
+      yield;
+    }
+  } finally {
+    kept.set(parent, new Map([...rows, ...left]));
   }
-  for (const [id, row] of old) if (!rows.has(id)) row.element.remove();
-  kept.set(parent, rows);
 }
 
 let number = 0;

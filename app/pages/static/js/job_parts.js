@@ -1,7 +1,7 @@
 // How a job's state, progress and figures look wherever they are shown.
 
 import { count, duration, figure, words } from "./format.js";
-import { h, say } from "./dom.js";
+import { h, mark, say } from "./dom.js";
 
 export const STATES = ["running", "queued", "paused", "succeeded", "failed", "cancelled"];
 const ENDED = new Set(["succeeded", "failed", "cancelled"]);
@@ -16,7 +16,7 @@ export function stateBadge() {
   return {
     element,
     update(job) {
-      element.dataset.state = job.status;
+      mark(element, "data-state", job.status);
       say(element, asked(job) ?? job.status);
     },
   };
@@ -55,11 +55,13 @@ export function progressBar(label) {
     element,
     update(job) {
       const done = share(job);
-      bar.hidden = done === null;
-      bar.dataset.state = job.status;
+      mark(bar, "hidden", done === null ? "" : null);
+      element.classList.toggle("barless", done === null);
+      mark(bar, "data-state", job.status);
       if (done !== null) {
-        filled.style.width = `${(done * 100).toFixed(1)}%`;
-        bar.setAttribute("aria-valuenow", Math.round(done * 100));
+        const width = `${(done * 100).toFixed(1)}%`;
+        if (filled.style.width !== width) filled.style.width = width;
+        mark(bar, "aria-valuenow", Math.round(done * 100));
       }
       say(line, progressLine(job));
     },

@@ -2,7 +2,7 @@
 
 import { all, get, path, send_json } from "./api.js";
 import { ago, moment } from "./format.js";
-import { button, fill, h, keyed, say } from "./dom.js";
+import { button, fill, h, keyedInSlices, mark, say } from "./dom.js";
 import { confirm, empty, notify, problem } from "./feedback.js";
 import { ended, figureList, progressBar, reasonOf, stateBadge } from "./job_parts.js";
 import { filterForm } from "./jobs_filter.js";
@@ -12,12 +12,16 @@ const PAGE = 100;
 
 export default async function jobs({ main, query, signal }) {
   const chosen = new Set();
-  const body = h("tbody");
+  const body = h("tbody", { role: "rowgroup" });
   const table = h(
     "table",
-    { class: "jobs" },
+    { class: "jobs", role: "table" },
     h("caption", { class: "hidden-text" }, "Jobs"),
-    h("thead", {}, h("tr", {}, ["Compare", "Job", "State", "Progress", "Figures", "Submitted"].map((name, index) => h("th", { scope: "col" }, index ? name : h("span", { class: "hidden-text" }, name))))),
+    h(
+      "thead",
+      { role: "rowgroup" },
+      h("tr", { role: "row" }, ["Compare", "Job", "State", "Progress", "Figures", "Submitted"].map((name, index) => h("th", { scope: "col", role: "columnheader" }, index ? name : h("span", { class: "hidden-text" }, name)))),
+    ),
     body,
   );
   const place = h("div", { class: "card flush" });
@@ -27,6 +31,8 @@ export default async function jobs({ main, query, signal }) {
   const more = button("Show more", () => ((wanted += PAGE), look()), { hidden: true });
   let wanted = PAGE;
   let shown = null;
+  let looks = 0;
+  let placed = null;
 
   const choose = (id, on) => {
     if (on) chosen.add(id);
@@ -43,11 +49,19 @@ export default async function jobs({ main, query, signal }) {
   const cancel = button("Cancel these…", () => cancelAll(filters.query()).then(look, (error) => fill(trouble, problem(error))), { class: "button danger slim", hidden: true });
 
   async function look() {
+    const turn = (looks += 1);
+    // Whoever changes a filter is answered by the newest look, not by the one that takes longest.
+    const outdated = () => turn < looks || signal.aborted;
     try {
       const found = await page(filters.query(), wanted, signal);
+      if (outdated()) return;
       shown = found.items;
       fill(trouble);
-      keyed(body, shown, (job) => job.id, (job) => row(job, chosen, choose));
+      // An older look's rows, which it has just stopped to place.
+      await placed;
+      placed = keyedInSlices(body, shown, (job) => job.id, (job) => row(job, chosen, choose), outdated);
+      await placed;
+      if (outdated()) return;
       fill(place, shown.length ? table : nothing(filters.active()));
       more.hidden = !found.next_page_token;
       cancel.hidden = !filters.active() || !shown.some((job) => !ended(job));
@@ -102,18 +116,10 @@ function row(first, chosen, choose) {
   const reason = h("div", { class: "small quiet" });
   const bar = progressBar(`Progress of ${first.name}`);
   const figures = figureList();
-  const when = h("time", { class: "small quiet" });
+  const when = h("time", { class: "small quiet", datetime: first.created_at, title: moment(first.created_at) });
   const box = h("input", { type: "checkbox", checked: chosen.has(first.id), "aria-label": `Compare ${first.name}`, on: { change: () => choose(first.id, box.checked) } });
-  const element = h(
-    "tr",
-    {},
-    h("td", {}, box),
-    h("td", {}, h("div", { class: "name" }, link), below),
-    h("td", {}, badge.element, reason),
-    h("td", {}, bar.element),
-    h("td", {}, figures.element),
-    h("td", {}, when),
-  );
+  const contents = [box, [h("div", { class: "name" }, link), below], [badge.element, reason], bar.element, figures.element, when];
+  const element = h("tr", { role: "row" }, contents.map((content) => h("td", { role: "cell" }, content)));
   let labels = null;
   return {
     element,
@@ -126,12 +132,10 @@ function row(first, chosen, choose) {
       }
       badge.update(job);
       say(reason, reasonOf(job));
-      reason.title = job.detail;
+      mark(reason, "title", job.detail || null);
       bar.update(job);
       figures.update(job);
       say(when, ago(job.created_at));
-      when.dateTime = job.created_at;
-      when.title = moment(job.created_at);
     },
   };
 }

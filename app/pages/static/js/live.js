@@ -37,9 +37,10 @@ export async function keepLooking({ look, moving, signal }) {
       if (signal.aborted) return;
     }
     news = false;
+    const begun = performance.now();
     await look();
-    // A training that reports ten epochs a second is still read once.
-    await pause(BETWEEN_MS, signal);
+    // A training that reports ten epochs a second is still read once, and what takes long more seldom.
+    await pause(Math.max(BETWEEN_MS, 3 * (performance.now() - begun)), signal);
   }
 }
 

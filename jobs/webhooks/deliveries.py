@@ -25,7 +25,7 @@ from jobs.events import event_document
 from jobs.record import Record, rfc3339
 from jobs.scripts import pairs
 from jobs.store import Store
-from jobs.webhooks import TEST_EVENT, Webhook, known
+from jobs.webhooks.registry import TEST_EVENT, Webhook, known
 from trainer.layout import Volume, append_line, complete_lines
 
 DELAYS_S = (5, 30, 120, 600, 3600, 5 * 3600, 10 * 3600, 24 * 3600)

@@ -15,9 +15,9 @@ from optuna.samplers import BaseSampler, RandomSampler, TPESampler
 from optuna.study import Study, StudyDirection
 from optuna.trial import FrozenTrial, Trial, TrialState, create_trial
 
-from jobs.sweep_course import Course, Fate
-from jobs.sweep_models import Choice, FloatRange, Goal, Hyperband, Median, SweepSpec, Tpe
-from jobs.sweep_space import Parameters, grid
+from jobs.sweeps.course import Course, Fate
+from jobs.sweeps.models import Choice, FloatRange, Goal, Hyperband, Median, SweepSpec, Tpe
+from jobs.sweeps.space import Parameters, grid
 
 optuna.logging.set_verbosity(optuna.logging.ERROR)
 

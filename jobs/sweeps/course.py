@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from jobs.sweep_space import Parameters
+from jobs.sweeps.space import Parameters
 
 
 class Fate(StrEnum):

@@ -10,7 +10,7 @@ from typing import Any
 
 from jobs.errors import Fault
 from jobs.spec_models import nearest, shown
-from jobs.sweep_models import MOST_TRIALS, Grid, SweepSpec
+from jobs.sweeps.models import MOST_TRIALS, Grid, SweepSpec
 
 Parameters = dict[str, Any]
 """One value for each pointer of the space."""

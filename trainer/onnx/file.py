@@ -1,7 +1,7 @@
 """ONNX files, read without CNTK: nodes, weights, inputs, outputs. Standard library and numpy only.
 
 CNTK's own reader would leave the weights as constants, the input without a batch axis and the graph full
-of conversions between the two (trainer/onnx_graph.py builds a plain one).
+of conversions between the two (trainer/onnx/network.py builds a plain one).
 """
 
 import struct

@@ -21,26 +21,12 @@ from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Store
 from jobs.submit import TrialOf, submit
-from jobs.sweep_course import Course, Fate
-from jobs.sweeps import (
-    Begun,
-    Status,
-    Sweep,
-    Trial,
-    best,
-    cancel_trials,
-    end,
-    ids_of,
-    load,
-    locked,
-    measured,
-    note,
-    state,
-    trials,
-)
+from jobs.sweeps.course import Course, Fate
+from jobs.sweeps.registry import Status, Sweep, end, ids_of, load, locked, state
+from jobs.sweeps.trials import Begun, Trial, best, cancel_trials, measured, note, trials
 
 if TYPE_CHECKING:
-    from jobs.sweep_study import Studied
+    from jobs.sweeps.study import Studied
 
 _MOST_EVENTS = 10**9
 
@@ -96,7 +82,7 @@ class SweepDriver:
 
     def _opened(self, sweep_id: str) -> _Open:
         # Optuna takes a second to load, which a service without sweeps need not spend.
-        from jobs.sweep_study import Studied
+        from jobs.sweeps.study import Studied
 
         if sweep_id not in self._open:
             sweep = load(self._volume, sweep_id)

@@ -2,7 +2,7 @@
 
 The volume is the truth: ``VOLUME/webhooks/<id>/`` has webhook.json and, readable by the service alone,
 the secret. ``cj:webhooks`` in Redis has the same without the secret, by id: while it is empty no change of
-state is kept for anybody. What is to be sent, and how it went, is jobs/deliveries.py's.
+state is kept for anybody. What is to be sent, and how it went, is jobs/webhooks/deliveries.py's.
 """
 
 from __future__ import annotations
@@ -23,7 +23,6 @@ from urllib.parse import urlsplit
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs import ids
-from jobs.addresses import literal_address, reachable
 from jobs.connection import reaching_redis
 from jobs.errors import Fault, InvalidInput, NotFound
 from jobs.part_models import Strict
@@ -31,6 +30,7 @@ from jobs.settings import Settings
 from jobs.spec_models import nearest, parse_as
 from jobs.states import State
 from jobs.store import Store
+from jobs.webhooks.addresses import literal_address, reachable
 from trainer.layout import Volume, read_json, write_json
 
 EVENTS = tuple(f"job.{state.value}" for state in State)

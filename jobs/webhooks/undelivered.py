@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from jobs import webhooks
-from jobs.deliveries import HORIZON, delivery_of, ended, put
 from jobs.record import Record
 from jobs.states import State
 from jobs.store import Store
+from jobs.webhooks.deliveries import HORIZON, delivery_of, ended, put
+from jobs.webhooks.registry import restore
 from trainer.layout import Volume
 
 _CHANGES = {state.value for state in State}
@@ -21,7 +21,7 @@ class Undelivered:
 
     def __init__(self, store: Store, volume: Volume) -> None:
         self._store = store
-        self._webhooks = webhooks.restore(store, volume)
+        self._webhooks = restore(store, volume)
         self._ended = {webhook.id: ended(webhook.id, volume) for webhook in self._webhooks}
         self._oldest = datetime.now(UTC) - HORIZON
 
