@@ -72,6 +72,8 @@ class Workshop:
         self.settings = Settings(home=home)
         self.volume: Volume = self.settings.volume
         self.environment = environment
+        self.variables: dict[str, str] = {}
+        """Further ones of the trainers' environment."""
 
     def dataset(
         self,
@@ -244,6 +246,7 @@ class Workshop:
             "PYTHONPATH": os.pathsep.join([str(ROOT), *self.environment["python_path"]]),
             "LD_LIBRARY_PATH": os.pathsep.join(self.environment["library_path"]),
             **thread_limits(threads, blocktime_ms),
+            **self.variables,
         }
 
     def start(self, run: RunDirectory, attempt: int = 1) -> subprocess.Popen[bytes]:
