@@ -23,13 +23,11 @@ from app.state import StoreDep, VolumeDep, state_of
 from jobs.edit import edit
 from jobs.idempotency import Made
 from jobs.journal import journal
+from jobs.judging import judged
 from jobs.record import Record
 from jobs.retry import submitted_spec
-from jobs.schedule import check_after
 from jobs.search import search
 from jobs.settings import Settings
-from jobs.spec import normalise
-from jobs.start import resolve_start
 from jobs.states import State
 from jobs.store import Store
 from jobs.submissions import Request as Submission
@@ -215,9 +213,7 @@ def to_poll(job_id: str) -> dict[str, str]:
 
 def validate(document: dict[str, Any], store: Store, settings: Settings) -> Validation:
     """What ``submit`` would make of a spec, with the same refusals, and nothing made."""
-    found = normalise(document, settings.volume, settings)
-    resolve_start(found, settings.volume)
-    check_after(found.document, store)
+    found, _ = judged(document, store, settings)
     return Validation(
         valid=True,
         spec=found.document,

@@ -43,6 +43,7 @@ from app.admission import admitted
 from app.conditional import ConditionalReads
 from app.description import describe
 from app.headers import SecurityHeaders
+from app.heads import HeadsOfReads
 from app.hub import Hub
 from app.limits import BodyLimits
 from app.pages import routes as pages
@@ -147,6 +148,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.stopping = lambda: False
     app.add_middleware(ConditionalReads)
     app.add_middleware(CountRequests, figures=HttpFigures(registry))
+    app.add_middleware(HeadsOfReads)
     problems.register(app)
     # From the inside out.
     log_requests = (RequestLog,) if settings.log == "json" else ()

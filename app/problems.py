@@ -18,7 +18,7 @@ from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from app.methods import allowed
+from app.methods import allowed, nothing_at
 from jobs.errors import (
     Conflict,
     Fault,
@@ -142,6 +142,10 @@ def register(app: FastAPI) -> None:
     async def http(request: Request, error: HTTPException) -> JSONResponse:
         if error.status_code == 405:
             error.headers = {"Allow": allowed(request)}
+            error.detail = f"{request.method} is not answered here; these are: {error.headers['Allow']}"
+        elif error.status_code == 404 and error.__cause__ is None and error.detail == HTTPStatus(404).phrase:
+            # Starlette's own: there is no route.
+            error.detail = nothing_at(request)
         # Where only that may be raised, the error of ours stands behind it.
         return of_domain(error.__cause__) if isinstance(error.__cause__, JobsError) else of_http(error)
 

@@ -108,7 +108,7 @@ def choose(run: RunDirectory, which: str | int) -> Chosen:
     It is verified by hash. NotFound where there is none such; Conflict where it is broken,
     naming the files and, as ``whole_checkpoint``, the newest whole one before it.
     """
-    samples = _resolve(run, which)
+    samples = resolve(run, which)
     faults = verify(run.checkpoint(samples))
     job_id = run.path.name
     if not faults:
@@ -155,7 +155,7 @@ def unpin(run: RunDirectory, samples: int) -> Checkpoint:
     return get_checkpoint(run, samples)
 
 
-def _resolve(run: RunDirectory, which: str | int) -> int:
+def resolve(run: RunDirectory, which: str | int) -> int:
     job_id, published = run.path.name, run.published_checkpoints()
     if which in ("latest", "best"):
         samples = _best(run) if which == "best" else published[-1] if published else None

@@ -92,10 +92,31 @@ def contradictions(document: Mapping[str, Any]) -> list[Fault]:
     return faults
 
 
+def base_faults(values: Mapping[str, Any], models: Lookup) -> list[Fault]:
+    """Every base model that a recipe names and that cannot be used."""
+    faults = []
+    for name in _based(values):
+        try:
+            models(values[name])
+        except (NotFound, Conflict) as error:
+            detail = f"{error.detail}; GET /v1/models lists them"
+            faults.append(Fault(f"/recipe/{name}", "unknown_model", detail))
+    return faults
+
+
+def _based(values: Mapping[str, Any]) -> list[str]:
+    """The parameters of a recipe that name a base model here."""
+    params = recipes[values["type"]].params
+    return [name for name, (_, param) in params.items() if param.base and values[name] is not None]
+
+
 def sound_faults(
-    document: Mapping[str, Any], sound: Callable[[str], bool], schema: DatasetSchema | None
+    document: Mapping[str, Any],
+    sound: Callable[[str], bool],
+    schema: DatasetSchema | None,
+    models: Lookup,
 ) -> list[Fault]:
-    """Contradictions and fields of a recipe that has structural faults, as far as it is ``sound``."""
+    """What ``expanded`` would say of a recipe that has structural faults, as far as it is ``sound``."""
     recipe = document["recipe"]
     if not isinstance(recipe, Mapping) or not (sound("/recipe/type") and "type" in recipe):
         return []
@@ -103,16 +124,17 @@ def sound_faults(
         name: recipe.get(name) if sound(f"/recipe/{name}") else None
         for name in ("type", *recipes[recipe["type"]].params)
     }
-    faults = contradictions(document) + (field_faults(values, schema) if schema is not None else [])
+    faults = contradictions(document) + base_faults(values, models)
+    faults += field_faults(values, schema) if schema is not None else []
     return [fault for fault in faults if sound(fault.pointer)]
 
 
 def expand(
     document: Mapping[str, Any], values: Mapping[str, Any], schema: DatasetSchema, models: Lookup
 ) -> dict[str, Any]:
-    """The plain spec; the fields that the recipe names are there and fit. ``models`` finds base models.
+    """The plain spec; the fields and base models that the recipe names are there and fit.
 
-    InvalidInput where a base model is not there, or where settings of the recipe do not go together.
+    InvalidInput where settings of the recipe do not go together.
     """
     fields = {
         name: Field(
@@ -128,7 +150,7 @@ def expand(
     part: Part = recipes[values["type"]]
     context: list[Any] = [fields]
     if "bases" in part.positional:
-        context.append(_bases(part, values, models))
+        context.append(_bases(values, models))
     try:
         fragment = part(*context, **{name: value for name, value in values.items() if name != "type"})
     except RecipeError as error:
@@ -139,23 +161,13 @@ def expand(
     return {**fragment, **beside, **({"training": training} if training else {})}
 
 
-def _bases(part: Part, values: Mapping[str, Any], models: Lookup) -> dict[str, Base]:
+def _bases(values: Mapping[str, Any], models: Lookup) -> dict[str, Base]:
     """What a recipe may know of the base models that it names."""
-    found, faults = {}, []
-    for name, (_, param) in part.params.items():
-        if not param.base or values[name] is None:
-            continue
-        try:
-            record = models(values[name])
-        except (NotFound, Conflict) as error:
-            faults.append(
-                Fault(f"/recipe/{name}", "unknown_model", f"{error.detail}; GET /v1/models lists them")
-            )
-            continue
+    found = {}
+    for name in _based(values):
+        record = models(values[name])
         preprocessing = (record.preprocessing or Preprocessing()).model_dump()
         found[record.id] = Base({node.name: node.shape for node in record.nodes}, preprocessing)
-    if faults:
-        raise InvalidInput.of(faults)
     return found
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
-from jobs.errors import Fault, InvalidInput, NotFound
+from jobs.errors import Fault, NotFound
 from jobs.record import PRIORITY_SECONDS
 from jobs.states import TERMINAL, State
 from jobs.store import Store
@@ -49,10 +49,10 @@ def _text(requires: Mapping[str, list[str]]) -> str:
     return json.dumps({name: sorted(values) for name, values in requires.items()}, sort_keys=True)
 
 
-def check_after(spec: Mapping[str, Any], store: Store) -> None:
-    """InvalidInput where a job to wait for is not there, or can no longer end as it should."""
+def after_faults(dependencies: Sequence[Mapping[str, Any]], store: Store) -> list[Fault]:
+    """Jobs of a spec's ``after`` that are not there, or can no longer end as they should."""
     faults = []
-    for position, dependency in enumerate(spec.get("after") or []):
+    for position, dependency in enumerate(dependencies):
         pointer = f"/after/{position}/job"
         try:
             state = store.get(dependency["job"]).state
@@ -62,5 +62,4 @@ def check_after(spec: Mapping[str, Any], store: Store) -> None:
         if dependency["on"] == "success" and state in TERMINAL - {State.SUCCEEDED}:
             detail = f"{dependency['job']} is {state} and will not succeed; wait for its end with 'on': 'end'"
             faults.append(Fault(pointer, "dependency_failed", detail))
-    if faults:
-        raise InvalidInput.of(faults)
+    return faults

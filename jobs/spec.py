@@ -12,10 +12,10 @@ from jobs.checks.names import names
 from jobs.checks.regions import with_regions
 from jobs.dataset import DatasetSchema, load_schema
 from jobs.errors import Fault, InvalidInput, JobsError, NotFound
+from jobs.estimate import estimate
 from jobs.fingerprint import SINCE, fingerprint
-from jobs.recipes import blamed, contradictions, expand, field_faults, sound_faults, values_of
+from jobs.recipes import base_faults, blamed, contradictions, expand, field_faults, sound_faults, values_of
 from jobs.settings import Settings
-from jobs.shapes import estimate
 from jobs.spec_models import check_with_recipe, parse
 from jobs.structure import in_order, soundness
 from trainer.layout import RunDirectory, Volume, read_json
@@ -90,6 +90,9 @@ def _with_names(error: JobsError, document: Mapping[str, Any], volume: Volume) -
     """
     sound = soundness(error.faults)
     schema, more = None, list[Fault]()
+    start = document.get("start_from")
+    job = start.get("job") if isinstance(start, Mapping) else None
+    models = lookup(volume, *([volume.job(job)] if isinstance(job, str) and job.isidentifier() else []))
     if sound("/dataset"):
         try:
             schema = _schema(volume, document["dataset"])
@@ -97,9 +100,9 @@ def _with_names(error: JobsError, document: Mapping[str, Any], volume: Volume) -
             more += missing.faults
     if document.get("recipe") is not None:
         # What stands beside it has its meaning only with what the recipe makes.
-        more += sound_faults(document, sound, schema)
+        more += sound_faults(document, sound, schema, models)
     else:
-        more += names(document, sound, schema)
+        more += names(document, sound, schema, models)
     if not more and isinstance(error, NotFound):
         return error
     return InvalidInput.of(in_order([*error.faults, *more], document))
@@ -130,9 +133,10 @@ def expanded(document: Mapping[str, Any], volume: Volume, settings: Settings) ->
     except (InvalidInput, NotFound) as error:
         raise _with_names(error, document, volume) from None
     values = values_of(document["recipe"])
-    if faults := contradictions(document) + field_faults(values, schema):
+    models = lookup(volume)
+    if faults := contradictions(document) + field_faults(values, schema) + base_faults(values, models):
         raise InvalidInput.of(faults)
-    plain = expand(document, values, schema, lookup(volume))
+    plain = expand(document, values, schema, models)
     try:
         return normalise(plain, volume, settings)
     except InvalidInput as error:

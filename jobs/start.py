@@ -28,9 +28,7 @@ def resolve_start(spec: NormalisedSpec, volume: Volume) -> Chosen | None:
     start = spec.document["start_from"]
     if start is None:
         return None
-    source = volume.job(start["job"])
-    if source.path.parent != volume.jobs or not source.spec.is_file():
-        raise _fault("job", "unknown_job", f"there is no job {start['job']!r}")
+    source = source_of(start, volume)
     try:
         chosen = choose(source, start["checkpoint"])
     except NotFound as error:
@@ -42,6 +40,14 @@ def resolve_start(spec: NormalisedSpec, volume: Volume) -> Chosen | None:
         _require_same(spec, there, start)
         _require_work_left(spec, chosen)
     return chosen
+
+
+def source_of(start: Mapping[str, Any], volume: Volume) -> RunDirectory:
+    """The job that ``start_from`` names; InvalidInput where there is none such."""
+    source = volume.job(start["job"])
+    if source.path.parent != volume.jobs or not source.spec.is_file():
+        raise _fault("job", "unknown_job", f"there is no job {start['job']!r}")
+    return source
 
 
 def _fault(key: str, code: str, detail: str) -> InvalidInput:

@@ -16,13 +16,13 @@ from jobs.dataset import load_schema
 from jobs.errors import JobsError, NotFound
 from jobs.idempotency import Claim
 from jobs.ids import new_job_id
+from jobs.judging import judged
 from jobs.queue import token_for
 from jobs.record import Kind, Record, StartedFrom
 from jobs.rescan import note_accepted
-from jobs.schedule import check_after, placing, record_fields
+from jobs.schedule import placing, record_fields
 from jobs.settings import Settings
-from jobs.spec import NormalisedSpec, normalise
-from jobs.start import resolve_start
+from jobs.spec import NormalisedSpec
 from jobs.states import Reason, State
 from jobs.store import BeingDeleted, New, Store, being_deleted
 from jobs.tracing import tracing
@@ -103,9 +103,7 @@ def prepare(
 ) -> Submission:
     """What ``submit`` checks before it writes anything."""
     require_volume(settings.volume)
-    spec = normalise(document, settings.volume, settings)
-    start = resolve_start(spec, settings.volume)
-    check_after(spec.document, store)
+    spec, start = judged(document, store, settings)
     posted = document if document.get("recipe") is not None else None
     return Submission(spec, start, claim=claim, posted=posted, owner=owner)
 

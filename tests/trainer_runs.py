@@ -72,6 +72,8 @@ class Workshop:
         self.settings = Settings(home=home)
         self.volume: Volume = self.settings.volume
         self.environment = environment
+        self.variables: dict[str, str] = {}
+        """Further ones of the trainers' environment."""
 
     def dataset(
         self,
@@ -244,6 +246,7 @@ class Workshop:
             "PYTHONPATH": os.pathsep.join([str(ROOT), *self.environment["python_path"]]),
             "LD_LIBRARY_PATH": os.pathsep.join(self.environment["library_path"]),
             **thread_limits(threads, blocktime_ms),
+            **self.variables,
         }
 
     def start(self, run: RunDirectory, attempt: int = 1, **variables: str) -> subprocess.Popen[bytes]:
@@ -276,6 +279,15 @@ class Workshop:
         assert run.result.exists(), run.attempt(attempt).stderr.read_text()[-3000:]
         return dict(read_json(run.result))
 
+    def peak(self, run: RunDirectory) -> int:
+        """Run the first attempt to its end; the most bytes that its process held, pages of files aside."""
+        process, peak = self.start(run), 0
+        while process.poll() is None:
+            peak = max(peak, anonymous(process.pid))
+            time.sleep(0.004)
+        assert process.returncode == 0, run.attempt(1).stderr.read_text()[-3000:]
+        return peak
+
     def interrupt(self, run: RunDirectory, attempt: int, with_signal: signal.Signals, after: str) -> int:
         """Start an attempt and signal it once it has reported a fact of type ``after``; its exit status."""
         process = self.start(run, attempt)
@@ -286,6 +298,16 @@ class Workshop:
             time.sleep(0.005)
         process.send_signal(with_signal)
         return process.wait(timeout=60)
+
+
+def anonymous(pid: int) -> int:
+    """Bytes that a process holds now, pages of files aside; 0 where it is gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    lines = (line.split() for line in status.splitlines())
+    return next((1024 * int(words[1]) for words in lines if words[0] == "RssAnon:"), 0)
 
 
 def facts(run: RunDirectory, attempt: int = 1) -> list[dict[str, Any]]:

@@ -20,28 +20,27 @@ def bases(draft: Draft, lookup: Lookup) -> dict[str, Base | None]:
 
     The digest of the model's file goes into the layer, and so into the fingerprint.
     """
-    found: dict[str, Base | None] = {}
-    for position, layer in enumerate(draft.spec["network"]):
-        if not of_base(layer):
-            continue
-        found[layer["name"]] = None
-        at = f"/network/{position}"
-        try:
-            base = Base(lookup(layer["model"]))
-        except NotFound as error:
-            draft.fault(
-                f"{at}/model", "unknown_model", f"{error.detail}; GET /v1/models lists those there are"
-            )
-            continue
-        except Conflict as error:
-            draft.fault(f"{at}/model", "model_not_ready", error.detail)
-            continue
-        layer["sha256"] = base.record.sha256
-        faults = len(draft.faults)
-        _cut(draft, at, layer, base)
-        if len(draft.faults) == faults:
-            found[layer["name"]] = base
-    return found
+    return {
+        layer["name"]: base(draft, f"/network/{position}", layer, lookup)
+        for position, layer in enumerate(draft.spec["network"])
+        if of_base(layer)
+    }
+
+
+def base(draft: Draft, at: str, layer: dict[str, Any], lookup: Lookup) -> Base | None:
+    """The base model of one layer; None where something of it is wrong."""
+    try:
+        found = Base(lookup(layer["model"]))
+    except NotFound as error:
+        draft.fault(f"{at}/model", "unknown_model", f"{error.detail}; GET /v1/models lists those there are")
+        return None
+    except Conflict as error:
+        draft.fault(f"{at}/model", "model_not_ready", error.detail)
+        return None
+    layer["sha256"] = found.record.sha256
+    faults = len(draft.faults)
+    _cut(draft, at, layer, found)
+    return found if len(draft.faults) == faults else None
 
 
 def _cut(draft: Draft, at: str, layer: dict[str, Any], base: Base) -> None:

@@ -16,6 +16,15 @@ BYTES = 4 * 1024**3
 """Of values that are cached without being asked for."""
 
 
+def named(draft: Draft) -> None:
+    """Only layers are cached."""
+    names = [layer["name"] for layer in draft.spec["network"]]
+    for position, name in enumerate(draft.spec["cached"] or ()):
+        if name not in names:
+            detail = f"no layer is named {name!r}; {nearest(name, names)}"
+            draft.fault(f"/cached/{position}", "unknown_node", detail)
+
+
 def cached(draft: Draft, planned: Plan, bases: Mapping[str, Base | None]) -> None:
     """Which nodes are cached: those named, or else the last ones behind base models that nothing moves."""
     moved = _moved(draft, planned, bases)
@@ -26,14 +35,11 @@ def cached(draft: Draft, planned: Plan, bases: Mapping[str, Base | None]) -> Non
         size = 4 * draft.schema.rows * sum(prod(planned.nodes[name].shape) for name in found)
         draft.spec["cached"] = found if size <= BYTES else []
         return
-    names = [layer["name"] for layer in draft.spec["network"]]
+    named(draft)
     for position, name in enumerate(given):
-        at = f"/cached/{position}"
-        if name not in names:
-            draft.fault(at, "unknown_node", f"no layer is named {name!r}; {nearest(name, names)}")
-        elif name in moved and name in planned.nodes:
+        if name in moved and name in planned.nodes:
             draft.fault(
-                at,
+                f"/cached/{position}",
                 "not_fixed",
                 f"the values of {name!r} cannot be cached: something before it is learned, random or "
                 "augmented, or it has no value a row; leave this key out, and what can be cached is",

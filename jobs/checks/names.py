@@ -12,25 +12,31 @@ from typing import Any
 
 from pydantic import TypeAdapter, ValidationError
 
-from jobs.checks import comparisons, keeping, learning, nodes, regions
+from jobs.bases import Lookup, of_base
+from jobs.checks import bases, comparisons, decisions, features, keeping, learning, nodes, regions
 from jobs.checks.draft import Draft
 from jobs.dataset import DatasetSchema
 from jobs.errors import Fault
 from jobs.region_models import Regions
 from jobs.shapes import Plan, undeclared
-from jobs.spec_models import JobSpec, Keep, Name
+from jobs.spec_models import JobSpec, Keep, Layer, Name, Targeted, Term
 from trainer.parts import Registry, losses, metrics
 
 Sound = Callable[[str], bool]
 """Whether nothing is structurally wrong at, above or below a JSON pointer."""
 
 NAME = TypeAdapter[str](Name)
+LAYER = TypeAdapter[Any](Layer)
 UNPLANNED = Plan({}, (), ())
 NO_DATA = DatasetSchema.model_construct(id="", rows=0, fields={}, splits={})
 
 
-def names(document: Mapping[str, Any], sound: Sound, schema: DatasetSchema | None) -> list[Fault]:
+def names(
+    document: Mapping[str, Any], sound: Sound, schema: DatasetSchema | None, models: Lookup
+) -> list[Fault]:
     """The names in a posted spec's sound parts that nothing has; ``schema`` is None where it is not known.
+
+    ``models`` finds the records of base models.
 
     Fields are only looked for where all are known, regions' own among them, and nodes only where each
     input and layer has a name that may be one, be it wrong in other ways: else a name that nothing has
@@ -41,10 +47,12 @@ def names(document: Mapping[str, Any], sound: Sound, schema: DatasetSchema | Non
     if known:
         for name, entry in draft.spec["inputs"].items():
             draft.field(f"/inputs/{name}/field", entry["field"])
-    layers = _list(document.get("network"))
-    called = [*draft.spec["inputs"], *(_mapping(layer).get("name") for layer in layers)]
-    if draft.spec["inputs"] and layers and all(map(_is_name, called)):
-        draft.spec["network"] = [_layer(layer) for layer in layers]
+    network = _list(document.get("network"))
+    called = [*draft.spec["inputs"], *(_mapping(layer).get("name") for layer in network)]
+    _based(draft, network, sound, models)
+    _watched(draft, document, sound, schema is not None)
+    if draft.spec["inputs"] and network and all(map(_is_name, called)):
+        draft.spec["network"] = [_layer(layer) for layer in network]
         nodes.names(draft)
         undeclared(draft.spec["inputs"], draft.spec["network"], draft.faults)
         draft.spec["outputs"] = _texts(document.get("outputs"))
@@ -53,6 +61,8 @@ def names(document: Mapping[str, Any], sound: Sound, schema: DatasetSchema | Non
             "rate_factors": _mapping(_mapping(document.get("training")).get("rate_factors"))
         }
         learning.rates(draft, UNPLANNED)
+        draft.spec["cached"] = _texts(document.get("cached"))
+        features.named(draft)
         for section, parts in (("objective", losses), ("metrics", metrics)):
             _compared(draft, document, section, parts, sound, known)
         if known:
@@ -100,6 +110,59 @@ def _compared(
             comparisons.element_weight(
                 draft, f"{at}/element_weight", {**item, "element_weight": weight}, UNPLANNED
             )
+        if known and item["target"] and section == "objective" and sound(f"{at}/class_weights"):
+            weights = {**item, "class_weights": given.get("class_weights")}
+            comparisons.class_weights(draft, f"{at}/class_weights", weights)
+
+
+def _based(draft: Draft, network: list[Any], sound: Sound, models: Lookup) -> None:
+    """Base models and their nodes, of layers that are right in themselves."""
+    for position, layer in enumerate(network):
+        at = f"/network/{position}"
+        if sound(at) and of_base(layer):
+            bases.base(draft, at, LAYER.validate_python(layer).model_dump(), models)
+
+
+def _watched(draft: Draft, document: Mapping[str, Any], sound: Sound, known: bool) -> None:
+    """What is watched, and decided on, where it is certain which terms and metrics there are."""
+    sections = (("objective", Term), ("metrics", Targeted))
+    items = {section: _told(document, section, model, sound) for section, model in sections}
+    if any(found is None for found in items.values()) or not items["objective"]:
+        return
+    draft.spec |= items
+    for section in items:
+        comparisons.default_names(draft, section)
+    watch = _mapping(document.get("watch"))
+    # Which splits there are is another question, and one of the data set alone.
+    draft.spec["watch"] = {"metric": _text(watch.get("metric")), "split": "train", "better": None}
+    learning.watch(draft)
+    entries = [_mapping(entry) for entry in _list(document.get("decisions"))]
+    tuned = [known and entry.get("threshold") == "tuned" for entry in entries]
+    draft.spec["decisions"] = [
+        {"output": entry.get("output"), "threshold": "tuned" if late else 0.5}
+        if isinstance(entry.get("output"), str)
+        else {"output": "", "threshold": 0.5}
+        for entry, late in zip(entries, tuned, strict=True)
+    ]
+    decisions.complete(draft)
+
+
+def _told(
+    document: Mapping[str, Any], section: str, model: type[Targeted], sound: Sound
+) -> list[dict[str, Any]] | None:
+    """Type, name and output of each term or metric; None where one cannot be told."""
+    given = document.get(section, [])
+    if not isinstance(given, list):
+        return None
+    found = []
+    for position, item in enumerate(given):
+        at = f"/{section}/{position}"
+        # An unknown key may be a misspelt name.
+        keys = {"type", "name", "output"} | (_mapping(item).keys() - model.model_fields.keys())
+        if not isinstance(item, Mapping) or not all(sound(f"{at}/{key}") for key in keys):
+            return None
+        found.append({"type": item["type"], "name": item.get("name"), "output": item["output"]})
+    return found
 
 
 def _kept(document: Mapping[str, Any], sound: Sound) -> dict[str, Any] | None:

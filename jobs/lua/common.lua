@@ -12,8 +12,25 @@ local function whole(number)
   return string.format('%.0f', number)
 end
 
+-- All fields of a job that this script has just made, so that none need be asked for; nil of any other.
+local fresh
+
 local function get(field)
+  if fresh then
+    return fresh[field]
+  end
   return redis.call('HGET', job, field)
+end
+
+-- Change fields of the job: one after the other with its value.
+local function put(...)
+  redis.call('HSET', job, ...)
+  if fresh then
+    local told = { ... }
+    for place = 1, #told, 2 do
+      fresh[told[place]] = told[place + 1]
+    end
+  end
 end
 
 -- `names` of the request are those of the losses and metrics among the fields: searches know them by these.
@@ -24,7 +41,7 @@ local function set(fields)
     table.insert(flat, value)
   end
   if #flat > 0 then
-    redis.call('HSET', job, unpack(flat))
+    put(unpack(flat))
   end
   for group, names in pairs(ask.names or {}) do
     redis.call('SADD', 'cj:names:' .. group, unpack(names))
@@ -65,7 +82,7 @@ end
 -- the last number on the volume: a server that lost its last second must not reuse one.
 local function emit(time, attempt, data)
   local seq = math.max(tonumber(get('seq') or '0'), ask.floor or 0) + 1
-  redis.call('HSET', job, 'seq', whole(seq))
+  put('seq', whole(seq))
   redis.call('XADD', events, whole(seq) .. '-0', 'time', whole(time), 'attempt', attempt, 'data', data)
   redis.call('XADD', 'cj:feed', 'MAXLEN', '~', '10000', '*',
     'job', ask.id, 'seq', whole(seq), 'time', whole(time), 'attempt', attempt, 'data', data)
@@ -93,7 +110,7 @@ local function end_phase()
     redis.call('HINCRBY', job, phase .. '_ms', whole(spent))
     count('phase_ms:' .. phase, spent)
   end
-  redis.call('HSET', job, 'phase_at', whole(now), 'updated_at', whole(now))
+  put('phase_at', whole(now), 'updated_at', whole(now))
 end
 
 -- Training unless the record says otherwise.
@@ -141,7 +158,7 @@ end
 local function make_ready()
   local reason = get('reason')
   if reason == 'resumed' or reason == 'retried' then
-    redis.call('HSET', job, 'turn_at', whole(now))
+    put('turn_at', whole(now))
   end
   local turn = tonumber(get('turn_at') or get('created_at') or whole(now))
   local ahead = tonumber(get('ahead_ms') or '0')
@@ -179,7 +196,7 @@ local function enter(state)
   end
   if state == 'queued' then
     if ask.delay_ms and ask.delay_ms > 0 then
-      redis.call('HSET', job, 'not_before', whole(now + ask.delay_ms))
+      put('not_before', whole(now + ask.delay_ms))
       redis.call('ZADD', 'cj:delayed', whole(now + ask.delay_ms), ask.id)
     elseif redis.call('EXISTS', 'cj:needs:' .. ask.id) == 0 then
       make_ready()
@@ -195,7 +212,7 @@ local function enter(state)
   elseif state == 'running' then
     redis.call('ZADD', 'cj:leases', whole(now + ask.lease_ms), ask.id)
   elseif state ~= 'paused' then
-    redis.call('HSET', job, 'finished_at', whole(now))
+    put('finished_at', whole(now))
     for _, dep in ipairs(redis.call('HKEYS', 'cj:needs:' .. ask.id)) do
       redis.call('SREM', 'cj:after:' .. dep, ask.id)
     end
@@ -231,7 +248,7 @@ local function move(state, reason, detail)
   end_phase()
   leave(get('state'))
   redis.call('HDEL', job, 'pause_requested')
-  redis.call('HSET', job, 'state', state, 'reason', reason, 'detail', detail)
+  put('state', state, 'reason', reason, 'detail', detail)
   enter(state)
   keep_quota()
   announce()

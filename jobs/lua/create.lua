@@ -20,9 +20,11 @@ local function lost(claim)
 end
 
 local function make(new)
-  ask, job, events = new, 'cj:job:' .. new.id, 'cj:events:' .. new.id
+  ask, job, events, fresh = new, 'cj:job:' .. new.id, 'cj:events:' .. new.id, {}
+  for _, time in ipairs({ 'created_at', 'updated_at', 'phase_at' }) do
+    new.fields[time] = whole(now)
+  end
   set(new.fields)
-  redis.call('HSET', job, 'created_at', whole(now), 'updated_at', whole(now), 'phase_at', whole(now))
   if new.token then
     push(new.token)
   end

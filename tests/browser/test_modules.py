@@ -157,8 +157,8 @@ LISTS = """async (lists) => {
         let slices = 0;
         await keyedInSlices(other, [...items].reverse(), (item) => item.id, make, () => (slices += 1) > 1);
         await keyedInSlices(other, items, (item) => item.id, make, () => false);
-        const gone = (element) => !items.some((item) => item.text === element.textContent);
-        kept &&= before.every((element) => other.contains(element) || gone(element));
+        const texts = new Set(items.map((item) => item.text));
+        kept &&= before.every((element) => other.contains(element) || !texts.has(element.textContent));
         shown.push([one, other].map((list) => [...list.children].map((element) => element.textContent)));
     }
     return [shown, kept];
@@ -175,3 +175,25 @@ def test_lists_are_what_they_should_be_however_they_are_placed(modules: Page) ->
     for items, (one, other) in zip(lists, shown, strict=True):
         assert one == other == [item["text"] for item in items]
     assert kept
+
+
+def test_a_parameter_lies_along_its_axis_as_it_was_drawn(modules: Page) -> None:
+    script = """async (axes) => {
+        const { scaleOf } = await import("/ui/test/js/parallel.js");
+        return axes.map((axis) => {
+            const { at, ticks } = scaleOf(axis);
+            return [axis.values.map(at), ticks];
+        });
+    }"""
+    axes = [
+        {"values": [1, 3, 2, 1.5, 2.5]},
+        {"values": [0.001, 0.1, 0.01], "log": True},
+        {"values": [5, 5]},
+        {"values": ["relu", 32, "relu", ["a"]]},
+    ]
+    straight, log, alone, choices = modules.evaluate(script, axes)
+    assert straight == [[0, 1, 0.5, 0.25, 0.75], [[0, "1"], [0.5, "2"], [1, "3"]]]
+    assert log[0] == pytest.approx([0, 1, 0.5])
+    assert [text for _, text in log[1]] == ["0.001", "0.01", "0.1"]
+    assert alone == [[0.5, 0.5], [[0.5, "5"]]]
+    assert choices == [[0, 0.5, 0, 1], [[0, "relu"], [0.5, "32"], [1, '["a"]']]]

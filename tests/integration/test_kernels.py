@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.trainer_runs import Workshop, facts, losses
+from tests.trainer_runs import Sequences, Workshop, facts, losses
 from worker.launch import ROOT, program_environment
 
 SCRIPT = ROOT / "scripts" / "environments" / "in_trainer" / "kernels_test.py"
@@ -55,6 +55,47 @@ def test_trainers_use_them_unless_told_not_to(
 ) -> None:
     code = "from trainer.engine import C, KERNELS; print('kernels', C is not None and KERNELS)"
     assert f"kernels {used}" in python(environment, 1, "-c", code, **switch).splitlines()
+
+
+def test_a_recurrent_job_goes_on_without_them_where_it_was_left_with_them(
+    environment: dict[str, Any], library: Path, tmp_path: Path
+) -> None:
+    workshop = Workshop(tmp_path, environment)
+    random = np.random.default_rng(4)
+    lengths = random.integers(2, 12, 48)
+    columns = {
+        "x": Sequences(random.normal(size=(lengths.sum(), 7)).astype(np.float32), lengths),
+        "kind": np.arange(48) % 3,
+    }
+    layers = [
+        {"name": "forth", "type": "lstm", "units": 20, "input": "x"},
+        {"name": "back", "type": "gru", "units": 11, "input": "x", "reverse": True},
+        {"name": "both", "type": "splice", "inputs": ["forth", "back"]},
+        {"name": "kept", "type": "dropout", "rate": 0.3, "input": "both"},
+        {"name": "run", "type": "lstm", "units": 12, "input": "kept"},
+        {"name": "end", "type": "last", "input": "run"},
+        {"name": "scores", "type": "dense", "units": 3, "input": "end"},
+    ]
+    spec = {
+        "name": "recurrent",
+        "dataset": workshop.dataset("runs", columns, {"train": np.arange(40), "valid": np.arange(40, 48)}),
+        "inputs": {"x": {"field": "x"}},
+        "network": layers,
+        "objective": [{"type": "cross_entropy_with_softmax", "output": "scores", "target": "kind"}],
+        "metrics": [{"type": "classification_error", "output": "scores", "target": "kind"}],
+        "learner": {"type": "adam", "alpha": 0.01},
+        "training": {"epochs": 4, "minibatch_size": 8, "seed": 2},
+        "checkpoints": {"every_minibatches": 7, "keep_last": 9},
+    }
+    whole = workshop.job("with", spec)
+    result = workshop.train(whole)
+    for name, start in (("without", None), ("continued", whole)):
+        workshop.variables = {"CNTK_JOBS_KERNELS": "False"}
+        run = workshop.job(name, spec, start=start, samples=start and 7 * 8)
+        found = workshop.train(run)
+        assert found["parameters_sha256"] == result["parameters_sha256"]
+        assert found["metrics"] == result["metrics"]
+        assert np.array_equal(losses(run)[7:], losses(whole)[7:])
 
 
 def convolution(name: str, source: str, filters: int, **more: Any) -> dict[str, Any]:

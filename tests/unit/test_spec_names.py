@@ -35,11 +35,23 @@ SPEC: Document = {
     "network": [
         {"name": "hidden", "type": "dense", "units": 4, "input": "features"},
         {"name": "scores", "type": "dense", "units": 3, "input": "hidden"},
+        {"name": "marked", "type": "dense", "units": 1, "input": "hidden"},
     ],
-    "objective": [{"type": "cross_entropy_with_softmax", "output": "scores", "target": "answer"}],
+    "objective": [
+        {
+            "type": "cross_entropy_with_softmax",
+            "output": "scores",
+            "target": "answer",
+            "class_weights": {"1": 2.0},
+        },
+        {"type": "logistic", "name": "marks", "output": "marked", "target": "weight", "weight": 0.5},
+    ],
     "metrics": [{"type": "accuracy", "output": "scores", "target": "y"}],
     "learner": {"type": "sgd"},
     "training": {"epochs": 2},
+    "watch": {"metric": "accuracy"},
+    "decisions": [{"output": "marked", "threshold": 0.4}],
+    "cached": [],
 }
 LOST = object()
 """In ``changed``: the key is left out."""
@@ -110,6 +122,43 @@ def test_both_kinds_in_the_order_of_the_document(shop: Workshop) -> None:
 
 
 EPOCHS = ("/training/epochs", "greater_than_equal")
+
+
+def test_names_in_the_rest_of_a_spec_are_told_too(shop: Workshop) -> None:
+    document = changed(
+        {
+            "/training/epochs": 0,
+            "/objective/0/class_weights": {"1": 2.0, "one": 3.0},
+            "/objective/1/weight": 0,
+            "/watch": {"metric": "acuracy"},
+            "/decisions": [{"output": "scores"}, {"output": "marked", "threshold": 2}],
+            "/cached": ["hidden", "hiden"],
+        }
+    )
+    base = {
+        "name": "base",
+        "type": "pretrained",
+        "model": "mdl_" + "0" * 24,
+        "last": "x",
+        "input": "features",
+    }
+    document["network"].append(base)
+    assert faults(shop, document) == [
+        ("/network/3/model", "unknown_model"),
+        ("/objective/0/class_weights/one", "unknown_class"),
+        ("/objective/1/weight", "greater_than"),
+        EPOCHS,
+        ("/watch/metric", "unknown_metric"),
+        ("/decisions/0/output", "no_labels"),
+        ("/decisions/1/threshold", "value_error"),
+        ("/cached/1", "unknown_node"),
+    ]
+
+
+@pytest.mark.parametrize("damage", ["/metrics/0/type", "/metrics/0/nmae", "/objective/1/output", "/metrics"])
+def test_what_is_watched_is_only_judged_where_all_terms_can_be_told(shop: Workshop, damage: str) -> None:
+    found = faults(shop, changed({damage: 3, "/watch/metric": "who knows"}))
+    assert "/watch/metric" not in [pointer for pointer, _ in found]
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,8 @@
 
 #include "functions.h"
 
+#include "functions_wide.h"
+
 #include <math.h>
 #include <stdint.h>
 #include <string.h>
@@ -118,15 +120,21 @@ typedef void Function(const float *restrict x, float *restrict found, size_t cou
             found[i] = compute(x[i]);                                                                         \
     }
 
-FOR("avx512f", wide_sigmoid, logistic)
-FOR("avx512f", wide_tanh, hyperbolic_tangent)
 FOR("avx2,fma", narrow_sigmoid, logistic)
 FOR("avx2,fma", narrow_tanh, hyperbolic_tangent)
 
+static void wide_sigmoid_of(const float *restrict x, float *restrict found, size_t count) {
+    wide_sigmoid(x, found, count, (const double *)powers);
+}
+
 static Function *sigmoid_of, *tanh_of;
 
-/* The function is computed aside, so that `to` may be `x`. */
 static void each(Function *function, const float *x, float *to, size_t count, How how) {
+    if (how == INSTEAD && (to + count <= x || x + count <= to)) {
+        function(x, to, count);
+        return;
+    }
+    /* Aside, so that `to` may be `x`. */
     float found[PART];
     for (size_t part; count; count -= part, x += part, to += part) {
         part = count < PART ? count : PART;
@@ -152,7 +160,7 @@ static bool agree(void) {
     if (!__builtin_cpu_supports("fma") || !__builtin_cpu_supports("avx2"))
         return false;
     bool wide = __builtin_cpu_supports("avx512f");
-    sigmoid_of = wide ? wide_sigmoid : narrow_sigmoid;
+    sigmoid_of = wide ? wide_sigmoid_of : narrow_sigmoid;
     tanh_of = wide ? wide_tanh : narrow_tanh;
     for (int i = 0; i < 32; i++) {
         double power = exp2(i / 32.0);

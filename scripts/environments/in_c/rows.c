@@ -81,6 +81,8 @@ Row *row_of(Operation operation, bool x, bool y) {
         return x && y ? by_tanh_each : NULL;
     case BY_RECTIFIER:
         return x && y ? by_rectifier_each : NULL;
+    case CHOICE:
+        break;
     }
     return NULL;
 #undef TWO

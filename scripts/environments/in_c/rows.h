@@ -18,6 +18,7 @@ typedef enum {
     BY_SIGMOID = 56,
     BY_TANH = 57,
     BY_RECTIFIER = 58,
+    CHOICE = 76, /* of x or y, by another operand */
     NEGATIVE = 1000
 } Operation;
 

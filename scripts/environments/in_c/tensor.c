@@ -2,7 +2,7 @@
 
    A dimension has a size and, for each operand, how far its numbers are apart; 0 says that the same number
    serves all. Done here are operations of one or two operands whose result takes the place of the old
-   one, or is added to it, and plain sums; CNTK's own function does the rest. */
+   one, or is added to it, choices by columns, and plain sums; CNTK's own function does the rest. */
 
 #include "cntk.h"
 #include "rows.h"
@@ -157,6 +157,36 @@ static bool summed(bool added, const float *x, float *to, const Numbers *sizes, 
     return true;
 }
 
+typedef struct {
+    const float *chooses, *x, *y;
+    float *to;
+    Row *copy_x, *copy_y;
+    size_t rows;
+    ptrdiff_t next, next_x, next_y, next_to;
+    How how;
+} Choices;
+
+static void some_choices(void *about, size_t first, size_t last) {
+    const Choices *c = about;
+    for (ptrdiff_t i = (ptrdiff_t)first; i < (ptrdiff_t)last; i++)
+        if (c->chooses[i * c->next] != 0.0f)
+            c->copy_x(c->x + i * c->next_x, NULL, c->to + i * c->next_to, c->rows, c->how);
+        else
+            c->copy_y(c->y + i * c->next_y, NULL, c->to + i * c->next_to, c->rows, c->how);
+}
+
+/* Whether it was done: each column is that of x or that of y. */
+static bool chosen(bool added, const float *chooses, const float *x, const float *y, float *to, const Numbers *sizes,
+                   const Numbers *strides) {
+    const ptrdiff_t *a = strides[0].values, *b = strides[1].values, *c = strides[2].values, *d = strides[3].values;
+    if (sizes->count != 2 || a[0] != 0 || (size_t)b[0] > 1 || (size_t)c[0] > 1 || d[0] != 1)
+        return false;
+    Choices choices = {chooses, x,    y,    to,   row_of(COPY, b[0], false), row_of(COPY, c[0], false), sizes->values[0],
+                       a[1],    b[1], c[1], d[1], added ? ADDED : INSTEAD};
+    in_parts(sizes->values[1], 1 + GRAIN / sizes->values[0], some_choices, &choices);
+    return true;
+}
+
 static bool replaces(float beta, float alpha) {
     return alpha == 1.0f && (beta == 0.0f || beta == 1.0f);
 }
@@ -169,10 +199,15 @@ static bool replaces(float beta, float alpha) {
 #define TWO                                                                                                   \
     "_ZN9Microsoft3MSR4CNTK9CPUMatrixIfE8TensorOpEfRKS3_S5_fNS1_19ElementWiseOperatorES6_RKSt5arrayImLm3EERK"  \
     "NS1_11SmallVectorImEERKS7_INSB_IlEELm3EESE_SI_"
+#define THREE                                                                                                 \
+    "_ZN9Microsoft3MSR4CNTK9CPUMatrixIfE8TensorOpEfRKS3_S5_S5_fNS1_19ElementWiseOperatorES6_RKSt5arrayImLm4E"  \
+    "ERKNS1_11SmallVectorImEERKS7_INSB_IlEELm4EESE_SI_"
 
 void on_one(Matrix *to, float beta, const Matrix *a, float alpha, int operation, int reduction, LAYOUT) __asm__(ONE);
 void on_two(Matrix *to, float beta, const Matrix *a, const Matrix *b, float alpha, int operation, int reduction,
             LAYOUT) __asm__(TWO);
+void on_three(Matrix *to, float beta, const Matrix *a, const Matrix *b, const Matrix *c, float alpha, int operation,
+              int reduction, LAYOUT) __asm__(THREE);
 
 void on_one(Matrix *to, float beta, const Matrix *a, float alpha, int operation, int reduction, LAYOUT) {
     if (replaces(beta, alpha)) {
@@ -201,4 +236,16 @@ void on_two(Matrix *to, float beta, const Matrix *a, const Matrix *b, float alph
     if (!other)
         *(void **)&other = original(TWO);
     other(to, beta, a, b, alpha, operation, reduction, LAYOUT_PASSED);
+}
+
+void on_three(Matrix *to, float beta, const Matrix *a, const Matrix *b, const Matrix *c, float alpha, int operation,
+              int reduction, LAYOUT) {
+    if (operation == CHOICE && replaces(beta, alpha) && !sums->count &&
+        chosen(beta != 0.0f, floats(a) + firsts[0], floats(b) + firsts[1], floats(c) + firsts[2],
+               floats(to) + firsts[3], sizes, strides))
+        return;
+    static void (*other)(Matrix *, float, const Matrix *, const Matrix *, const Matrix *, float, int, int, LAYOUT);
+    if (!other)
+        *(void **)&other = original(THREE);
+    other(to, beta, a, b, c, alpha, operation, reduction, LAYOUT_PASSED);
 }

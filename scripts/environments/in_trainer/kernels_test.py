@@ -72,7 +72,8 @@ def networks():
         scale, shift = C.parameter((1, 7)), C.parameter((9, 1))
         scaled = x * scale - shift
         gated = C.sigmoid(scaled) * C.tanh(x) + C.relu(scaled - x) * C.parameter(())
-        return C.splice(gated + scaled * scaled, 2 - gated, C.reduce_sum(gated * x, axis=0), axis=0)
+        chosen = C.element_select(C.greater(C.reduce_sum(x, axis=0), 0), scaled, gated)
+        return C.splice(gated + scaled * scaled, 2 - gated, C.reduce_sum(gated * x, axis=0), chosen, axis=0)
 
     def around(x):
         inner = layers.Convolution2D((3, 3), 6, pad=True, activation=C.relu)(x)
@@ -159,6 +160,47 @@ def train(name, shape, body):
     return digest.hexdigest()
 
 
+def continued():
+    """SHA-256 of training on sequences that go on in the next minibatch, with all values of a recurrence."""
+    import cntk as C
+    import numpy as np
+
+    random = np.random.RandomState(2)
+    x, y = C.sequence.input_variable(6), C.sequence.input_variable(3)
+    h, c = (C.placeholder(shape=(10,)) for _ in range(2))
+    gates = C.times(x, C.parameter((6, 40))) + C.times(C.sequence.past_value(h), C.parameter((10, 40)))
+    parts = [gates[10 * part : 10 * part + 10] for part in range(4)]
+    i, f, o = (C.sigmoid(part) for part in parts[:3])
+    products = f * C.sequence.past_value(c), i * C.tanh(parts[3])
+    cell = products[0] + products[1]
+    output = o * C.tanh(cell)
+    output.replace_placeholders({h: output.output, c: cell.output})
+    scores = C.times(output, C.parameter((10, 3)))
+    for parameter in scores.parameters:
+        parameter.value = random.randn(*parameter.shape).astype(np.float32)
+    loss = C.squared_error(scores, y)
+    rate = C.learning_parameter_schedule(0.01, minibatch_size=C.learners.IGNORE)
+    trainer = C.Trainer(scores, (loss, loss), [C.sgd(scores.parameters, rate)])
+    outputs = [node.output for node in (gates, *parts, i, f, o, *products, cell, output)]
+    digest = hashlib.sha256()
+    for step in range(STEPS):
+        rows = [random.randn(2, 5, variable.shape[0]).astype(np.float32) for variable in (x, y)]
+        starts = [step % 4 == 0, step % 4 in (0, 2)]
+        arguments = {v: C.Value.create(v, list(of), starts) for v, of in zip((x, y), rows)}
+        _, found = trainer.train_minibatch(arguments, outputs=outputs[::4])
+        digest.update(np.float64(trainer.previous_minibatch_loss_average).tobytes())
+        digest.update(np.float64(trainer.test_minibatch(arguments)).tobytes())
+        for output in outputs[::4]:
+            digest.update(np.ascontiguousarray(found[output]).tobytes())
+    for parameter in scores.parameters:
+        digest.update(np.ascontiguousarray(parameter.value).tobytes())
+    lengths = [random.randn(random.randint(1, 9), 6).astype(np.float32) for _ in range(4)]
+    for values in C.combine(outputs).eval({x: lengths}).values():
+        for sequence in values:
+            digest.update(np.ascontiguousarray(sequence).tobytes())
+    return digest.hexdigest()
+
+
 def functions():
     """SHA-256 of the functions that have kernels, at numbers of every size."""
     import cntk as C
@@ -186,6 +228,7 @@ def main():
     # Once for all: CNTK's convolutions divide by zero where the number changes.
     C.cntk_py.set_max_num_cputhreads(int(sys.argv[1]))
     found = {name: train(name, shape, body) for name, (shape, body) in networks().items()}
+    found["continued"] = continued()
     found["functions"] = functions()
     answer.write(json.dumps(found) + "\n")
     answer.close()

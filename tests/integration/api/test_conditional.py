@@ -45,6 +45,33 @@ def test_the_rest_too(api: httpx.Client, spec: dict[str, Any], path: str) -> Non
     assert unchanged(api.get(path, headers={"if-none-match": tag}), tag)
 
 
+@pytest.mark.parametrize(
+    ("path", "accept"),
+    [
+        ("", "*/*"),
+        ("/events", "application/json"),
+        # A stream without end: what its head says is all that is waited for.
+        ("/events", "text/event-stream"),
+        ("/nothing", "*/*"),
+    ],
+)
+def test_head_is_the_head_of_what_get_is_answered(
+    api: httpx.Client, run: Run, path: str, accept: str
+) -> None:
+    url, headers = f"/v1/jobs/{run.id}{path}", {"accept": accept}
+    with api.stream("GET", url, headers=headers) as got:
+        head = api.head(url, headers=headers)
+        assert (head.status_code, head.content) == (got.status_code, b"")
+        # A job's timings are longer numbers from one moment to the next.
+        of_now = {"date", "x-request-id", "transfer-encoding", "content-length"}
+        assert {n: v for n, v in head.headers.items() if n not in of_now} == {
+            n: v for n, v in got.headers.items() if n not in of_now
+        }
+    if "etag" in head.headers:
+        assert unchanged(api.head(url, headers=headers | {"if-none-match": tag_of(head)}), tag_of(head))
+    assert ("content-length" in head.headers) == (accept != "text/event-stream")
+
+
 def test_a_tag_says_when_a_job_has_changed(api: httpx.Client, run: Run) -> None:
     url = f"/v1/jobs/{run.id}"
     begun = tag_of(api.get(url))

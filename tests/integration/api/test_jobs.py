@@ -232,6 +232,23 @@ def test_order_and_dependencies(api: httpx.Client, spec: dict[str, Any]) -> None
     api.post(f"/v1/jobs/{first['id']}/cancel")
     wrong = {**spec, "after": ["job_none", {"job": first["id"]}], "requires": {}}
     assert pointers(api.post("/v1/jobs", json=wrong), 422) == {"/after/0/job", "/after/1/job"}
+    # Jobs that are not there are told together with what is wrong with the spec itself, of whatever kind.
+    wrong["start_from"] = {"job": "job_nobody", "mode": "exact"}
+    elsewhere = {"/after/0/job", "/after/1/job", "/start_from/job"}
+    lost = {**wrong, "example_weight": "heft"}
+    for asked in ({}, {"validate_only": "true"}):
+        assert pointers(api.post("/v1/jobs", params=asked, json=wrong), 422) == elsewhere
+        assert pointers(api.post("/v1/jobs", params=asked, json=lost), 422) == {*elsewhere, "/example_weight"}
+        odd = {**lost, "priority": 10}
+        assert pointers(api.post("/v1/jobs", params=asked, json=odd), 422) == {
+            *elsewhere,
+            "/example_weight",
+            "/priority",
+        }
+        nowhere = {**wrong, "dataset": "ds_0"}
+        assert pointers(api.post("/v1/jobs", params=asked, json=nowhere), 422) == {*elsewhere, "/dataset"}
+    begun = {**spec, "priority": 10, "start_from": {"job": first["id"], "checkpoint": 7, "mode": "weights"}}
+    assert pointers(api.post("/v1/jobs", json=begun), 422) == {"/priority", "/start_from/checkpoint"}
     shapes = {**spec, "priority": 10, "after": [{"jobs": "x"}], "requires": {"device": []}}
     found = pointers(api.post("/v1/jobs", json=shapes), 422)
     assert {"/priority", "/after/0/job", "/after/0/jobs", "/requires/device"} <= found

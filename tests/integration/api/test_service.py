@@ -31,10 +31,16 @@ def test_no_such_path(api: httpx.Client, path: str) -> None:
     is_problem(api.get(path), 404, "not-found")
 
 
+def test_what_may_have_been_meant_is_told(api: httpx.Client) -> None:
+    assert api.get("/v1/job").json()["detail"] == "there is nothing at '/v1/job'; did you mean '/v1/jobs'?"
+    assert "/docs" in api.get("/elsewhere").json()["detail"]
+
+
 def test_method_not_allowed(api: httpx.Client) -> None:
     answer = api.put("/v1/jobs")
     is_problem(answer, 405, "method-not-allowed")
-    assert set(answer.headers["allow"].split(", ")) <= {"GET", "POST"}
+    assert answer.headers["allow"] == "GET, HEAD, POST"
+    assert "PUT is not answered here; these are: GET, HEAD, POST" in answer.json()["detail"]
 
 
 def test_unknown_parameters_are_named_together(api: httpx.Client) -> None:

@@ -1,31 +1,8 @@
-// Line charts by plotly.js, which the service's own package ships; loaded when the first chart is drawn.
+// Line charts: losses, metrics, whatever goes along an axis.
 
 import { fill, h } from "./dom.js";
 import { figure } from "./format.js";
-
-let library = null;
-
-function plotly() {
-  library ??= new Promise((resolve, reject) => {
-    const script = h("script", { src: new URL("../plotly.min.js", import.meta.url).href });
-    script.addEventListener("load", () => resolve(globalThis.Plotly));
-    script.addEventListener("error", () => {
-      library = null;
-      reject(new Error("the chart library could not be loaded"));
-    });
-    document.head.append(script);
-  });
-  return library;
-}
-
-/** The colour of the n-th series, in the present theme. */
-export function colour(index) {
-  return token(`--series-${(index % 8) + 1}`);
-}
-
-function token(name) {
-  return getComputedStyle(document.documentElement).getPropertyValue(name).trim();
-}
+import { axisStyle, colour, plain, plotly } from "./plotly.js";
 
 /**
  * A chart with a heading and a legend whose entries switch series off and on.
@@ -117,22 +94,11 @@ function translucent(hex) {
 }
 
 function layout({ series, log, floor, logX, x }, range) {
-  const axis = {
-    gridcolor: token("--grid"),
-    linecolor: token("--line"),
-    zeroline: false,
-    tickfont: { size: 11 },
-    automargin: true,
-  };
+  const axis = { ...axisStyle(), automargin: true };
   return {
-    uirevision: "kept",
-    showlegend: false,
+    ...plain(),
     margin: { l: 48, r: 8, t: 6, b: 36 },
-    paper_bgcolor: "rgba(0,0,0,0)",
-    plot_bgcolor: "rgba(0,0,0,0)",
-    font: { family: getComputedStyle(document.body).fontFamily, color: token("--quiet"), size: 12 },
     hovermode: series.some((one) => one.points) ? "closest" : "x unified",
-    hoverlabel: { bgcolor: token("--surface"), bordercolor: token("--line"), font: { color: token("--ink") } },
     dragmode: "zoom",
     xaxis: { ...axis, type: logX ? "log" : "linear", title: { text: x, font: { size: 11 }, standoff: 6 }, rangemode: "tozero", ...(range ? { range: [...range], autorange: false } : { autorange: true }) },
     yaxis: { ...axis, type: log ? "log" : "linear", fixedrange: true, exponentformat: "power", rangemode: floor ? "tozero" : "normal", ...(log ? { nticks: 6 } : {}) },

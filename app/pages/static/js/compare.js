@@ -1,13 +1,14 @@
 // Several jobs beside one another: their curves, their figures, what differs in their specs.
 
 import { all, get, path } from "./api.js";
-import { chart, colour, smoothed } from "./chart.js";
+import { chart, smoothed } from "./chart.js";
 import { fill, h, keyed, select } from "./dom.js";
 import { empty, problem } from "./feedback.js";
 import { brief, capital, duration, figure, words } from "./format.js";
 import { ended, SPLIT_NAMES } from "./job_parts.js";
-import { keepLooking } from "./live.js";
 import { flat } from "./json_text.js";
+import { keepLooking } from "./live.js";
+import { colour } from "./plotly.js";
 
 const RECENT = 50;
 

@@ -1,10 +1,10 @@
 // How long each phase took, the attempts, and every event.
 
 import { get, path } from "./api.js";
-import { colour } from "./chart.js";
 import { fill, h } from "./dom.js";
 import { guarded } from "./feedback.js";
 import { brief, bytes, clock, duration, moment, words } from "./format.js";
+import { colour } from "./plotly.js";
 import { facts, table } from "./table.js";
 
 const PHASES = [["queued_s", "queued", 7], ["starting_s", "starting", 4], ["training_s", "training", 0]];
