@@ -249,8 +249,8 @@ class Workshop:
             **self.variables,
         }
 
-    def start(self, run: RunDirectory, attempt: int = 1) -> subprocess.Popen[bytes]:
-        """A trainer process for one attempt."""
+    def start(self, run: RunDirectory, attempt: int = 1, **variables: str) -> subprocess.Popen[bytes]:
+        """A trainer process for one attempt, with these variables in its environment, too."""
         folder = run.attempt(attempt)
         folder.path.mkdir(parents=True, exist_ok=True)
         spec = read_json(run.spec)
@@ -266,14 +266,15 @@ class Workshop:
                     "--dataset",
                     str(self.volume.dataset(spec["dataset"]).path),
                 ],
-                env=self._environment(*(spec["training"][key] for key in ("threads", "blocktime_ms"))),
+                env=self._environment(*(spec["training"][key] for key in ("threads", "blocktime_ms")))
+                | variables,
                 stdout=stdout,
                 stderr=stderr,
             )
 
-    def train(self, run: RunDirectory, attempt: int = 1) -> dict[str, Any]:
+    def train(self, run: RunDirectory, attempt: int = 1, **variables: str) -> dict[str, Any]:
         """Run one attempt to its end; its result."""
-        process = self.start(run, attempt)
+        process = self.start(run, attempt, **variables)
         process.wait(timeout=300)
         assert run.result.exists(), run.attempt(attempt).stderr.read_text()[-3000:]
         return dict(read_json(run.result))

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import threading
 from collections.abc import Collection
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +137,33 @@ def test_a_data_set_that_was_deleted_and_came_back(desk: Desk, spec: Spec) -> No
     desk.store.request_cancel(first.id)
     with other.deleting_dataset(spec["dataset"]):
         assert isinstance(desk.refusal(spec), Conflict)
+    assert desk.store.get(desk.submit(spec)).state is State.QUEUED
+
+
+def test_submissions_while_their_data_set_is_deleted_again_and_again(desk: Desk, spec: Spec) -> None:
+    """Whatever they remember of deletions, no job begins to need a data set that is being deleted."""
+    done = threading.Event()
+    deleted = 0
+
+    def submissions() -> None:
+        try:
+            for _ in range(60):
+                with suppress(Conflict):
+                    desk.store.request_cancel(desk.submit(spec))
+        finally:
+            done.set()
+
+    elsewhere = Store.open(desk.settings)
+    thread = threading.Thread(target=submissions)
+    thread.start()
+    try:
+        while not done.is_set() or not deleted:
+            with suppress(Conflict), elsewhere.deleting_dataset(spec["dataset"]):
+                for _ in range(10):
+                    assert elsewhere.live_jobs(spec["dataset"]) == []
+                deleted += 1
+    finally:
+        thread.join()
     assert desk.store.get(desk.submit(spec)).state is State.QUEUED
 
 
