@@ -12,9 +12,11 @@ WORTH_A_THREAD = 1 << 20
 
 
 def worthwhile(columns, minibatch_size):
-    """Whether minibatches of these columns are read ahead: they are large, or a column is ``costly`` or
-    ``scarce``."""
-    if any(getattr(column, word, False) for column in columns for word in ("costly", "scarce")):
+    """Whether minibatches of these columns are read ahead: they are large, or a column is ``costly``.
+
+    Others that are ``scarce`` need no thread: the disk brings them meanwhile (trainer/paging.py).
+    """
+    if any(getattr(column, "costly", False) for column in columns):
         return True
     dense = (int(np.prod(column.shape)) for column in columns if not column.sparse)
     return minibatch_size * sum(dense) >= WORTH_A_THREAD
