@@ -25,6 +25,7 @@ from jobs.ids import new_id
 from jobs.record import Record
 from jobs.states import Reason, State
 from jobs.store import Store
+from tests.new_records import queued
 
 CHANGES, TURNS = 200, 20
 """A second: jobs that report an epoch, and jobs that end."""
@@ -66,7 +67,7 @@ class Bustle:
             dataset="ds_" + "0" * 24,
             fingerprint="0" * 64,
         )
-        self._store.create(record, check=lambda: None)
+        queued(self._store, record)
         claimed = self._store.claim(record.id, worker="worker_" + "0" * 26, lease_seconds=LEASE_S)
         assert claimed is not None
         return claimed

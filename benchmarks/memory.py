@@ -3,7 +3,8 @@
 ``python -m benchmarks.memory [CASE…]``: a case is ``mlp-64`` and so on; ``wide-64`` has 10M parameters.
 Needed are parameters, their gradients, the learner's state and one minibatch; held is what the trainer's
 process has behind its last step, beyond one that has only imported CNTK; pages of files count for neither.
-Beside it stand the whole process at its peak and what validation estimates for that.
+Beside it stand what a process holds at its peak that trains, saves and reports, and what validation estimates
+for that.
 """
 
 from __future__ import annotations
@@ -66,10 +67,11 @@ def measure(workshop: Workshop, case: Case, idle: int) -> None:
     minibatch = sum(bytes_of(column) for column in columns.values()) / case.steps
     needed = weights * (2 + learners[document["learner"]["type"]].facts["state"]) + minibatch
     held = found["held"] - idle
+    peak = workshop.peak(workshop.job(f"{case.name}-whole", document))
     print(
         f"{case.name:15} needed {needed / 2**20:7.1f} MiB, held {held / 2**20:7.1f} MiB "
-        f"({held / needed:.2f} times as much); peak of the process {found['resident'] / 2**20:.0f} MiB, "
-        f"estimated {estimate['memory_bytes'] / 2**20:.0f} MiB",
+        f"({held / needed:.2f} times as much); at its peak {peak / 2**20:.0f} MiB, "
+        f"estimated {estimate['memory_bytes'] / 2**20:.0f} MiB ({estimate['memory_bytes'] / peak:.2f})",
         flush=True,
     )
 

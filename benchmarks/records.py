@@ -23,6 +23,7 @@ from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Store
 from service.valkey import embedded
+from tests.new_records import queued
 from tests.running_api import running_api
 
 FEW, ROUNDS = 1000, 200
@@ -62,7 +63,7 @@ def finish_jobs(store: Store, count: int) -> None:
             dataset="ds_" + "0" * 24,
             fingerprint="0" * 64,
         )
-        store.create(record, check=lambda: None)
+        queued(store, record)
         claimed = store.claim(record.id, worker="worker_" + "0" * 26, lease_seconds=60)
         assert claimed is not None
         told = {"progress": PROGRESS, "losses": FIGURES, "metrics": FIGURES, "checkpoints": 3}

@@ -236,7 +236,8 @@ def load_schema(volume: Volume, dataset_id: str) -> DatasetSchema:
         about = path.stat()
         return _parsed(path, (about.st_mtime_ns, about.st_size, about.st_ino))
     except FileNotFoundError:
-        raise NotFound(f"there is no data set {dataset_id!r}") from None
+        known = "GET /v1/datasets lists those there are, and an id (ds_…) is what names one"
+        raise NotFound(f"there is no data set {dataset_id!r}; {known}") from None
 
 
 @lru_cache(maxsize=32)

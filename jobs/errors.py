@@ -112,3 +112,9 @@ class TooMany(JobsError):
 
 class Unavailable(JobsError):
     type = "unavailable"
+
+
+class Refused(JobsError):
+    """A guarded change found the job in another state or attempt than the caller believed."""
+
+    type = "refused"

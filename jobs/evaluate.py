@@ -119,7 +119,7 @@ def _schema(settings: Settings, dataset_id: str, faults: list[Fault]) -> Dataset
     try:
         return load_schema(settings.volume, dataset_id)
     except NotFound as error:
-        faults.append(Fault("/dataset", "unknown_dataset", f"{error.detail}; name one that is there"))
+        faults.append(Fault("/dataset", "unknown_dataset", error.detail))
         return None
 
 

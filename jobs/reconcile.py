@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from jobs.backlog import IMPORTS
 from jobs.crash import MOST_SECONDS, after_crash
+from jobs.errors import Refused
 from jobs.journal import journal
 from jobs.queue import TokenQueue
 from jobs.record import Record
 from jobs.settings import Settings
 from jobs.states import Reason, State
-from jobs.store import Refused, Store
+from jobs.store import Store
 from jobs.workers import jobs_by_worker
 from trainer.layout import is_volume_fault
 

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
 
 from jobs.base_shapes import Base
-from jobs.dataset import DatasetSchema
 from jobs.errors import Fault
 from jobs.spec_models import nearest
-from trainer.parts import PlanError, layers, learners
-from trainer.parts.regions import AXIS, REGIONS
-
-BASE_MEMORY = 85 * 1024**2
-"""An imported trainer before it builds anything, in bytes (measured)."""
+from trainer.parts import PlanError, layers
+from trainer.parts.regions import REGIONS
 
 AXIS_END = 2**31
 """CNTK counts along an axis in 32 bits, with a sign."""
@@ -222,66 +218,3 @@ def _require_shareable(
 
 def _listed(parameters: Mapping[str, tuple[int, ...]]) -> str:
     return ", ".join(f"{name} {' x '.join(map(str, shape)) or '1'}" for name, shape in parameters.items())
-
-
-def fed(spec: Mapping[str, Any], schema: DatasetSchema) -> dict[str, int]:
-    """How many numbers an example the trainer feeds of each field that a spec names.
-
-    What is only looked up in embeddings is fed as one number, the class's.
-    """
-    takers: dict[str, set[str]] = {}
-    for layer in spec["network"]:
-        for source in sources(layer):
-            takers.setdefault(source, set()).add(layer["type"])
-    found: dict[str, int] = {}
-    for name, entry in spec["inputs"].items():
-        field = schema.fields[entry["field"]]
-        looked_up = field.kind == "categorical" and takers.get(name) == {"embedding"}
-        found[entry["field"]] = found.get(entry["field"], 0) + (1 if looked_up else prod(field.shape))
-    compared = [item["target"] for item in spec["objective"] + spec["metrics"]]
-    named = [name for target in compared for name in (target if isinstance(target, list) else [target])]
-    weights = [term.get(key) for term in spec["objective"] for key in ("example_weight", "element_weight")]
-    for name in [*named, *weights]:
-        if name in schema.fields and name not in spec["inputs"]:
-            found[name] = prod(schema.fields[name].shape)
-    return found
-
-
-Steps = Callable[[str | None], float]
-"""How many values a row has along an axis; None: one."""
-
-
-def numbers(spec: Mapping[str, Any], planned: Plan, schema: DatasetSchema, steps: Steps) -> float:
-    """How many numbers CNTK holds of a row: what is fed, and what the layers make of it."""
-    nodes = [planned.nodes[layer.name] for layer in planned.layers]
-    made = sum(prod(node.shape) * steps(node.axis) for node in nodes)
-    return made + sum(count * steps(schema.fields[name].axis) for name, count in fed(spec, schema).items())
-
-
-def estimate(spec: Mapping[str, Any], planned: Plan, schema: DatasetSchema) -> dict[str, Any]:
-    """What a job will take: parameters, bytes of memory and of one checkpoint, and its layers."""
-
-    def average(axis: str | None) -> float:
-        return 1.0 if axis is None else schema.fields[axis].count / max(schema.rows, 1)
-
-    def evaluated(axis: str | None) -> float:
-        return float(schema.fields[AXIS].max_length or 0) if axis == AXIS else average(axis)
-
-    weights = 4 * planned.parameters
-    state = learners[spec["learner"]["type"]].facts["state"]
-    activations = 4 * spec["training"]["minibatch_size"] * numbers(spec, planned, schema, average)
-    if spec["regions"] is not None:
-        # Of an image that is evaluated, all proposals are looked at, not a choice as in training.
-        activations = max(activations, 4 * numbers(spec, planned, schema, evaluated))
-    return {
-        "parameters": planned.parameters,
-        # As measured at the peak, which is while saving: three times weights and learner state (the gradient
-        # and the writer's copies), and each activation with its gradient and CNTK's workspace.
-        "memory_bytes": round(BASE_MEMORY + 3 * weights * (1 + state) + 4 * activations),
-        "checkpoint_bytes": weights * (1 + state),
-        "minibatches_per_epoch": -(-schema.splits["train"].rows // spec["training"]["minibatch_size"]),
-        "layers": [
-            {"name": layer.name, "shape": list(layer.shape), "parameters": layer.parameters}
-            for layer in planned.layers
-        ],
-    }

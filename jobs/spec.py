@@ -12,10 +12,10 @@ from jobs.checks.names import names
 from jobs.checks.regions import with_regions
 from jobs.dataset import DatasetSchema, load_schema
 from jobs.errors import Fault, InvalidInput, JobsError, NotFound
+from jobs.estimate import estimate
 from jobs.fingerprint import SINCE, fingerprint
 from jobs.recipes import base_faults, blamed, contradictions, expand, field_faults, sound_faults, values_of
 from jobs.settings import Settings
-from jobs.shapes import estimate
 from jobs.spec_models import check_with_recipe, parse
 from jobs.structure import in_order, soundness
 from trainer.layout import RunDirectory, Volume, read_json

@@ -18,13 +18,14 @@ from jobs.idempotency import Claim
 from jobs.ids import new_job_id
 from jobs.judging import judged
 from jobs.queue import token_for
+from jobs.queueing import BeingDeleted, New, being_deleted
 from jobs.record import Kind, Record, StartedFrom
 from jobs.rescan import note_accepted
 from jobs.schedule import placing, record_fields
 from jobs.settings import Settings
 from jobs.spec import NormalisedSpec
 from jobs.states import Reason, State
-from jobs.store import BeingDeleted, New, Store, being_deleted
+from jobs.store import Store
 from jobs.tracing import tracing
 from jobs.volume import require_volume
 from jobs.writing import document_bytes, sync_file_system, write_new

@@ -249,8 +249,8 @@ class Workshop:
             **self.variables,
         }
 
-    def start(self, run: RunDirectory, attempt: int = 1) -> subprocess.Popen[bytes]:
-        """A trainer process for one attempt."""
+    def start(self, run: RunDirectory, attempt: int = 1, **variables: str) -> subprocess.Popen[bytes]:
+        """A trainer process for one attempt, with these variables in its environment, too."""
         folder = run.attempt(attempt)
         folder.path.mkdir(parents=True, exist_ok=True)
         spec = read_json(run.spec)
@@ -266,17 +266,27 @@ class Workshop:
                     "--dataset",
                     str(self.volume.dataset(spec["dataset"]).path),
                 ],
-                env=self._environment(*(spec["training"][key] for key in ("threads", "blocktime_ms"))),
+                env=self._environment(*(spec["training"][key] for key in ("threads", "blocktime_ms")))
+                | variables,
                 stdout=stdout,
                 stderr=stderr,
             )
 
-    def train(self, run: RunDirectory, attempt: int = 1) -> dict[str, Any]:
+    def train(self, run: RunDirectory, attempt: int = 1, **variables: str) -> dict[str, Any]:
         """Run one attempt to its end; its result."""
-        process = self.start(run, attempt)
+        process = self.start(run, attempt, **variables)
         process.wait(timeout=300)
         assert run.result.exists(), run.attempt(attempt).stderr.read_text()[-3000:]
         return dict(read_json(run.result))
+
+    def peak(self, run: RunDirectory) -> int:
+        """Run the first attempt to its end; the most bytes that its process held, pages of files aside."""
+        process, peak = self.start(run), 0
+        while process.poll() is None:
+            peak = max(peak, anonymous(process.pid))
+            time.sleep(0.004)
+        assert process.returncode == 0, run.attempt(1).stderr.read_text()[-3000:]
+        return peak
 
     def interrupt(self, run: RunDirectory, attempt: int, with_signal: signal.Signals, after: str) -> int:
         """Start an attempt and signal it once it has reported a fact of type ``after``; its exit status."""
@@ -288,6 +298,16 @@ class Workshop:
             time.sleep(0.005)
         process.send_signal(with_signal)
         return process.wait(timeout=60)
+
+
+def anonymous(pid: int) -> int:
+    """Bytes that a process holds now, pages of files aside; 0 where it is gone."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return 0
+    lines = (line.split() for line in status.splitlines())
+    return next((1024 * int(words[1]) for words in lines if words[0] == "RssAnon:"), 0)
 
 
 def facts(run: RunDirectory, attempt: int = 1) -> list[dict[str, Any]]:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import Enum
 
-from jobs.errors import Unavailable
+from jobs.errors import Refused, Unavailable
 from jobs.journal import last_event
 from jobs.log import bind
 from jobs.queue import TokenQueue
@@ -20,7 +20,7 @@ from jobs.reconcile import close_journal, give_tokens
 from jobs.record import Kind, Record
 from jobs.settings import Settings
 from jobs.states import Reason, State
-from jobs.store import Hold, Refused, Store
+from jobs.store import Hold, Store
 from jobs.tracing import tracing
 from trainer.layout import RunDirectory, read_json
 from worker import fork_servers

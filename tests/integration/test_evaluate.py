@@ -21,6 +21,7 @@ from jobs.store import Store
 from jobs.submit import submit
 from jobs.volume import make_volume
 from tests.integration.test_report import SPLITS, columns, predictions, spec
+from tests.new_records import queued
 from tests.trainer_runs import Workshop
 from tests.valkey_server import ValkeyServer
 from trainer.layout import RunDirectory, read_json, write_json
@@ -126,7 +127,7 @@ def job(laboratory: Laboratory, pristine: Path, datasets: dict[str, str]) -> str
         dataset=datasets["own"],
         fingerprint=read_json(run.spec)["fingerprint"],
     )
-    return laboratory.store.create(record, check=lambda: None, token=token_for(record.id).document()).id
+    return queued(laboratory.store, record, token=token_for(record.id).document()).id
 
 
 def test_an_evaluation_is_a_job_of_its_own_kind(

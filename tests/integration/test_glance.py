@@ -13,6 +13,7 @@ from jobs.record import Record
 from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Store
+from tests.new_records import queued
 from tests.valkey_server import ValkeyServer
 
 
@@ -33,7 +34,7 @@ def test_who_asks_together_is_answered_together(tmp_path: Path, valkey: ValkeySe
             dataset="ds_1",
             fingerprint="f",
         )
-        store.create(record, check=lambda: None)
+        queued(store, record)
 
     async def ask() -> tuple[list[object], int]:
         glances = Glances.open(settings)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.trainer_runs import Sequences, Workshop, losses
+from tests.trainer_runs import Sequences, Workshop, facts, losses
 from worker.launch import ROOT, program_environment
 
 SCRIPT = ROOT / "scripts" / "environments" / "in_trainer" / "kernels_test.py"
@@ -96,3 +96,44 @@ def test_a_recurrent_job_goes_on_without_them_where_it_was_left_with_them(
         assert found["parameters_sha256"] == result["parameters_sha256"]
         assert found["metrics"] == result["metrics"]
         assert np.array_equal(losses(run)[7:], losses(whole)[7:])
+
+
+def convolution(name: str, source: str, filters: int, **more: Any) -> dict[str, Any]:
+    shape = {"filters": filters, "filter_shape": [3, 3]}
+    return {"name": name, "type": "convolution", "input": source, **shape, **more}
+
+
+def test_a_job_of_pictures_goes_on_without_them_as_it_began(workshop: Workshop) -> None:
+    pictures = np.random.default_rng(5).normal(size=(72, 1, 16, 16)).astype(np.float32)
+    document = {
+        "dataset": workshop.dataset("pictures", {"picture": pictures}, {"train": np.arange(72)}),
+        "inputs": {"picture": {"field": "picture"}},
+        "network": [
+            convolution("wide", "picture", 16, activation="none", bias=False),
+            {"name": "even", "type": "batch_normalization", "input": "wide"},
+            {"name": "seen", "type": "activation", "function": "relu", "input": "even"},
+            {"name": "half", "type": "max_pooling", "window": [2, 2], "input": "seen"},
+            convolution("inner", "half", 32, activation="relu"),
+            convolution("back", "inner", 16, activation="relu"),
+            {"name": "whole", "type": "max_unpooling", "window": [2, 2], "inputs": ["back", "seen"]},
+            convolution("rebuilt", "whole", 1, activation="none"),
+        ],
+        "objective": [{"type": "squared_error", "output": "rebuilt", "target": "picture"}],
+        "learner": {"type": "adam", "alpha": 0.01},
+        "training": {"epochs": 4, "minibatch_size": 16, "seed": 3},
+        "checkpoints": {"every_epochs": 2, "keep_last": 9},
+    }
+    alone = {"CNTK_JOBS_KERNELS": "False"}
+    whole = workshop.job("with_kernels", document)
+    reference = workshop.train(whole)
+    for name, start, variables in (
+        ("alone", None, alone),
+        ("on_alone", whole, alone),
+        ("on_with_kernels", whole, {}),
+    ):
+        run = workshop.job(name, document, start=start, samples=144 if start else None)
+        result = workshop.train(run, **variables)
+        runtime = next(fact for fact in facts(run) if fact["type"] == "started")["runtime"]
+        assert runtime["kernels"] is (not variables and bool(workshop.environment["kernels"]["sha256"]))
+        assert result["parameters_sha256"] == reference["parameters_sha256"], name
+        assert np.array_equal(losses(run)[10:], losses(whole)[10:]), name

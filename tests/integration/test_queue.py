@@ -18,6 +18,7 @@ from jobs.queue import TokenQueue, queue_name, token_for
 from jobs.record import Record
 from jobs.states import Reason, State
 from jobs.store import Store
+from tests.new_records import queued
 
 VARYING = {"created_at", "enqueued_at", "data"}
 
@@ -78,7 +79,7 @@ def queued_by_script(store: Store, job_id: str, worker_class: str | None) -> Non
         fingerprint="f",
         worker_class=worker_class,
     )
-    store.create(record, check=lambda: None, token=token_for(job_id, worker_class).document())
+    queued(store, record, token=token_for(job_id, worker_class).document())
 
 
 def test_rq_reads_a_token(store: Store, raw: Redis) -> None:

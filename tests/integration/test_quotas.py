@@ -18,7 +18,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_stat
 from jobs import ids
 from jobs.connection import connect
 from jobs.edit import edit
-from jobs.errors import Conflict, NotFound, TooMany
+from jobs.errors import Conflict, NotFound, Refused, TooMany
 from jobs.queue import TokenQueue, queue_name, token_for
 from jobs.quotas import publish
 from jobs.reconcile import reconcile
@@ -26,10 +26,11 @@ from jobs.record import Record
 from jobs.rescan import rescan
 from jobs.states import TERMINAL, Reason, State
 from jobs.steer import resume
-from jobs.store import Refused, Store
+from jobs.store import Store
 from jobs.token_models import Quotas
 from jobs.waiting import why
 from jobs.workers import list_workers
+from tests.new_records import queued
 from tests.valkey_server import ValkeyServer
 from tests.workplace import Workplace
 
@@ -84,9 +85,9 @@ class Owners(RuleBasedStateMachine):
         limit = self.quotas.get(owner or "", NOBODY).queued
 
         def create() -> None:
-            self.store.create(
+            queued(
+                self.store,
                 record,
-                check=lambda: None,
                 token=token_for(record.id, worker_class).document(),
                 placing={"class": worker_class, "requires": "{}"} if worker_class else {},
             )

@@ -18,6 +18,7 @@ from jobs.record import PRIORITY_SECONDS, Kind, Record, StartedFrom
 from jobs.search import Filters, Order
 from jobs.states import Reason, State
 from jobs.store import Store
+from tests.new_records import queued
 from tests.valkey_server import ValkeyServer
 
 
@@ -29,7 +30,7 @@ def store(valkey: ValkeyServer) -> Store:
 def create(store: Store, **fields: Any) -> str:
     known = {"name": "n", "dataset": "ds_1", "fingerprint": "f"} | fields
     record = Record(id=ids.new_job_id(), state=State.QUEUED, reason=Reason.SUBMITTED, **known)
-    return store.create(record, check=lambda: None).id
+    return queued(store, record).id
 
 
 def run(store: Store, job_id: str, **fields: Any) -> Record:

@@ -24,12 +24,13 @@ from hypothesis.stateful import (
 
 from jobs import ids
 from jobs.connection import connect
-from jobs.errors import Conflict
+from jobs.errors import Conflict, Refused
 from jobs.queue import TokenQueue, token_for
 from jobs.record import Record
 from jobs.scripts import source
 from jobs.states import TERMINAL, Reason, State
-from jobs.store import Hold, Refused, Store
+from jobs.store import Hold, Store
+from tests.new_records import queued
 from tests.valkey_server import ValkeyServer
 
 DATASET = "ds_1"
@@ -122,7 +123,7 @@ class Jobs(RuleBasedStateMachine):
             dataset=DATASET,
             fingerprint="f",
         )
-        self.store.create(record, check=lambda: None, token=token_for(record.id).document())
+        queued(self.store, record, token=token_for(record.id).document())
         self.models[record.id] = Model()
         return record.id
 

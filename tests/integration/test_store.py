@@ -12,11 +12,12 @@ import pytest
 
 from jobs import ids
 from jobs.connection import connect
-from jobs.errors import Conflict, NotFound, Unavailable
+from jobs.errors import Conflict, NotFound, Refused, Unavailable
 from jobs.queue import TokenQueue, token_for
 from jobs.record import Record
 from jobs.states import TERMINAL, TRANSITIONS, Reason, State, Transition
-from jobs.store import Hold, Refused, Store
+from jobs.store import Hold, Store
+from tests.new_records import queued
 from tests.valkey_server import ValkeyServer
 
 MOVES = [row for row in TRANSITIONS if row.source is not None]
@@ -44,7 +45,7 @@ def new_record(dataset: str = "ds_1") -> Record:
 
 def create(store: Store, dataset: str = "ds_1", check: Callable[[], None] = nothing) -> Record:
     record = new_record(dataset)
-    return store.create(record, check=check, token=token_for(record.id).document())
+    return queued(store, record, token=token_for(record.id).document(), meanwhile=check)
 
 
 def claim(store: Store, job_id: str, **more: Any) -> Record:

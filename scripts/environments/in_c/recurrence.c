@@ -7,8 +7,9 @@
 
 #include "loop.h"
 
-#include <string.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 /* So many numbers of an operation are computed before those of the next. */
 #define TOGETHER 1024
@@ -105,17 +106,26 @@ static void free_program(Program **program) {
 /* Freed at the end of a block, an exception of CNTK's included. */
 #define FREED __attribute__((cleanup(free_program)))
 
-/* NULL where CNTK has to run the loop. */
-static Program *program_of(const Loop *loop) {
-    Program *program = malloc(sizeof *program);
-    if (program && planned(loop, &program->plan)) {
-        program->parts = program->count = 0;
-        program->scratch = malloc((program->plan.scratch + 1) * sizeof(float));
-        if (program->scratch)
-            return program;
+/* To leave the way back to CNTK for want of memory is not possible: it would miss what was not stored. */
+static void *room_for(size_t bytes) {
+    void *room = malloc(bytes);
+    if (!room) {
+        fprintf(stderr, "no memory for %zu bytes of a recurrence\n", bytes);
+        abort();
     }
-    free(program);
-    return NULL;
+    return room;
+}
+
+/* NULL where CNTK has to run the loop, forward and back. */
+static Program *program_of(const Loop *loop) {
+    Program *program = room_for(sizeof *program);
+    if (!planned(loop, &program->plan)) {
+        free(program);
+        return NULL;
+    }
+    program->parts = program->count = 0;
+    program->scratch = room_for((program->plan.scratch + 1) * sizeof(float));
+    return program;
 }
 
 static void run_steps(const Program *program, bool back) {
