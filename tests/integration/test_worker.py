@@ -380,6 +380,8 @@ def test_training_goes_on_while_redis_is_away(tmp_path: Path, persistent_valkey:
         record = place.wait_for(job_id, State.SUCCEEDED)
         assert record.attempt == 1
         assert_trained_once(place, job_id, 100)
+        # The volume has the last events a moment after the record.
+        place.wait_until(lambda: read_events(place.run(job_id))[-1]["type"] == "succeeded")
         checkpoints = [event for event in read_events(place.run(job_id)) if event["type"] == "checkpoint"]
         assert [event["step"] for event in checkpoints] == list(range(10, 101, 10))
 
