@@ -31,7 +31,7 @@ def judged(
         if not more:
             raise
         raise InvalidInput.of(in_order([*error.faults, *more], document)) from None
-    waited = after_faults(spec.document["after"], store)
+    waited = after_faults(document.get("after") or (), store)
     try:
         start = resolve_start(spec, settings.volume)
     except InvalidInput as error:
@@ -54,6 +54,5 @@ def _jobs(document: Mapping[str, Any], told: tuple[Fault, ...], store: Store, vo
         except NotFound as error:
             found.append(Fault("/start_from/checkpoint", "unknown_checkpoint", error.detail))
     if sound("/after") and isinstance(document.get("after"), list):
-        given = [{"job": entry} if isinstance(entry, str) else entry for entry in document["after"]]
-        found += after_faults([{"on": "success", **entry} for entry in given], store)
+        found += after_faults(document["after"], store)
     return found

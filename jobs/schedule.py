@@ -49,17 +49,24 @@ def _text(requires: Mapping[str, list[str]]) -> str:
     return json.dumps({name: sorted(values) for name, values in requires.items()}, sort_keys=True)
 
 
-def after_faults(dependencies: Sequence[Mapping[str, Any]], store: Store) -> list[Fault]:
-    """Jobs of a spec's ``after`` that are not there, or can no longer end as they should."""
+def _dependency(posted: str | Mapping[str, Any], pointer: str) -> tuple[str, str, str]:
+    """The job, what of it is waited for, and where it was named."""
+    if isinstance(posted, str):
+        return posted, "success", pointer
+    return posted["job"], posted.get("on", "success"), f"{pointer}/job"
+
+
+def after_faults(posted: Sequence[str | Mapping[str, Any]], store: Store) -> list[Fault]:
+    """Jobs of a spec's ``after``, as posted, that are not there, or can no longer end as they should."""
     faults = []
-    for position, dependency in enumerate(dependencies):
-        pointer = f"/after/{position}/job"
+    for position, entry in enumerate(posted):
+        job, until, pointer = _dependency(entry, f"/after/{position}")
         try:
-            state = store.get(dependency["job"]).state
+            state = store.get(job).state
         except NotFound:
-            faults.append(Fault(pointer, "unknown_job", f"there is no job {dependency['job']!r}"))
+            faults.append(Fault(pointer, "unknown_job", f"there is no job {job!r}"))
             continue
-        if dependency["on"] == "success" and state in TERMINAL - {State.SUCCEEDED}:
-            detail = f"{dependency['job']} is {state} and will not succeed; wait for its end with 'on': 'end'"
+        if until == "success" and state in TERMINAL - {State.SUCCEEDED}:
+            detail = f"{job} is {state} and will not succeed; wait for its end with 'on': 'end'"
             faults.append(Fault(pointer, "dependency_failed", detail))
     return faults

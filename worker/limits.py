@@ -78,8 +78,9 @@ class Watchdog:
 
 def resident_bytes(leader: int) -> int:
     """Memory that the processes of a group hold. Pages of mapped files, which the system takes back when it
-    needs them, do not count: a data set is no memory of the job that reads it."""
-    return sum(_resident(pid) for pid in members(leader))
+    needs them, do not count: a data set is no memory of the job that reads it. What processes share, as a
+    trainer and its copy that saves do, counts once."""
+    return sum(_held(pid) for pid in members(leader))
 
 
 def members(leader: int) -> list[int]:
@@ -93,6 +94,19 @@ def members(leader: int) -> list[int]:
             except ProcessLookupError:
                 continue
     return found
+
+
+def _held(pid: int) -> int:
+    try:
+        parts = dict(
+            line.split(":", 1) for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
+        )
+        return int(parts["Pss_Anon"].split()[0]) * 1024
+    except (KeyError, PermissionError):
+        # Before Linux 5.3, or a process in a sandbox that nobody may look into: shared pages count fully.
+        return _resident(pid)
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
 
 
 def _resident(pid: int) -> int:

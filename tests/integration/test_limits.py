@@ -20,7 +20,7 @@ from jobs.steer import pause, resume
 from tests.valkey_server import ValkeyServer
 from tests.workplace import Workplace, alive, undisturbed
 from trainer.layout import read_json, write_json
-from worker.limits import resident_bytes
+from worker.limits import members, resident_bytes
 
 ENDLESS: dict[str, Any] = {"steps": 10**6, "seconds": 0.01, "checkpoint_every": 10**6}
 
@@ -105,6 +105,23 @@ def test_pages_of_files_are_no_memory_of_a_job(tmp_path: Path, taken: str, count
         assert process.stdout is not None
         assert process.stdout.readline() == b"ready\n"
         assert (resident_bytes(process.pid) > size) == counts
+        process.communicate()
+
+
+def test_what_a_copy_shares_counts_once() -> None:
+    """As a trainer's copy does, which saves a checkpoint while the trainer goes on."""
+    size = 256 << 20
+    program = (
+        f"import os, sys\nheld = b'x' * {size}\n"
+        "if os.fork():\n    print('ready', flush=True)\n"
+        "sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, process_group=0) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        assert len(members(process.pid)) == 2
+        assert size < resident_bytes(process.pid) < 1.5 * size
         process.communicate()
 
 

@@ -231,10 +231,10 @@ def test_order_and_dependencies(api: httpx.Client, spec: dict[str, Any]) -> None
     assert first["id"] in found["waiting_for"]["detail"]
     api.post(f"/v1/jobs/{first['id']}/cancel")
     wrong = {**spec, "after": ["job_none", {"job": first["id"]}], "requires": {}}
-    assert pointers(api.post("/v1/jobs", json=wrong), 422) == {"/after/0/job", "/after/1/job"}
+    assert pointers(api.post("/v1/jobs", json=wrong), 422) == {"/after/0", "/after/1/job"}
     # Jobs that are not there are told together with what is wrong with the spec itself, of whatever kind.
     wrong["start_from"] = {"job": "job_nobody", "mode": "exact"}
-    elsewhere = {"/after/0/job", "/after/1/job", "/start_from/job"}
+    elsewhere = {"/after/0", "/after/1/job", "/start_from/job"}
     lost = {**wrong, "example_weight": "heft"}
     for asked in ({}, {"validate_only": "true"}):
         assert pointers(api.post("/v1/jobs", params=asked, json=wrong), 422) == elsewhere
