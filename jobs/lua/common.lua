@@ -17,7 +17,7 @@ local fresh
 
 local function get(field)
   if fresh then
-    return fresh[field]
+    return fresh[field] or false -- As Redis has it of a field that is not there.
   end
   return redis.call('HGET', job, field)
 end
