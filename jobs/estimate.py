@@ -38,8 +38,9 @@ FUNCTION = 1.0
 OF_TAKEN = {"max_pooling": 1.5, "average_pooling": 1.5}
 """Times that what these layers take in is held, beside that."""
 CONVOLUTIONS = ("convolution", "convolution_transpose")
-TURNED = 5.5
-"""Times that what convolutions take and make is held where they pass a gradient on: in Intel's order, too."""
+TAKEN_AND_MADE = 1.5
+"""Times that what convolutions take and make is held where they pass a gradient on: between what it is with
+kernels of ours, and the more that it is where Intel's library turns pictures into an order of its own."""
 RUNNING = {"lstm": 16.0, "gru": 11.0, "rnn": 5.0}
 """Times that what recurrences make is held: their gates and what lies between."""
 ONE_RUNNING = {"lstm": 26.0, "gru": 28.0, "rnn": 6.0}
@@ -66,7 +67,7 @@ def a_row(spec: Mapping[str, Any], planned: Plan, schema: DatasetSchema, steps: 
             total += RUNNING[kind] * made
             largest = max(largest, ONE_RUNNING[kind] * made)
         elif kind in CONVOLUTIONS and learned.intersection(taken):
-            total += TURNED * (takes + made)
+            total += TAKEN_AND_MADE * (takes + made)
         else:
             total += MADE * made + OF_TAKEN.get(kind, 0) * takes
         if layer.get("activation", NONE) != NONE:
