@@ -14,6 +14,7 @@ from typing import Any
 
 from jobs.checkpoints import Chosen
 from jobs.idempotency import Claim
+from jobs.journal import read_events
 from jobs.queue import TokenQueue
 from jobs.record import Record
 from jobs.settings import Settings
@@ -136,6 +137,11 @@ class Workplace:
         """The record once the job is in a state."""
         self.wait_until(lambda: self.store.get(job_id).state is state)
         return self.store.get(job_id)
+
+    def events(self, job_id: str) -> list[dict[str, Any]]:
+        """A job's events on the volume, which has the last ones a moment after the record."""
+        self.wait_until(lambda: not self.store.unjournaled())
+        return read_events(self.run(job_id))
 
     def trainer_at_work(self, job_id: str, attempt: int = 1, checkpoints: int = 0) -> int:
         """Pid of an attempt's trainer, once it has trained and published so many checkpoints."""

@@ -13,7 +13,6 @@ from typing import Any
 import httpx
 import pytest
 
-from jobs.journal import read_events
 from jobs.states import State
 from tests.peers import ENVIRONMENT
 from tests.running_service import until
@@ -112,7 +111,7 @@ def test_a_job_is_one_run(place: Workplace, server: httpx.Client, killed: str | 
     parameters = {entry["key"]: entry["value"] for entry in run["data"]["params"]}
     assert parameters["training.threads"] == "1"
     assert parameters["dataset"] == "ds_practice"
-    epochs = [event for event in read_events(place.run(job_id)) if event["type"] == "epoch"]
+    epochs = [event for event in place.events(job_id) if event["type"] == "epoch"]
     told = {event["step"]: event["losses"]["train"]["total"] for event in epochs}
     assert history(server, run, "losses/total/train") == [
         (step, pytest.approx(loss)) for step, loss in sorted(told.items())

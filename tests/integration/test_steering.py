@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from jobs.errors import Conflict, InvalidInput
-from jobs.journal import read_events
 from jobs.record import Record
 from jobs.retry import retry
 from jobs.states import Reason, State
@@ -57,8 +56,8 @@ def test_a_pause_frees_the_worker_and_keeps_every_step(place: Workplace) -> None
     record = place.wait_for(job_id, State.SUCCEEDED)
     assert (record.attempt, record.crashes) == (2, 0)
     once(place, job_id, STEPS)
-    steps = [event["step"] for event in read_events(place.run(job_id)) if event["type"] == "checkpoint"]
-    restored = [event["step"] for event in read_events(place.run(job_id)) if event["type"] == "restored"]
+    steps = [event["step"] for event in place.events(job_id) if event["type"] == "checkpoint"]
+    restored = [event["step"] for event in place.events(job_id) if event["type"] == "restored"]
     assert restored == steps[:1]
 
 
@@ -173,7 +172,7 @@ def test_a_retry_goes_on_where_it_is_told(
     record = place.wait_for(job_id, State.SUCCEEDED)
     assert record.attempt == 2
     once(place, job_id, 8)
-    events = read_events(place.run(job_id))
+    events = place.events(job_id)
     assert [event["step"] for event in events if event["type"] == "restored"] == restored
     assert place.run(job_id).published_checkpoints() == [step * 10 for step in kept]
     assert read_json(place.run(job_id).attempt(1).result)["reason"] == "diverged"

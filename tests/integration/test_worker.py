@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from jobs.checkpoints import choose, list_checkpoints
-from jobs.journal import read_events
 from jobs.states import Reason, State
 from jobs.workers import list_workers
 from tests.valkey_server import ValkeyServer
@@ -34,8 +33,7 @@ def place(tmp_path: Path, valkey: ValkeyServer) -> Iterator[Workplace]:
 
 
 def types(place: Workplace, job_id: str) -> list[str]:
-    place.wait_until(lambda: not place.store.unjournaled())
-    events = read_events(place.run(job_id))
+    events = place.events(job_id)
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     return [event["type"] for event in events]
 
@@ -99,7 +97,7 @@ def test_a_trainer_killed_goes_on_from_its_checkpoint(place: Workplace) -> None:
     record = place.wait_for(job_id, State.SUCCEEDED)
     assert (record.attempt, record.crashes) == (2, 0)
     assert_trained_once(place, job_id, 100)
-    events = read_events(place.run(job_id))
+    events = place.events(job_id)
     again = next(event for event in events if event["reason" if "reason" in event else "type"] == "crashed")
     assert again["detail"] == "the trainer was killed by SIGKILL"
     assert "restored" in types(place, job_id)
@@ -126,7 +124,7 @@ def test_a_job_whose_horse_was_killed_does_not_wait_for_its_lease(
         kill(place.supervisor_of(place.trainer_at_work(job_id, checkpoints=1)))
         assert place.wait_for(job_id, State.SUCCEEDED).attempt == 2
         assert_trained_once(place, job_id, 100)
-        [lost] = [event for event in read_events(place.run(job_id)) if event.get("reason") == "worker_lost"]
+        [lost] = [event for event in place.events(job_id) if event.get("reason") == "worker_lost"]
         assert "supervised attempt 1 was killed" in lost["detail"]
 
 
@@ -175,7 +173,7 @@ def test_a_horse_killed_takes_its_trainer_along(place: Workplace) -> None:
     assert record.attempt == 2
     assert_trained_once(place, job_id, 100)
     # What the first attempt reported after its supervisor last looked is not lost.
-    checkpoints = [event for event in read_events(place.run(job_id)) if event["type"] == "checkpoint"]
+    checkpoints = [event for event in place.events(job_id) if event["type"] == "checkpoint"]
     assert [event["step"] for event in checkpoints] == list(range(10, 101, 10))
 
 
@@ -317,7 +315,7 @@ def test_a_volume_that_cannot_be_used_is_waited_for(tmp_path: Path, valkey: Valk
         record = place.wait_for(job_id, State.SUCCEEDED)
         assert (record.attempt, record.crashes) == (4, 0)
         assert_trained_once(place, job_id, 4)
-        ends = [event for event in read_events(place.run(job_id)) if event.get("reason") == "volume_unusable"]
+        ends = [event for event in place.events(job_id) if event.get("reason") == "volume_unusable"]
         assert len(ends) == 3
         assert "Read-only file system: 'model.dnn'" in ends[0]["detail"]
 
@@ -361,7 +359,7 @@ def test_a_job_starts_from_another_s_checkpoint(place: Workplace) -> None:
     assert read_json(place.run(second.id).spec)["start_from"]["checkpoint"] == f"{first}@40"
     place.wait_for(second.id, State.SUCCEEDED)
     assert_trained_once(place, second.id, 10)
-    restored = next(e for e in read_events(place.run(second.id)) if e["type"] == "restored")
+    restored = next(e for e in place.events(second.id) if e["type"] == "restored")
     assert (restored["from"], restored["step"]) == ("start", 4)
 
 
@@ -380,9 +378,7 @@ def test_training_goes_on_while_redis_is_away(tmp_path: Path, persistent_valkey:
         record = place.wait_for(job_id, State.SUCCEEDED)
         assert record.attempt == 1
         assert_trained_once(place, job_id, 100)
-        # The volume has the last events a moment after the record.
-        place.wait_until(lambda: read_events(place.run(job_id))[-1]["type"] == "succeeded")
-        checkpoints = [event for event in read_events(place.run(job_id)) if event["type"] == "checkpoint"]
+        checkpoints = [event for event in place.events(job_id) if event["type"] == "checkpoint"]
         assert [event["step"] for event in checkpoints] == list(range(10, 101, 10))
 
 
