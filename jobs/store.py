@@ -151,11 +151,14 @@ class Store(Queueing, Backlog, Streams):
         training: bool = False,
         floor: int = 0,
         work: Work | None = None,
+        behind: tuple[int, int] | None = None,
     ) -> Record:
         """Add durable events (time in ms, attempt, data) and new values to one's own attempt.
 
         ``training``: the first minibatch is among them. ``work``: what is added to the totals of all
-        jobs. Raises Refused where the attempt is not the caller's any more.
+        jobs. ``behind``: attempt and offset where the trainer's facts were read on from; where the record
+        is further on, it comes back as it is: this was reported before, and only the answer was lost.
+        Raises Refused where the attempt is not the caller's any more.
         """
         changed = self.change(
             "report",
@@ -170,6 +173,7 @@ class Store(Queueing, Backlog, Streams):
             training=training,
             floor=floor,
             **({"work": asdict(work)} if work else {}),
+            **({"behind": {"attempt": behind[0], "offset": behind[1]}} if behind else {}),
         )
         if changed is None:
             raise Refused(f"attempt {attempt} of {job_id} is not running any more")

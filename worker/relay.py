@@ -40,28 +40,32 @@ class Relay:
         To be called only while no earlier trainer lives. Raises Unavailable while Redis is
         away and Refused where the attempt is another's.
         """
-        seen = self.record.facts_attempt
-        for attempt in range(max(seen, 1), self.record.attempt + 1):
+        for attempt in range(max(self.record.facts_attempt, 1), self.record.attempt + 1):
             path = self._run.attempt(attempt).facts
-            offset = self.record.facts_offset if attempt == seen else 0
-            while lines := list(islice(complete_lines(path, offset), _BATCH)):
-                if self._report(attempt, lines) and not last:
+            while attempt >= self.record.facts_attempt:
+                offset = self.record.facts_offset if attempt == self.record.facts_attempt else 0
+                lines = list(islice(complete_lines(path, offset), _BATCH))
+                if not lines:
+                    break
+                if self._report(attempt, offset, lines) and not last:
                     self.journal()
-                offset = lines[-1].end
 
-    def _report(self, attempt: int, lines: list[Line]) -> bool:
-        """Whether there were events among them."""
+    def _report(self, attempt: int, offset: int, lines: list[Line]) -> bool:
+        """Pass on lines that stand behind ``offset``; where the record is further on, only look at that anew.
+
+        Whether there were events among them.
+        """
         events: list[tuple[int, int, dict[str, Any]]] = []
         fields: dict[str, Any] = {"facts_attempt": attempt, "facts_offset": lines[-1].end}
         losses, metrics = dict(self.record.losses), dict(self.record.metrics)
         training = False
-        work = Work()
+        work, reached = Work(), self._reached
         for fact in filter(None, (line.value() for line in lines)):
             data = {name: value for name, value in fact.items() if name != "time"}
             if fact["type"] in FROM_TRAINER:
                 events.append((round(fact["time"] * 1000), attempt, data))
             if self.record.kind is Kind.TRAINING:
-                self._reached = self._reached.after(fact, work)
+                reached = reached.after(fact, work)
             losses.update(fact.get("losses", {}))
             metrics.update(fact.get("metrics", {}))
             match fact["type"]:
@@ -81,7 +85,16 @@ class Relay:
             training=training,
             floor=self.journaled,
             work=work,
+            behind=(attempt, offset),
         )
+        if (self.record.facts_attempt, self.record.facts_offset) == (attempt, lines[-1].end):
+            self._reached = reached
+        else:
+            # Only the first of them were reported before, and are counted.
+            for line in lines:
+                told = line.value()
+                if told and line.end <= self.record.facts_offset:
+                    self._reached = self._reached.after(told, Work())
         return bool(events)
 
     def journal(self) -> None:

@@ -1,8 +1,16 @@
 -- What the trainer reported, from whoever holds the attempt.
--- {id, attempt, events: [{time, attempt, data}], fields, training, floor, work}
+-- {id, attempt, events: [{time, attempt, data}], fields, training, floor, work, behind}
+-- `behind`, {attempt, offset}: the place in the facts behind which these begin. Where the record is further on, a report
+-- whose answer was lost is sent again: nothing changes.
 -- `work`, for the totals: {samples, minibatches, saved_bytes, save_ms: [one a checkpoint]}.
 if not is('running', ask.attempt) then
   return {}
+end
+if ask.behind then
+  local attempt, offset = tonumber(get('facts_attempt') or '0'), tonumber(get('facts_offset') or '0')
+  if attempt > ask.behind.attempt or (attempt == ask.behind.attempt and offset > ask.behind.offset) then
+    return record()
+  end
 end
 if ask.training and get('reason') == 'starting' then
   end_phase()
