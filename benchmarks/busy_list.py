@@ -19,13 +19,12 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
-from benchmarks.page import LIST_SHOWN, chromium, service
-from benchmarks.records import FIGURES, PROGRESS, RESULT
-from jobs.ids import new_id
+from benchmarks.page import LIST_SHOWN, service
+from benchmarks.records import FIGURES, PROGRESS, RESULT, begun
 from jobs.record import Record
 from jobs.states import Reason, State
 from jobs.store import Store
-from tests.new_records import queued
+from tests.chromium import chromium
 
 CHANGES, TURNS = 200, 20
 """A second: jobs that report an epoch, and jobs that end."""
@@ -57,20 +56,7 @@ class Bustle:
         self._running: deque[tuple[Record, int]] = deque((self._begin(number), 0) for number in range(count))
 
     def _begin(self, number: int) -> Record:
-        record = Record(
-            id=new_id("job"),
-            name=f"digits {number}",
-            owner="somebody",
-            tags=[f"rare-{number % 10}"],
-            state=State.QUEUED,
-            reason=Reason.SUBMITTED,
-            dataset="ds_" + "0" * 24,
-            fingerprint="0" * 64,
-        )
-        queued(self._store, record)
-        claimed = self._store.claim(record.id, worker="worker_" + "0" * 26, lease_seconds=LEASE_S)
-        assert claimed is not None
-        return claimed
+        return begun(self._store, f"digits {number}", f"rare-{number % 10}", LEASE_S)
 
     def report(self) -> None:
         """The job whose turn it is reports one more epoch."""

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import os
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -21,12 +20,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser
 
 from benchmarks.records import finish_jobs
 from jobs.settings import Settings
 from jobs.store import Store
 from service.valkey import embedded
+from tests.chromium import chromium
 
 # The page's policy lets nothing but its own files run: what waits must do so within one call.
 FIRST_PAINT = """() => new Promise((resolve) => {
@@ -42,20 +42,6 @@ LIST_SHOWN = """() => new Promise((resolve) => {
         : setTimeout(look, 5);
     look();
 })"""
-
-
-@contextmanager
-def chromium() -> Iterator[Browser]:
-    """The system's Chromium without a window."""
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        raise SystemExit("there is no Chromium on this machine")
-    with sync_playwright() as playwright:
-        # Chromium's own sandbox refuses to work for root.
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
-        yield browser
-        browser.close()
 
 
 @contextmanager

@@ -50,24 +50,30 @@ RESULT = {
 }
 
 
+def begun(store: Store, name: str, tag: str, lease_seconds: float) -> Record:
+    """A job that a worker has just taken."""
+    record = Record(
+        id=new_id("job"),
+        name=name,
+        owner="somebody",
+        tags=[tag],
+        state=State.QUEUED,
+        reason=Reason.SUBMITTED,
+        dataset="ds_" + "0" * 24,
+        fingerprint="0" * 64,
+    )
+    queued(store, record)
+    claimed = store.claim(record.id, worker="worker_" + "0" * 26, lease_seconds=lease_seconds)
+    assert claimed is not None
+    return claimed
+
+
 def finish_jobs(store: Store, count: int) -> None:
     """So many jobs from their submission to their end, each step as a worker takes it."""
     for number in range(count):
-        record = Record(
-            id=new_id("job"),
-            name=f"digits {number}",
-            owner="somebody",
-            tags=[f"rare-{number // 100}"],
-            state=State.QUEUED,
-            reason=Reason.SUBMITTED,
-            dataset="ds_" + "0" * 24,
-            fingerprint="0" * 64,
-        )
-        queued(store, record)
-        claimed = store.claim(record.id, worker="worker_" + "0" * 26, lease_seconds=60)
-        assert claimed is not None
+        record = begun(store, f"digits {number}", f"rare-{number // 100}", 60)
         told = {"progress": PROGRESS, "losses": FIGURES, "metrics": FIGURES, "checkpoints": 3}
-        store.report(record.id, claimed.attempt, fields=told, training=True)
+        store.report(record.id, record.attempt, fields=told, training=True)
         fields = {"result": RESULT}
         store.transition(store.get(record.id), State.SUCCEEDED, Reason.COMPLETED, fields=fields)
         store.note_journaled(record.id, None)

@@ -145,7 +145,7 @@ class Queueing(Scripts):
         """Hold off submissions while the caller removes a data set; Conflict while jobs need it."""
         live, deleting = f"cj:dataset:{dataset_id}:live", f"cj:dataset:{dataset_id}:deleting"
         with reaching_redis(), self.client.pipeline() as pipe:
-            pipe.watch(live)  # type: ignore[no-untyped-call]
+            pipe.watch(live)  # type: ignore[no-untyped-call]  # redis leaves it untyped
             jobs = sorted(cast(set[str], pipe.smembers(live)))
             if jobs:
                 raise self._in_use(dataset_id, jobs)

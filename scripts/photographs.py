@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from PIL import Image
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page
 
 from client import Client
 from client.demo import write_digits
+from tests.chromium import chromium
 from tests.running_service import ROOT, RunningService, until
 
 EXAMPLES = ROOT / "examples"
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 RATES = {"0.0003": ["nightly"], "0.003": ["nightly"], "0.03": []}
 # The network is never idle: a stream of events stays open.
 QUIET = """() => new Promise((resolve) => {
@@ -33,7 +30,7 @@ QUIET = """() => new Promise((resolve) => {
 
 def main() -> None:
     elsewhere = Path(sys.argv[1]) if sys.argv[1:] else None
-    with tempfile.TemporaryDirectory(prefix="cntk-jobs-") as home, browser() as chromium:
+    with tempfile.TemporaryDirectory(prefix="cntk-jobs-") as home, chromium() as browser:
         service = RunningService(Path(home), CNTK_JOBS_WORKERS="1").wait_ready()
         try:
             with service.client() as client:
@@ -41,28 +38,15 @@ def main() -> None:
             if elsewhere is None:
                 for name, scheme in (("jobs", "light"), ("job", "dark"), ("sweep", "light")):
                     path = ROOT / f"docs/pictures/dashboard_{name}.png"
-                    take(chromium, service.url, places[name], path, scheme)
+                    take(browser, service.url, places[name], path, scheme)
                     made_small(path)
             else:
                 for name, place in places.items():
                     for scheme, width in (("light", 1085), ("dark", 1085), ("light", 400), ("dark", 400)):
                         path = elsewhere / f"{name}-{scheme}-{width}.png"
-                        take(chromium, service.url, place, path, scheme, width, whole=True)
+                        take(browser, service.url, place, path, scheme, width, whole=True)
         finally:
             service.stop()
-
-
-@contextmanager
-def browser() -> Iterator[Browser]:
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
-        raise SystemExit("scripts/pictures: no Chromium on this machine (cure: apt-get install chromium)")
-    with sync_playwright() as playwright:
-        # Chromium's own sandbox refuses to work for root.
-        arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-        chromium = playwright.chromium.launch(executable_path=path, args=arguments)
-        yield chromium
-        chromium.close()
 
 
 def work(client: Client, home: Path) -> dict[str, str]:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect
 
 from client import Client
 from client.demo import write_digits
 from client.documents import Dataset
+from tests.chromium import NAMES, chromium, installed
 from tests.running_service import ROOT, RunningService
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 LIMIT_MS = 60_000
 
 expect.set_options(timeout=LIMIT_MS)
@@ -52,15 +50,10 @@ def example(name: str) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     """The system's Chromium without a window; the test is skipped where there is none."""
-    path = next(filter(None, map(shutil.which, NAMES)), None)
-    if path is None:
+    if installed() is None:
         pytest.skip(f"no {' or '.join(NAMES)} on this machine")
-    # Chromium's own sandbox refuses to work for root.
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=arguments)
+    with chromium() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture
