@@ -16,8 +16,8 @@ from jobs.errors import Refused, Unavailable
 from jobs.journal import last_event
 from jobs.log import bind
 from jobs.queue import TokenQueue
-from jobs.reconcile import close_journal, give_tokens
 from jobs.record import Kind, Record
+from jobs.recovery.reconcile import close_journal, give_tokens
 from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Hold, Store
