@@ -19,7 +19,8 @@ from jobs.errors import NotFound
 from jobs.specs.models import parse_as
 from jobs.specs.part_models import Strict
 from jobs.store import Store
-from trainer.layout import RunDirectory, Volume, read_json
+from trainer.files import read_json
+from trainer.layout import RunDirectory, Volume
 
 router = APIRouter(tags=["checkpoints"])
 

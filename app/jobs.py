@@ -34,7 +34,8 @@ from jobs.submission.judging import judged
 from jobs.submission.submissions import Request as Submission
 from jobs.submission.submit import prepare
 from jobs.writing import document_bytes
-from trainer.layout import Volume, read_json
+from trainer.files import read_json
+from trainer.layout import Volume
 from trainer.parts.learners import call_of
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=QuickRoute)

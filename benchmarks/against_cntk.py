@@ -23,7 +23,7 @@ from benchmarks.overhead import spread
 from benchmarks.pytorch.networks import CASES
 from jobs.settings import Settings
 from tests.trainer_runs import Workshop
-from trainer.layout import read_json
+from trainer.files import read_json
 
 FLOOR, NEVER_BELOW = 2.0, 0.99
 LAST = 10

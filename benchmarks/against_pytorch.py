@@ -26,7 +26,8 @@ import numpy as np
 from benchmarks.pytorch.networks import CASES, Case, data, spec
 from jobs.settings import Settings
 from tests.trainer_runs import Workshop, losses
-from trainer.layout import RunDirectory, read_json
+from trainer.files import read_json
+from trainer.layout import RunDirectory
 from worker.launch import ROOT, program_environment
 
 HERE = Path(__file__).parent / "pytorch"

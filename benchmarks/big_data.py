@@ -24,7 +24,7 @@ from benchmarks.overhead import spread
 from benchmarks.pytorch.networks import Case, digits, spec
 from jobs.settings import Settings
 from tests.trainer_runs import Workshop
-from trainer.layout import read_json, write_json
+from trainer.files import read_json, write_json
 from worker.launch import program_environment
 
 CASE = Case("mlp", 64, 300, 0.0)

@@ -22,7 +22,7 @@ from benchmarks.pytorch.networks import CASES, Case, data, dense, spec
 from jobs.settings import Settings
 from jobs.specs.normalise import normalise
 from tests.trainer_runs import Sequences, Sparse, Workshop
-from trainer.layout import read_json
+from trainer.files import read_json
 from trainer.parts import learners
 from worker.launch import program_environment
 

@@ -24,7 +24,8 @@ import numpy as np
 from client import Client
 from jobs.settings import Settings
 from tests.running_service import RunningService
-from trainer.layout import Volume, complete_lines, read_json
+from trainer.files import complete_lines, read_json
+from trainer.layout import Volume
 from worker.launch import thread_limits
 
 ROWS, EPOCHS = 8000, {"mlp": 6, "conv": 2}

@@ -28,7 +28,7 @@ import psutil
 from client import Client
 from jobs.settings import Settings
 from tests.running_service import RunningService
-from trainer.layout import complete_lines
+from trainer.files import complete_lines
 
 ROOT = Path(__file__).resolve().parents[1]
 RAY = ROOT / ".venv-ray" / "bin" / "python"

@@ -26,7 +26,8 @@ from jobs.specs.normalise import normalise
 from jobs.specs.part_models import Strict
 from jobs.states import Reason, State
 from jobs.store import Store
-from trainer.layout import RunDirectory, fsync_folder, read_json, write_json
+from trainer.files import fsync_folder, read_json, write_json
+from trainer.layout import RunDirectory
 from trainer.parts import learners
 
 BEGINNING = "start"

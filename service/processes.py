@@ -21,7 +21,7 @@ from jobs.settings import Settings
 from service import valkey
 from service.child import Child
 from service.errors import StartError
-from trainer.layout import write_json
+from trainer.files import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}

@@ -18,7 +18,8 @@ import numpy as np
 from jobs.base_models.in_jobs import link
 from jobs.settings import Settings
 from jobs.specs.normalise import normalise
-from trainer.layout import RunDirectory, Volume, complete_lines, read_json, write_json
+from trainer.files import complete_lines, read_json, write_json
+from trainer.layout import RunDirectory, Volume
 from worker.launch import thread_limits
 
 ROOT = Path(__file__).resolve().parents[1]

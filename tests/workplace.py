@@ -23,7 +23,8 @@ from jobs.states import State
 from jobs.store import Store
 from jobs.submission.submit import Submission, enqueue
 from jobs.volume import make_volume
-from trainer.layout import RunDirectory, read_json, write_json
+from trainer.files import read_json, write_json
+from trainer.layout import RunDirectory
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_SECONDS = 60

@@ -15,7 +15,7 @@ import numpy as np
 
 from trainer import machine
 from trainer.engine import IGNORE, C, use_threads
-from trainer.layout import write_json
+from trainer.files import write_json
 
 PATIENCE_SECONDS = 60
 STEPS = 8

@@ -13,7 +13,8 @@ import os
 from pathlib import Path
 from typing import Any, Dict, Optional, Set
 
-from trainer.layout import RunDirectory, read_json, write_json
+from trainer.files import read_json, write_json
+from trainer.layout import RunDirectory
 
 VARIABLE = "MKL_DEBUG_CPU_TYPE"
 AVX2, AVX512 = "5", "7"

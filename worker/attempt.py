@@ -19,7 +19,7 @@ from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Hold, Store
 from jobs.tracing import tracing
-from trainer.layout import read_json
+from trainer.files import read_json
 from worker import fork_servers
 from worker.bell import Bell, Readable, ring_on_message
 from worker.finish import Ending, Outcome, decide, read_result

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from jobs.settings import Settings
-from trainer.layout import AttemptDirectory, DatasetDirectory, RunDirectory, read_json
+from trainer.files import read_json
+from trainer.layout import AttemptDirectory, DatasetDirectory, RunDirectory
 from worker.fork_servers import ForkedTrainer, ForkServers, Program, Request
 from worker.processes import die_with_parent, record_process
 

@@ -10,7 +10,8 @@ from jobs.journal import journal_if_possible
 from jobs.record import Kind, Record
 from jobs.store import Store
 from jobs.totals import Work
-from trainer.layout import Line, RunDirectory, complete_lines
+from trainer.files import Line, complete_lines
+from trainer.layout import RunDirectory
 from worker.reached import Reached
 
 _BATCH = 500

@@ -22,7 +22,8 @@ from pathlib import Path
 from jobs import ids
 from jobs.access.token_models import NewToken, Quotas, Scope, Token, TokenEdit
 from jobs.errors import Conflict, Fault, InvalidInput, NotFound
-from trainer.layout import Volume, fsync_folder, read_json, write_json
+from trainer.files import fsync_folder, read_json, write_json
+from trainer.layout import Volume
 
 KEEP_SECONDS = 0.8
 """How long what was read counts: a token that was revoked elsewhere opens nothing after a second."""

@@ -30,7 +30,8 @@ from jobs.ids import is_job_id
 from jobs.queue import TokenQueue
 from jobs.shelf import Shelf
 from jobs.store import Store
-from trainer.layout import ModelDirectory, Volume, fsync_folder, read_json, write_json
+from trainer.files import fsync_folder, read_json, write_json
+from trainer.layout import ModelDirectory, Volume
 
 CONVERSION = 1
 """Raised when the same file and options come to mean another model than before."""

@@ -9,7 +9,8 @@ from typing import Any
 
 from jobs.base_models.records import ModelRecord, load_model
 from jobs.errors import NotFound
-from trainer.layout import RunDirectory, Volume, fsync_folder, read_json
+from trainer.files import fsync_folder, read_json
+from trainer.layout import RunDirectory, Volume
 from trainer.parts import layers
 
 Lookup = Callable[[str], ModelRecord]

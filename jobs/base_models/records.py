@@ -10,7 +10,8 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.errors import Conflict, NotFound
-from trainer.layout import Volume, read_json
+from trainer.files import read_json
+from trainer.layout import Volume
 
 _ID = re.compile(r"mdl_[0-9a-f]{24}")
 

@@ -15,7 +15,8 @@ from jobs.recovery.history import fold
 from jobs.specs.fingerprint import changes
 from jobs.states import State
 from jobs.store import Store
-from trainer.layout import RunDirectory, Volume, read_json
+from trainer.files import read_json
+from trainer.layout import RunDirectory, Volume
 
 
 class Descent(BaseModel):

@@ -9,7 +9,8 @@ from typing import Any
 
 from jobs.events import FROM_TRAINER, EventType
 from jobs.states import TERMINAL, Reason, State
-from trainer.layout import RunDirectory, complete_lines
+from trainer.files import complete_lines
+from trainer.layout import RunDirectory
 
 EDITABLE = ("name", "tags", "priority")
 """What may be changed of a job, whatever its state."""

@@ -15,7 +15,7 @@ from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Store
 from jobs.workers import jobs_by_worker
-from trainer.layout import is_volume_fault
+from trainer.files import is_volume_fault
 
 
 def reconcile(store: Store, queue: TokenQueue, settings: Settings) -> None:

@@ -27,7 +27,8 @@ from jobs.states import Reason, State
 from jobs.store import Store, reported_names
 from jobs.volume import require_volume
 from jobs.writing import compact_bytes, write_new
-from trainer.layout import RunDirectory, read_json
+from trainer.files import read_json
+from trainer.layout import RunDirectory
 
 if TYPE_CHECKING:
     from jobs.webhooks.undelivered import Undelivered

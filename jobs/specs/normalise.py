@@ -26,7 +26,8 @@ from jobs.specs.recipes import (
     values_of,
 )
 from jobs.specs.structure import in_order, soundness
-from trainer.layout import RunDirectory, Volume, read_json
+from trainer.files import read_json
+from trainer.layout import RunDirectory, Volume
 
 DRAWN_ROWS = 1 << 20
 """Of so many rows, drawing an order takes milliseconds and 8 MB; of many more, seconds and gigabytes."""

@@ -19,7 +19,8 @@ from jobs.specs.normalise import NormalisedSpec
 from jobs.specs.part_models import Strict
 from jobs.store import Store
 from jobs.submission.submit import Submission, enqueue
-from trainer.layout import RunDirectory, read_json
+from trainer.files import read_json
+from trainer.layout import RunDirectory
 
 MODE = "evaluate"
 """What ``start_from`` of an evaluation says in its run directory and in lineages."""

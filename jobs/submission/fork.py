@@ -14,7 +14,7 @@ from jobs.settings import Settings
 from jobs.specs.fingerprint import differences
 from jobs.store import Store
 from jobs.submission.submit import Parent, enqueue, prepare
-from trainer.layout import read_json
+from trainer.files import read_json
 
 
 def fork(

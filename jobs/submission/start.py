@@ -14,7 +14,8 @@ from jobs.specs.checks.regions import with_regions
 from jobs.specs.fingerprint import diff
 from jobs.specs.normalise import NormalisedSpec
 from jobs.specs.shapes import Node, plan
-from trainer.layout import RunDirectory, Volume, read_json
+from trainer.files import read_json
+from trainer.layout import RunDirectory, Volume
 from trainer.parts import learners
 
 

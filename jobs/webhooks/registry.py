@@ -31,7 +31,8 @@ from jobs.specs.part_models import Strict
 from jobs.states import State
 from jobs.store import Store
 from jobs.webhooks.addresses import literal_address, reachable
-from trainer.layout import Volume, read_json, write_json
+from trainer.files import read_json, write_json
+from trainer.layout import Volume
 
 EVENTS = tuple(f"job.{state.value}" for state in State)
 """What can be told: a job has come into a state."""

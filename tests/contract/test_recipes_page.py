@@ -15,7 +15,7 @@ from jobs.dataset import load_schema
 from jobs.specs.normalise import normalise
 from jobs.specs.recipes import expand, field_faults, values_of
 from tests.trainer_runs import Sequences, Workshop
-from trainer.layout import write_json
+from trainer.files import write_json
 from trainer.parts import recipes
 
 PAGE = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")

@@ -18,7 +18,7 @@ from jobs.submission import submit
 from jobs.submission.batch import submit_batch
 from tests.integration.test_submit import Desk, desk, spec
 from tests.valkey_server import ValkeyServer
-from trainer.layout import read_json
+from trainer.files import read_json
 
 __all__ = ["desk", "spec"]
 

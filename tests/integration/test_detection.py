@@ -16,7 +16,7 @@ from tests.trainer_runs import Sequences, Workshop, facts, losses
 from tests.trainer_scripts import in_trainer
 from tests.valkey_server import ValkeyServer
 from trainer.detection.regions import opened
-from trainer.layout import read_json
+from trainer.files import read_json
 
 IMAGES, TRAIN, MINIBATCH = 50, 34, 4
 SPLITS = {"train": np.arange(TRAIN), "valid": np.arange(TRAIN, 42), "test": np.arange(42, IMAGES)}

@@ -24,7 +24,8 @@ from tests.integration.test_report import SPLITS, columns, predictions, spec
 from tests.new_records import queued
 from tests.trainer_runs import Workshop
 from tests.valkey_server import ValkeyServer
-from trainer.layout import RunDirectory, read_json, write_json
+from trainer.files import read_json, write_json
+from trainer.layout import RunDirectory
 
 TUNED = {"output": "said", "threshold": "tuned", "by": "micro_f1", "per_label": True}
 

@@ -14,7 +14,7 @@ from tests.integration.test_layer_values import convolution, convolution_transpo
 from tests.trainer_runs import Workshop, facts, losses
 from tests.trainer_scripts import in_trainer
 from tests.valkey_server import ValkeyServer
-from trainer.layout import read_json
+from trainer.files import read_json
 from trainer.parts import recipes
 
 ROWS, TRAIN, MINIBATCH = 70, 44, 8

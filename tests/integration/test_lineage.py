@@ -14,7 +14,7 @@ from jobs.states import Reason, State
 from tests.practice_trainer import publish
 from tests.valkey_server import ValkeyServer
 from tests.workplace import Workplace
-from trainer.layout import read_json, write_json
+from trainer.files import read_json, write_json
 
 
 class Family:

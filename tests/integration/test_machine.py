@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from trainer import machine
-from trainer.layout import RunDirectory, write_json
+from trainer.files import write_json
+from trainer.layout import RunDirectory
 from worker.launch import program_environment
 
 AMD = {"vendor": "AuthenticAMD", "model": "AMD EPYC 9R14", "avx2": True, "avx512": True}

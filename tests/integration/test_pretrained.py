@@ -19,7 +19,7 @@ from tests.integration.test_evaluate import Laboratory
 from tests.trainer_runs import Workshop, facts, losses
 from tests.trainer_scripts import in_trainer
 from tests.valkey_server import ValkeyServer
-from trainer.layout import read_json
+from trainer.files import read_json
 
 ROWS, TRAIN, MINIBATCH = 84, 60, 8
 SPLITS = {"train": np.arange(TRAIN), "valid": np.arange(TRAIN, 76), "test": np.arange(76, ROWS)}

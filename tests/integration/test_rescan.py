@@ -22,7 +22,7 @@ from jobs.steer import pause, resume
 from jobs.store import Store
 from tests.valkey_server import ValkeyServer
 from tests.workplace import Workplace, alive, undisturbed
-from trainer.layout import read_json
+from trainer.files import read_json
 
 LONG = {"steps": 100, "seconds": 0.02, "checkpoint_every": 10}
 

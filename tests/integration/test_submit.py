@@ -22,7 +22,7 @@ from jobs.volume import make_volume
 from tests.practice_trainer import publish
 from tests.trainer_runs import Workshop
 from tests.valkey_server import ValkeyServer
-from trainer.layout import read_json
+from trainer.files import read_json
 
 ROWS = 12
 Spec = dict[str, Any]

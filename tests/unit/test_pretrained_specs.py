@@ -14,7 +14,7 @@ from jobs.errors import InvalidInput
 from jobs.features import forget
 from jobs.specs.normalise import normalise
 from tests.trainer_runs import Workshop
-from trainer.layout import write_json
+from trainer.files import write_json
 from trainer.parts import PlanError
 
 Document = dict[str, Any]
