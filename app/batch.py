@@ -12,8 +12,8 @@ from app.idempotency import Keyed
 from app.jobs import submitted_job
 from app.resources.jobs import JobPage
 from app.state import SettingsDep, StoreDep
-from jobs.batch import submit_batch
 from jobs.idempotency import Made
+from jobs.submission.batch import submit_batch
 
 router = APIRouter(tags=["jobs"])
 

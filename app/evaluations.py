@@ -12,9 +12,9 @@ from app.idempotency import Keyed, queued_once
 from app.jobs import ACCEPTED, submitted_job, to_poll
 from app.resources.jobs import Job
 from app.state import SettingsDep, StoreDep
-from jobs.evaluate import submit_evaluation
 from jobs.idempotency import Claim
 from jobs.record import Record
+from jobs.submission.evaluate import submit_evaluation
 
 router = APIRouter(tags=["jobs"])
 

@@ -15,9 +15,9 @@ from app.idempotency import Keyed, queued_once
 from app.jobs import ACCEPTED, submitted_job, to_poll
 from app.resources.jobs import Job
 from app.state import SettingsDep, StoreDep
-from jobs.fork import fork
 from jobs.idempotency import Claim
 from jobs.record import Record
+from jobs.submission.fork import fork
 
 router = APIRouter(tags=["jobs"])
 

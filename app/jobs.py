@@ -23,16 +23,16 @@ from app.state import StoreDep, VolumeDep, state_of
 from jobs.edit import edit
 from jobs.idempotency import Made
 from jobs.journal import journal
-from jobs.judging import judged
+from jobs.queries.search import search
+from jobs.queries.waiting import Glance, why
 from jobs.record import Record
 from jobs.retry import submitted_spec
-from jobs.search import search
 from jobs.settings import Settings
 from jobs.states import State
 from jobs.store import Store
-from jobs.submissions import Request as Submission
-from jobs.submit import prepare
-from jobs.waiting import Glance, why
+from jobs.submission.judging import judged
+from jobs.submission.submissions import Request as Submission
+from jobs.submission.submit import prepare
 from jobs.writing import document_bytes
 from trainer.layout import Volume, read_json
 from trainer.parts.learners import call_of

@@ -19,10 +19,11 @@ from app.resources.models import ModelPage
 from app.state import QueueDep, SettingsDep, StoreDep, VolumeDep
 from app.upload import form_body, receive
 from ingest.incoming import incoming_folder
-from jobs import idempotency, imports
+from jobs import idempotency
+from jobs.base_models import imports
+from jobs.base_models.records import ModelRecord, load_record
 from jobs.errors import Fault, InvalidInput
 from jobs.idempotency import Claim, Made
-from jobs.models import ModelRecord, load_record
 from jobs.queue import TokenQueue
 from jobs.settings import Settings
 from jobs.store import Store

@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from app import examples
-from jobs.catalogue import catalogue
+from jobs.specs.catalogue import catalogue
 
 router = APIRouter(tags=["parts"])
 

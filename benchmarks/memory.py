@@ -20,7 +20,7 @@ from benchmarks.against_pytorch import HERE, printed
 from benchmarks.pytorch import networks
 from benchmarks.pytorch.networks import CASES, Case, data, dense, spec
 from jobs.settings import Settings
-from jobs.spec import normalise
+from jobs.specs.normalise import normalise
 from tests.trainer_runs import Sequences, Sparse, Workshop
 from trainer.layout import read_json
 from trainer.parts import learners

@@ -16,7 +16,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from jobs.exposure import refusal_to_bind
+from jobs.access.exposure import refusal_to_bind
 from jobs.settings import Settings
 from service import valkey
 from service.child import Child

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from jobs.models import ModelRecord
+from jobs.base_models.records import ModelRecord
 from tests.trainer_runs import Workshop
 from tests.trainer_scripts import in_trainer
 from trainer.layout import write_json

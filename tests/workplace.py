@@ -18,10 +18,10 @@ from jobs.journal import read_events
 from jobs.queue import TokenQueue
 from jobs.record import Record
 from jobs.settings import Settings
-from jobs.spec import NormalisedSpec
+from jobs.specs.normalise import NormalisedSpec
 from jobs.states import State
 from jobs.store import Store
-from jobs.submit import Submission, enqueue
+from jobs.submission.submit import Submission, enqueue
 from jobs.volume import make_volume
 from trainer.layout import RunDirectory, read_json, write_json
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jobs.crash import after_crash
 from jobs.record import Record
+from jobs.recovery.crash import after_crash
 from jobs.settings import Settings
 from jobs.states import TRANSITIONS, Reason, State
 from trainer.layout import AttemptDirectory, RunDirectory, is_volume_fault, read_json

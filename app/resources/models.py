@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict
 
 from app import examples
-from jobs.models import ModelRecord
+from jobs.base_models.records import ModelRecord
 
 
 class ModelPage(BaseModel):

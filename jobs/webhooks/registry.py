@@ -25,9 +25,9 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs import ids
 from jobs.connection import reaching_redis
 from jobs.errors import Fault, InvalidInput, NotFound
-from jobs.part_models import Strict
 from jobs.settings import Settings
-from jobs.spec_models import nearest, parse_as
+from jobs.specs.models import nearest, parse_as
+from jobs.specs.part_models import Strict
 from jobs.states import State
 from jobs.store import Store
 from jobs.webhooks.addresses import literal_address, reachable

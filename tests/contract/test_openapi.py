@@ -18,7 +18,7 @@ from app.main import create_app
 from ingest.options import parse_options
 from jobs.dataset import DatasetSchema
 from jobs.settings import Settings
-from jobs.spec_models import check_with_recipe, parse
+from jobs.specs.models import check_with_recipe, parse
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 DOCUMENT = create_app(Settings(home=Path("unused"))).openapi()

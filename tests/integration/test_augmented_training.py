@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.spec import normalise
+from jobs.specs.normalise import normalise
 from tests.trainer_runs import Workshop, facts, losses
 from tests.trainer_scripts import in_trainer
 from trainer.augmenting import AugmentedColumn

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from jobs import submit
-from jobs.batch import submit_batch
 from jobs.errors import Conflict, InvalidInput, Unavailable
 from jobs.queue import TokenQueue
 from jobs.record import Record
-from jobs.rescan import rescan
+from jobs.recovery.rescan import rescan
 from jobs.states import State
 from jobs.store import Store
+from jobs.submission import submit
+from jobs.submission.batch import submit_batch
 from tests.integration.test_submit import Desk, desk, spec
 from tests.valkey_server import ValkeyServer
 from trainer.layout import read_json

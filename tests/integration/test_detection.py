@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jobs.errors import Conflict, InvalidInput
-from jobs.spec import normalise
+from jobs.specs.normalise import normalise
 from tests.drawn_shapes import drawn
 from tests.integration.test_evaluate import Laboratory
 from tests.trainer_runs import Sequences, Workshop, facts, losses

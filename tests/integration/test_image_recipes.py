@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.spec import normalise
+from jobs.specs.normalise import normalise
 from tests.integration.test_evaluate import Laboratory
 from tests.integration.test_layer_values import convolution, convolution_transpose, max_unpooling, pooling
 from tests.trainer_runs import Workshop, facts, losses

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from jobs.reconcile import reconcile
 from jobs.record import Record
+from jobs.recovery.reconcile import reconcile
 from jobs.retry import retry
 from jobs.states import Reason, State
 from jobs.steer import pause, resume

@@ -9,7 +9,7 @@ import pytest
 
 from jobs.checkpoints import choose
 from jobs.journal import journal
-from jobs.lineage import Descent, lineage
+from jobs.queries.lineage import Descent, lineage
 from jobs.states import Reason, State
 from tests.practice_trainer import publish
 from tests.valkey_server import ValkeyServer

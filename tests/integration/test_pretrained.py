@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from jobs.base_models.imports import ModelOfJob, of_job
 from jobs.errors import Conflict
-from jobs.imports import ModelOfJob, of_job
-from jobs.spec import normalise
+from jobs.specs.normalise import normalise
 from tests.bases import PREPROCESSING, base_model
 from tests.integration.test_evaluate import Laboratory
 from tests.trainer_runs import Workshop, facts, losses

@@ -13,9 +13,9 @@ from jobs import idempotency
 from jobs.idempotency import Claim, Made
 from jobs.journal import journal, read_events
 from jobs.queue import QUEUE_NAME, TokenQueue
-from jobs.reconcile import reconcile
 from jobs.record import Record
-from jobs.rescan import Rescan, rescan, rescan_if_lost
+from jobs.recovery.reconcile import reconcile
+from jobs.recovery.rescan import Rescan, rescan, rescan_if_lost
 from jobs.retry import retry
 from jobs.states import Reason, State
 from jobs.steer import pause, resume

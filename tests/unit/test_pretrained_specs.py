@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.base_operations import shape_of
+from jobs.base_models.operations import shape_of
+from jobs.base_models.records import ModelNode
 from jobs.errors import InvalidInput
 from jobs.features import forget
-from jobs.models import ModelNode
-from jobs.spec import normalise
+from jobs.specs.normalise import normalise
 from tests.trainer_runs import Workshop
 from trainer.layout import write_json
 from trainer.parts import PlanError
