@@ -20,8 +20,8 @@ from jobs import ids
 from jobs.connection import connect
 from jobs.log import bind, set_up
 from jobs.settings import AUTO, Settings
-from jobs.store import Store
 from jobs.specs.threads import MOST
+from jobs.store import Store
 from jobs.workers import WorkerEntry
 from worker import attempt, canary, cores, fork_servers, importing
 from worker.attempt import Means
