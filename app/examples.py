@@ -294,6 +294,8 @@ WORKER: dict[str, Any] = {
     "labels": {},
     "summary": "CNTK 2.7 on CPython 3.6.15, MPI stub, no GPU, 2 cores with AVX2",
     "started_at": "2026-01-31T09:29:58.110Z",
+    "threads": 2,
+    "machine": {"id": "5b0a4a3e-2f4c-4a52-9d6b-0d8a51c0a6f1", "cores": 2},
     "trainer": {
         "python_version": "3.6.15",
         "shim": False,

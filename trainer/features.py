@@ -38,6 +38,8 @@ INTERVAL = 0.25
 class FeatureColumn(Entries):
     """(rows, *shape) float32 numbers of a node, memory-mapped."""
 
+    by_row = True
+
     def __init__(self, path):
         super().__init__(Mapped(path))
         self.shape = self.file.array.shape[1:]

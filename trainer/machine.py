@@ -36,6 +36,11 @@ KINDS = {
 """Layers by kind; every other is "dense"."""
 
 
+def limits(threads: int) -> Dict[str, str]:
+    """Variables that hold a process to so many CPU threads."""
+    return dict.fromkeys(("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "MKL_NUM_THREADS"), str(threads))
+
+
 def kinds(spec: Dict[str, Any]) -> Set[str]:
     """The kinds of layers that a network has."""
     types = {layer["type"] for layer in spec["network"]}

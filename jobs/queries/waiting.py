@@ -75,7 +75,8 @@ def _wait(
     held: int,
 ) -> Wait:
     if needs:
-        return Wait(None, "dependencies", f"after {', '.join(sorted(needs))}")
+        have = "has" if len(needs) == 1 else "have"
+        return Wait(None, "dependencies", f"{', '.join(sorted(needs))} {have} not ended yet")
     if record.not_before is not None:
         return Wait(None, "next_attempt", f"its next attempt begins at {rfc3339(record.not_before)}")
     if held:
@@ -87,4 +88,5 @@ def _wait(
     fit = [worker for worker in workers if satisfied(wanted, worker.labels)]
     if not fit:
         return Wait(position, "no_worker_fits", f"no worker has the labels {json.dumps(wanted)}")
-    return Wait(position, "workers_busy", f"{len(fit)} worker(s) could take it, and others come first")
+    count = "1 worker" if len(fit) == 1 else f"{len(fit)} workers"
+    return Wait(position, "workers_busy", f"{count} could take it, and other jobs come first")

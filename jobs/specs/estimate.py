@@ -121,7 +121,7 @@ def estimate(spec: Mapping[str, Any], planned: Plan, schema: DatasetSchema) -> d
 
     weights = 4 * planned.parameters
     state = learners[spec["learner"]["type"]].facts["state"]
-    minibatch = spec["training"]["minibatch_size"]
+    minibatch = max(1, min(spec["training"]["minibatch_size"], schema.splits["train"].rows))
     trained, evaluated = a_row(spec, planned, schema, packed)
     together = max(minibatch, EVALUATED_TOGETHER)
     if spec["regions"] is not None:
@@ -136,7 +136,7 @@ def estimate(spec: Mapping[str, Any], planned: Plan, schema: DatasetSchema) -> d
         "parameters": planned.parameters,
         "memory_bytes": round(BASE + weights * (WEIGHTS + STATE * state) + 4 * held),
         "checkpoint_bytes": weights * (1 + state),
-        "minibatches_per_epoch": -(-schema.splits["train"].rows // spec["training"]["minibatch_size"]),
+        "minibatches_per_epoch": -(-schema.splits["train"].rows // minibatch),
         "layers": [
             {"name": layer.name, "shape": list(layer.shape), "parameters": layer.parameters}
             for layer in planned.layers

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from jobs.errors import InvalidInput
-from jobs.settings import MOST_BLOCKTIME_MS, MklCode
+from jobs.settings import MOST_BLOCKTIME_MS, MklCode, Threads
 from jobs.specs.part_models import Strict, discriminated, part_models, reference
 from jobs.specs.region_models import Regions
 from jobs.specs.structure import nearest as nearest
@@ -106,7 +106,11 @@ class Training(Strict):
         "computed as they come; without it computed where the training split has more than a million rows, "
         "and as in the job that is continued",
     )
-    threads: int | None = Field(default=None, ge=1, le=256, description="CPU threads; the bits depend on it")
+    threads: Threads | None = Field(
+        default=None,
+        description="CPU threads; the bits depend on it. auto, as without it: what the service is set to, or "
+        "else as many as the network gains by and workers have cores for; as in the job that is continued",
+    )
     mkl_code: MklCode | None = Field(
         default=None,
         description="instructions that Intel's library computes with; the bits depend on it: auto (AVX-512 "

@@ -9,7 +9,7 @@ from typing import Any
 from jobs.base_models.in_jobs import lookup
 from jobs.dataset import DatasetSchema, load_schema
 from jobs.errors import Fault, InvalidInput, JobsError, NotFound
-from jobs.settings import Settings
+from jobs.settings import AUTO, Settings
 from jobs.specs.checks import check
 from jobs.specs.checks.names import names
 from jobs.specs.checks.regions import with_regions
@@ -26,11 +26,14 @@ from jobs.specs.recipes import (
     values_of,
 )
 from jobs.specs.structure import in_order, soundness
+from jobs.specs.threads import worthwhile
 from trainer.files import read_json
 from trainer.layout import RunDirectory, Volume
 
 DRAWN_ROWS = 1 << 20
 """Of so many rows, drawing an order takes milliseconds and 8 MB; of many more, seconds and gigabytes."""
+Allowance = Callable[[Mapping[str, list[str]]], int]
+"""How many threads a job may have that requires certain labels of its worker."""
 
 
 @dataclass(frozen=True)
@@ -55,17 +58,22 @@ class NormalisedSpec:
 
 
 def normalise(
-    document: Mapping[str, Any], volume: Volume, settings: Settings, run: RunDirectory | None = None
+    document: Mapping[str, Any],
+    volume: Volume,
+    settings: Settings,
+    run: RunDirectory | None = None,
+    allowance: Allowance = lambda requires: 1,
 ) -> NormalisedSpec:
     """The complete spec; InvalidInput with every fault at once, NotFound without its data set.
 
     ``run`` is the directory of a job that the spec is already that of: it keeps its base models.
     Where its structure (types, keys) is wrong, its sound parts are still searched for names of nothing;
     what hangs on more than names, such as shapes, is only looked for in a whole spec.
-    A recipe is expanded, and leaves no trace but what it stands for.
+    A recipe is expanded, and leaves no trace but what it stands for. ``allowance`` is asked where the network
+    is large enough for threads, and nobody has named a number.
     """
     if document.get("recipe") is not None:
-        return expanded(document, volume, settings)
+        return expanded(document, volume, settings, allowance)
     try:
         spec = parse(document).model_dump()
         schema = _schema(volume, spec["dataset"])
@@ -79,6 +87,9 @@ def normalise(
     spec["network"] = [spec["network"][position] for position in planned.order]
     continued = volume.job(start["job"]) if start and start["mode"] != "weights" else run
     _settle(spec["training"], settings, schema.splits["train"].rows, continued)
+    if spec["training"]["threads"] is None:
+        worth = worthwhile(spec, planned, with_regions(spec, schema))
+        spec["training"]["threads"] = min(worth, allowance(spec["requires"])) if worth > 1 else 1
     spec["fingerprint"] = fingerprint(spec)
     return NormalisedSpec(spec, lambda: estimate(spec, planned, with_regions(spec, schema)))
 
@@ -120,10 +131,13 @@ def _with_names(error: JobsError, document: Mapping[str, Any], volume: Volume) -
 def _settle(training: dict[str, Any], settings: Settings, rows: int, continued: RunDirectory | None) -> None:
     """Fill in what a spec leaves to the service, as it is for so many rows.
 
-    What the bits depend on is as in the run that is continued, if one is.
+    What the bits depend on is as in the run that is continued, if one is. Threads stay None where the
+    network decides.
     """
-    usual = {
-        "threads": settings.threads,
+    if training["threads"] == AUTO:
+        training["threads"] = None
+    usual: dict[str, Any] = {
+        "threads": None if settings.threads == AUTO else settings.threads,
         "mkl_code": settings.mkl_code,
         "blocktime_ms": settings.blocktime_ms,
         "permutation": "drawn" if rows <= DRAWN_ROWS else "computed",
@@ -134,7 +148,9 @@ def _settle(training: dict[str, Any], settings: Settings, rows: int, continued: 
     training.update({key: value for key, value in usual.items() if training[key] is None})
 
 
-def expanded(document: Mapping[str, Any], volume: Volume, settings: Settings) -> NormalisedSpec:
+def expanded(
+    document: Mapping[str, Any], volume: Volume, settings: Settings, allowance: Allowance
+) -> NormalisedSpec:
     """The complete spec of what a recipe stands for; faults are said of what the author wrote."""
     try:
         check_with_recipe(document)
@@ -147,6 +163,6 @@ def expanded(document: Mapping[str, Any], volume: Volume, settings: Settings) ->
         raise InvalidInput.of(faults)
     plain = expand(document, values, schema, models)
     try:
-        return normalise(plain, volume, settings)
+        return normalise(plain, volume, settings, allowance=allowance)
     except InvalidInput as error:
         raise InvalidInput.of(blamed(error.faults, document)) from None

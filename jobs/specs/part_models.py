@@ -109,11 +109,15 @@ def tags(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     current: Any = model
     for step in location:
         current = descended(current, step)
-    return [
-        str(get_args(option.model_fields["type"].annotation)[0])
-        for option in options(current)
-        if is_model(option) and "type" in option.model_fields
-    ]
+    return list(told_apart(current))
+
+
+def told_apart(annotation: Any) -> dict[str, type[BaseModel]]:
+    """The models of a union that ``type`` tells apart, by its value; of another type none."""
+    models = [option for option in options(annotation) if is_model(option) and "type" in option.model_fields]
+    if len(models) < 2:
+        return {}
+    return {str(get_args(model.model_fields["type"].annotation)[0]): model for model in models}
 
 
 def is_model(annotation: Any) -> bool:
@@ -130,16 +134,18 @@ def options(annotation: Any) -> list[Any]:
 
 
 def descended(annotation: Any, step: int | str) -> Any:
-    """The type at ``step`` (a field, an index, a key or a union's tag) inside ``annotation``."""
+    """The type at ``step`` (a field, an index, a key or a union's tag) inside ``annotation``.
+
+    Where there is a tag it comes first: ``momentum`` is a learner, and a key of that learner.
+    """
+    tagged = told_apart(annotation)
+    if step in tagged:
+        return tagged[str(step)]
     for option in options(annotation):
         if get_origin(option) is list and isinstance(step, int):
             return get_args(option)[0]
         if get_origin(option) is dict:
             return get_args(option)[1]
-        if is_model(option):
-            if step in option.model_fields:
-                return option.model_fields[step].annotation
-            kind = option.model_fields.get("type")
-            if kind is not None and step in get_args(kind.annotation):
-                return option
+        if is_model(option) and step in option.model_fields:
+            return option.model_fields[step].annotation
     return annotation

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel, ValidationError
 
 from jobs.errors import Fault
-from jobs.specs.part_models import known_keys, tags
+from jobs.specs.part_models import descended, known_keys, tags, told_apart
 
 KINDS = {
     "model_type": "an object",
@@ -34,12 +34,12 @@ def structural_faults(
     items: list[dict[str, Any]] = [dict(item) for item in error.errors(include_url=False)]
     for item in items:
         if item["type"] in KINDS:
-            found.setdefault(pointer(item["loc"], document), []).append(item)
+            found.setdefault(pointer(item["loc"], document, model), []).append(item)
     for item in items:
         if item["type"] not in KINDS:
             faults[fault(item, document, model)] = None
             continue
-        place = pointer(item["loc"], document)
+        place = pointer(item["loc"], document, model)
         faults[of_another_kind(place, found[place])] = None
     return list(faults)
 
@@ -81,7 +81,7 @@ def fault(error: dict[str, Any], document: Mapping[str, Any], model: type[BaseMo
         detail = f"{'at least' if code == 'too_short' else 'at most'} {bound} must stand here"
     else:
         detail = f"{error['msg'][:1].lower()}{error['msg'][1:]}, not {shown(found)}"
-    place = pointer(location, document, absent=code == "missing")
+    place = pointer(location, document, model, absent=code == "missing")
     if code == "unknown_type" and isinstance(_at(document, place), Mapping):
         place += "/type"
     return Fault(place, code, detail)
@@ -151,20 +151,27 @@ def shown(value: Any) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-def pointer(location: tuple[int | str, ...], document: Any, *, absent: bool = False) -> str:
+def pointer(
+    location: tuple[int | str, ...], document: Any, model: type[BaseModel], *, absent: bool = False
+) -> str:
     """The JSON pointer of an error's location, without the tags of unions that pydantic puts in.
 
     ``absent``: its last step is a key that is not there.
     """
     steps: list[str] = []
     current: Any = document
+    kind: Any = model
     for index, step in enumerate(location):
         last = index == len(location) - 1
+        tag = step in told_apart(kind)
+        kind = descended(kind, step)
         keys = range(len(current)) if isinstance(current, list) else current
+        if tag:
+            continue
         if isinstance(keys, range | Mapping) and step in keys:
             current = current[step]
-        elif not (last and absent and isinstance(current, Mapping)) or current.get("type") == step:
-            # A union's tag, or the inside of a value that was given in its short form.
+        elif not (last and absent and isinstance(current, Mapping)):
+            # The name of a type, or the inside of a value that was given in its short form.
             continue
         steps.append(str(step).replace("~", "~0").replace("/", "~1"))
     return "/" + "/".join(steps)

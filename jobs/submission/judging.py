@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
+from jobs import cores
 from jobs.checkpoints import Chosen, resolve
 from jobs.errors import Fault, InvalidInput, NotFound
 from jobs.schedule import after_faults
@@ -25,7 +27,7 @@ def judged(
     checkpoint to start from does not fit or is broken.
     """
     try:
-        spec = normalise(document, settings.volume, settings)
+        spec = normalise(document, settings.volume, settings, allowance=partial(cores.allowed, store=store))
     except (InvalidInput, NotFound) as error:
         more = _jobs(document, error.faults, store, settings.volume)
         if not more:

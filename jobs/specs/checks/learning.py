@@ -61,7 +61,7 @@ def schedules(draft: Draft) -> None:
             draft.fault(
                 f"{at}/rates",
                 "length",
-                f"{len(until)} boundaries need {len(until) + 1} rates, "
+                f"after {len(until)} in until_epochs {len(until) + 1} rates are needed, "
                 f"not {len(rates)}: the last one holds to the end",
             )
         if sorted(set(until)) != until:
