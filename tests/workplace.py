@@ -21,7 +21,8 @@ from jobs.settings import Settings
 from jobs.specs.normalise import NormalisedSpec
 from jobs.states import State
 from jobs.store import Store
-from jobs.submission.submit import Submission, enqueue
+from jobs.submission.new_run import Submission
+from jobs.submission.submit import enqueue
 from jobs.volume import make_volume
 from trainer.files import read_json, write_json
 from trainer.layout import RunDirectory

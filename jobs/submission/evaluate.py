@@ -18,7 +18,8 @@ from jobs.specs.models import Limits, parse_as
 from jobs.specs.normalise import NormalisedSpec
 from jobs.specs.part_models import Strict
 from jobs.store import Store
-from jobs.submission.submit import Submission, enqueue
+from jobs.submission.new_run import Submission
+from jobs.submission.submit import enqueue
 from trainer.files import read_json
 from trainer.layout import RunDirectory
 

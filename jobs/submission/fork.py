@@ -13,7 +13,8 @@ from jobs.retry import submitted_spec
 from jobs.settings import Settings
 from jobs.specs.fingerprint import differences
 from jobs.store import Store
-from jobs.submission.submit import Parent, enqueue, prepare
+from jobs.submission.new_run import Parent
+from jobs.submission.submit import enqueue, prepare
 from trainer.files import read_json
 
 

@@ -13,7 +13,8 @@ from typing import Any
 from jobs.idempotency import Claim
 from jobs.settings import Settings
 from jobs.store import Store
-from jobs.submission.submit import Submission, Submitted, enqueue_all, prepare
+from jobs.submission.new_run import Submission
+from jobs.submission.submit import Submitted, enqueue_all, prepare
 from jobs.tracing import tracing
 from jobs.writing import sync_file_system
 

@@ -97,8 +97,8 @@ def test_without_redis_nothing_is_left(
 @pytest.mark.parametrize(
     ("step", "calls", "queued"),
     [
-        ("_write", 1, 0),
-        ("_write", 3, 0),
+        ("write", 1, 0),
+        ("write", 3, 0),
         ("create_together", 1, 0),
         ("note_accepted", 1, 3),
         ("note_accepted", 3, 3),
