@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, status
 from starlette.concurrency import run_in_threadpool
 
-from app import examples
 from app.access import CallerDep
 from app.body import Document
+from app.examples import jobs as examples
 from app.idempotency import Keyed
 from app.jobs import submitted_job
 from app.resources.jobs import JobPage

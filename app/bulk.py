@@ -10,9 +10,9 @@ from fastapi import APIRouter
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
-from app import examples
 from app.access import Caller, CallerDep
 from app.body import Document
+from app.examples import jobs as examples
 from app.resources.jobs import Cancelled
 from app.search import JobFilter, filters_of
 from app.state import StoreDep, VolumeDep

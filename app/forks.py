@@ -8,9 +8,9 @@ from fastapi import APIRouter, Response, status
 from pydantic import RootModel
 from starlette.concurrency import run_in_threadpool
 
-from app import examples
 from app.access import CallerDep
 from app.body import OptionalDocument, patch_body
+from app.examples import jobs as examples
 from app.idempotency import Keyed, queued_once
 from app.jobs import ACCEPTED, submitted_job, to_poll
 from app.resources.jobs import Job

@@ -8,10 +8,10 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response, status
 from starlette.concurrency import run_in_threadpool
 
-from app import examples
 from app.access import caller_of
 from app.body import Document, patch_body, spec_document
 from app.conditional import IfMatch, believed_edits, job_tag, list_tag
+from app.examples import jobs as examples
 from app.idempotency import IdempotencyKey, keyed_request
 from app.longpoll import news_of
 from app.paging import PageSize, page_token

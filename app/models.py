@@ -8,10 +8,10 @@ from typing import Any
 from fastapi import APIRouter, Request, Response, status
 from starlette.concurrency import run_in_threadpool
 
-from app import examples
 from app.access import CallerDep
 from app.body import spec_document
 from app.conditional import IfMatch, model_tag, require_match
+from app.examples import files as examples
 from app.idempotency import Keyed, KeyedRequest, upload_of
 from app.jobs import ACCEPTED, POLL_SECONDS
 from app.paging import PageSize, Place

@@ -7,7 +7,7 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from app import examples
+from app.examples import service as examples
 from jobs.specs.catalogue import catalogue
 
 router = APIRouter(tags=["parts"])
