@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from app.channel import Channel
 from app.everything import Everything
 from app.sse import Signal, within
-from jobs.errors import Unavailable
+from jobs.errors import NotFound, Unavailable
 from jobs.feed import Feed, Figures, Happened, Place
 from jobs.settings import Settings
 from jobs.store import Store
@@ -83,6 +83,21 @@ class Hub:
         with self.reading():
             async with self._shared_channel(job_id) as channel:
                 yield channel
+
+    async def told(
+        self, job_id: str, tell: Callable[[Channel], AsyncIterator[bytes]]
+    ) -> AsyncIterator[bytes]:
+        """What ``tell`` makes of a job's channel; nothing of no job. An outage of Redis is waited out."""
+        while not self.closing:
+            try:
+                async with self.watching(job_id) as channel:
+                    async for message in tell(channel):
+                        yield message
+                return
+            except Unavailable:
+                await asyncio.sleep(AWAY_SECONDS)
+            except NotFound:
+                return
 
     @asynccontextmanager
     async def _shared_channel(self, job_id: str) -> AsyncIterator[Channel]:

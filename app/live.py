@@ -12,7 +12,7 @@ from app.everything import Choice, event_message
 from app.history import history
 from app.hub import AWAY_SECONDS, Hub
 from app.sse import HEARTBEAT, HEARTBEAT_SECONDS, message, within
-from jobs.errors import NotFound, Unavailable
+from jobs.errors import Unavailable
 from jobs.feed import Place, id_of, place_of
 from jobs.store import Store
 from trainer.layout import Volume
@@ -20,9 +20,7 @@ from trainer.layout import Volume
 _BATCH = 500
 
 
-async def live_events(
-    hub: Hub, store: Store, volume: Volume, job_id: str, after: int
-) -> AsyncIterator[bytes]:
+def live_events(hub: Hub, store: Store, volume: Volume, job_id: str, after: int) -> AsyncIterator[bytes]:
     """Messages of one job: its durable events, whose id is their number, and progress between.
 
     A ``progress`` message has no id: one that is missed is not sent again. The last message
@@ -30,16 +28,7 @@ async def live_events(
     Last-Event-ID. An outage of Redis is waited out. A reader that is slow is told of every
     event and of the newest progress; nothing is kept for it meanwhile.
     """
-    while not hub.closing:
-        try:
-            async with hub.watching(job_id) as channel:
-                async for told in _told(hub, channel, store, volume, job_id, after):
-                    yield told
-            return
-        except Unavailable:
-            await asyncio.sleep(AWAY_SECONDS)
-        except NotFound:
-            return
+    return hub.told(job_id, lambda channel: _told(hub, channel, store, volume, job_id, after))
 
 
 async def _told(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,9 @@ from pathlib import Path
 from starlette.concurrency import run_in_threadpool
 
 from app.channel import Channel
-from app.hub import AWAY_SECONDS, Hub
+from app.hub import Hub
 from app.sse import HEARTBEAT, HEARTBEAT_SECONDS, message, within
 from app.tail import end_of
-from jobs.errors import NotFound, Unavailable
 from jobs.states import State
 from trainer.layout import AttemptDirectory, RunDirectory
 
@@ -33,23 +31,14 @@ class Place:
         return f"{self.attempt}:{self.offset}"
 
 
-async def live_lines(
+def live_lines(
     hub: Hub, run: RunDirectory, job_id: str, stream: str, place: Place, only: int | None
 ) -> AsyncIterator[bytes]:
     """Messages with whole lines from ``place`` on, attempt after attempt, or of attempt ``only``.
 
     The id of each is the place behind it. ``end`` is the last one, once nothing more can come.
     """
-    while not hub.closing:
-        try:
-            async with hub.watching(job_id) as channel:
-                async for told in _lines(hub, channel, run, stream, place, only):
-                    yield told
-            return
-        except Unavailable:
-            await asyncio.sleep(AWAY_SECONDS)
-        except NotFound:
-            return
+    return hub.told(job_id, lambda channel: _lines(hub, channel, run, stream, place, only))
 
 
 async def _lines(
