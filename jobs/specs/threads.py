@@ -25,9 +25,10 @@ MOST = 4
 
 
 def worthwhile(spec: Mapping[str, Any], planned: Plan, schema: DatasetSchema) -> int:
-    """How many threads a step of a complete spec's training keeps busy: 1 to ``MOST``.
+    """How many threads a step of a spec's training keeps busy: 1 to ``MOST``.
 
-    ``schema`` has the fields of regions, too, where the spec has regions.
+    The spec is complete but for them, its layers in building order. ``schema`` has the fields of regions, too,
+    where the spec has regions.
     """
     recurrent = any(layer["type"] in KINDS["recurrence"] for layer in spec["network"])
     sparse = any(schema.fields[entry["field"]].kind == "sparse" for entry in spec["inputs"].values())
@@ -47,7 +48,7 @@ def multiplications(spec: Mapping[str, Any], planned: Plan, schema: DatasetSchem
     parameters = {layer.name: layer.parameter_shapes for layer in planned.layers}
     learned: set[str] = set()
     total = 0.0
-    for layer in (spec["network"][position] for position in planned.order):
+    for layer in spec["network"]:
         name, taken = layer["name"], sources(layer)
         passed_on = not learned.isdisjoint(taken)
         shapes = parameters[layer["share"] or name]
