@@ -1,8 +1,8 @@
 """A training step with two threads against the same with one, and what the service would choose.
 
 ``python -m benchmarks.threads [--rounds 5] [--threads 2] [--steps N] [CASE…]``: a case is ``mlp-256``, one of
-benchmarks/pytorch's networks and a size of minibatch. Each round runs both in turn, every run a whole job in a
-process of its own. The ratio is the clock's time a step with one thread over that with more (above 1: they
+benchmarks/pytorch's networks and a size of minibatch. Each round runs both in turn, every run a whole job in
+a process of its own. The ratio is the clock's time a step with one thread over that with more (above 1: they
 gain), that of CPU the same of processor time, as medians over the rounds; A/A is that of one thread over the
 round before. Clocks say something on a machine that does nothing else.
 """
