@@ -92,7 +92,10 @@ def _inherited() -> dict[str, str]:
 
 
 def program_environment(found: dict[str, Any], threads: int, blocktime_ms: int = 0) -> dict[str, str]:
-    """What a program of ``trainer/`` needs in its environment, and nothing of this process' own."""
+    """What a program of ``trainer/`` needs in its environment, and nothing of this process' own.
+
+    CNTK allocates some thousand small pieces a step: the C library keeps so many of each size at hand.
+    """
     return {
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
@@ -100,5 +103,6 @@ def program_environment(found: dict[str, Any], threads: int, blocktime_ms: int =
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": os.pathsep.join([str(ROOT), *found["python_path"]]),
         "LD_LIBRARY_PATH": os.pathsep.join(found["library_path"]),
+        "GLIBC_TUNABLES": "glibc.malloc.tcache_count=127",
         **thread_limits(threads, blocktime_ms),
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 from jobs.base_models.operations import shape_of
 from jobs.base_models.records import ModelNode, ModelRecord
@@ -58,6 +59,11 @@ class Base:
                 f"{first or 'the model'} of {self.record.id} is {by(own)}, but the input is {by(x)}; "
                 "there must be as many channels"
             )
+        return self._shapes(x, first, last)[last]
+
+    def _shapes(self, x: Shape, first: str | None, last: str) -> dict[str, Shape]:
+        """The shape of each node that ``last`` depends on, and of what it begins with; PlanError."""
+        own = self.taken(first, last)
         shapes = dict.fromkeys([first] if first is not None else self.fed(None, last), x)
         for node in self.between(first, last):
             try:
@@ -68,7 +74,23 @@ class Base:
                     f"for an input of {by(x)} in the place of {by(own)}, {node.name!r} ({node.op}) of "
                     f"{self.record.id} does not fit: {error}"
                 ) from None
-        return shapes[last]
+        return shapes
+
+    def multiplications(self, x: Shape, first: str | None, last: str, freeze: str) -> tuple[int, int]:
+        """Those of convolutions for an input of the shape ``x``: of frozen ones, and of those that learn.
+
+        Of other nodes the record does not tell. 0 where the shapes between first and last cannot be told.
+        """
+        try:
+            shapes = self._shapes(x, first, last)
+        except PlanError:
+            return 0, 0
+        still = frozen(self.sources, first, last, freeze)
+        found = {True: 0, False: 0}
+        for node in self.between(first, last):
+            if node.op == "Convolution" and not node.attributes.get("transpose"):
+                found[node.name in still] += prod(shapes[node.name]) * prod(node.attributes["kernel_shape"])
+        return found[True], found[False]
 
     def learned(self, first: str | None, last: str, freeze: str) -> dict[str, tuple[int, ...]]:
         """How many numbers a layer learns, by the nodes that use them: the record knows no more."""

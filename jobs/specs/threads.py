@@ -25,9 +25,9 @@ MOST = 4
 
 
 def worthwhile(spec: Mapping[str, Any], planned: Plan, schema: DatasetSchema) -> int:
-    """How many threads a step of a complete spec's training keeps busy: 1 to ``MOST``.
+    """How many threads a step of a spec's training keeps busy: 1 to ``MOST``.
 
-    ``schema`` has the fields of regions, too, where the spec has regions.
+    The spec is complete but for them, its layers in building order. ``schema`` has the fields of regions too.
     """
     recurrent = any(layer["type"] in KINDS["recurrence"] for layer in spec["network"])
     sparse = any(schema.fields[entry["field"]].kind == "sparse" for entry in spec["inputs"].values())
@@ -40,25 +40,41 @@ def worthwhile(spec: Mapping[str, Any], planned: Plan, schema: DatasetSchema) ->
 def multiplications(spec: Mapping[str, Any], planned: Plan, schema: DatasetSchema) -> float:
     """Multiplications of a training step in matrix products and convolutions, forth and back.
 
-    A layer's weights are multiplied with what it takes in, once for their gradient, and where something
-    before it is learned once more for the gradient that is passed on. What parts of base models need is not
-    known, and not counted.
+    A layer's weights are multiplied with what it takes in, once more for their gradient where they learn, and
+    once more where something before it learns, for the gradient that is passed on. Of parts of base models
+    only convolutions are known. Layers whose values are cached are not computed.
     """
     parameters = {layer.name: layer.parameter_shapes for layer in planned.layers}
+    computed = _computed(spec)
     learned: set[str] = set()
     total = 0.0
-    for layer in (spec["network"][position] for position in planned.order):
+    for layer in spec["network"]:
         name, taken = layer["name"], sources(layer)
         passed_on = not learned.isdisjoint(taken)
         shapes = parameters[layer["share"] or name]
         if shapes or passed_on:
             learned.add(name)
-        if layer["type"] in PLACES:
-            node, axis = planned.nodes[name], planned.nodes[name].axis
-            steps = schema.fields[axis].count / max(schema.rows, 1) if axis else 1
-            places = PLACES[layer["type"]](planned.nodes[taken[0]].shape, node.shape)
+        node, first = planned.nodes[name], planned.nodes[taken[0]]
+        steps = schema.fields[node.axis].count / max(schema.rows, 1) if node.axis else 1
+        if name not in computed:
+            continue
+        if (base := planned.bases.get(name)) is not None:
+            still, moved = base.multiplications(first.shape, layer["first"], layer["last"], layer["freeze"])
+            total += ((1 + passed_on) * still + 3 * moved) * steps
+        elif layer["type"] in PLACES:
+            places = PLACES[layer["type"]](first.shape, node.shape)
             total += (2 + passed_on) * prod(shapes["W"]) * places * steps
     return float(spec["training"]["minibatch_size"] * total)
+
+
+def _computed(spec: Mapping[str, Any]) -> set[str]:
+    """The layers that are computed in a step: not those that are cached, nor what only these take in."""
+    taken = {source for layer in spec["network"] for source in sources(layer)}
+    needed = {layer["name"] for layer in spec["network"]} - taken
+    for layer in reversed(spec["network"]):
+        if layer["name"] in needed and layer["name"] not in spec["cached"]:
+            needed.update(sources(layer))
+    return needed - set(spec["cached"])
 
 
 Shape = tuple[int, ...]

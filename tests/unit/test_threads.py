@@ -165,6 +165,13 @@ def test_layers_that_share_parameters_compute_like_others(shop: Workshop) -> Non
     assert (alone, threads(shop, document)) == (1, 2)
 
 
+def test_layers_may_be_posted_in_any_order(shop: Workshop) -> None:
+    backwards = [dense(minibatch) for minibatch in (311, 312)]
+    for document in backwards:
+        document["network"].reverse()
+    assert [threads(shop, document) for document in backwards] == [1, 2]
+
+
 def test_transposed_convolutions_use_their_weights_at_each_place_that_they_take(shop: Workshop) -> None:
     up = {"filters": 16, "filter_shape": [3, 3], "strides": 2, "output_shape": [64, 64]}
     network = [
