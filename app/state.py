@@ -9,10 +9,10 @@ from typing import Annotated, Any, TypedDict
 from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
-from app.access import Guard
-from app.hub import Hub
-from app.rates import Rates
+from app.admission.access import Guard
+from app.admission.rates import Rates
 from app.specs import Specs
+from app.streams.hub import Hub
 from app.submitting import Submitting
 from jobs.access.usage import Usage
 from jobs.queries.glance import Glances

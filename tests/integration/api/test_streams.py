@@ -12,8 +12,8 @@ import httpx
 import pytest
 from pydantic import TypeAdapter
 
-from app.channel import KEPT
 from app.resources.events import Event
+from app.streams.channel import KEPT
 from jobs.events import EventType
 from jobs.settings import Settings
 from jobs.states import Reason, State
