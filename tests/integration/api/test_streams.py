@@ -112,7 +112,7 @@ def test_a_stream_of_all_jobs_begins_with_what_comes(
     api: httpx.Client, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the process has not heard yet of what came before."""
-    monkeypatch.setattr("app.hub.GATHERING_SECONDS", 0.3)
+    monkeypatch.setattr("app.streams.hub.GATHERING_SECONDS", 0.3)
     for number in (1, 2):
         run.report(epoch(number, 0.5))
         with reading(api, "/v1/events") as stream:
