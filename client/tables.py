@@ -43,7 +43,7 @@ def job(one: Job) -> Table:
         row(table, "detail", one["detail"])
     if waits := one["waiting_for"]:
         place = f", place {one['queue_position']}" if one["queue_position"] else ""
-        row(table, "waits for", f"{waits['detail']}{place}")
+        row(table, "waits", f"{waits['detail']}{place}")
     if one["tags"]:
         row(table, "tags", ", ".join(one["tags"]))
     if one["owner"]:

@@ -11,7 +11,7 @@ by ``expect(rows)`` what will be read (trainer/paging.py).
 
 import numpy as np
 
-from trainer.layout import read_json
+from trainer.files import read_json
 from trainer.paging import Mapped
 
 

@@ -21,7 +21,8 @@ from trainer.checkpoints import sha256
 from trainer.columns import Entries
 from trainer.engine import C, take_a_first_step
 from trainer.evaluation import evaluated
-from trainer.layout import FeatureDirectory, fsync_folder, read_json, write_json
+from trainer.files import fsync_folder, read_json, write_json
+from trainer.layout import FeatureDirectory
 from trainer.minibatches import Order
 from trainer.model import Model
 from trainer.network import sources

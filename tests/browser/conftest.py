@@ -100,6 +100,7 @@ def suits_every_reader(page: Page) -> None:
         page.set_viewport_size({"width": width, "height": 900})
         # Charts follow the window's width a little later.
         wait_until(page, "document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+        assert page.locator(".top").evaluate("(top) => top.getBoundingClientRect().right") == width
         found = Axe().run(page)
         assert found.violations_count == 0, found.generate_report()
     page.set_viewport_size({"width": 1280, "height": 900})

@@ -197,3 +197,15 @@ def test_a_parameter_lies_along_its_axis_as_it_was_drawn(modules: Page) -> None:
     assert [text for _, text in log[1]] == ["0.001", "0.01", "0.1"]
     assert alone == [[0.5, 0.5], [[0.5, "5"]]]
     assert choices == [[0, 0.5, 0, 1], [[0, "relu"], [0.5, "32"], [1, '["a"]']]]
+
+
+def test_pointers_are_cut_where_a_step_begins(modules: Page) -> None:
+    name = "/learner/learning_rate/rate"
+    cut = [[name, 27], [name, 24], [name, 12], [name, 4], ["classification error", 10]]
+    assert call(modules, "parallel", "shortened", cut) == [
+        name,
+        "…/learning_rate/rate",
+        "…/rate",
+        "…ate",
+        "…ion error",
+    ]

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from jobs.errors import InvalidInput, NotFound
-from jobs.fingerprint import changes, diff, fingerprint
-from jobs.spec import normalise
+from jobs.specs.fingerprint import changes, diff, fingerprint
+from jobs.specs.normalise import normalise
 from tests.trainer_runs import Sparse, Workshop
-from trainer.layout import read_json, write_json
+from trainer.files import read_json, write_json
 
 Document = dict[str, Any]
 
@@ -479,6 +479,27 @@ BROKEN: list[tuple[str, Document, dict[str, tuple[str, str]]]] = [
         "a number as text",
         changed(learner__alpha="0.1"),
         {"/learner/alpha": ("unknown_type", "without quotes")},
+    ),
+    (
+        "a learner that has a key of its own name",
+        changed(
+            learner={
+                "type": "momentum",
+                "learning_rate": {"type": "cosine", "rat": 0.1, "epochs": "2"},
+                "momentum": 1.5,
+            }
+        ),
+        {
+            "/learner/learning_rate/rat": ("unknown_key", "did you mean 'rate'?"),
+            "/learner/learning_rate/rate": ("missing", "'rate'"),
+            "/learner/learning_rate/epochs": ("float_type", "a number is needed, not '2'"),
+            "/learner/momentum": ("less_than", "less than 1, not 1.5"),
+        },
+    ),
+    (
+        "a schedule of a learner that has a key of its own name",
+        changed(learner={"type": "momentum", "learning_rate": {"type": "cosin"}, "momentum": 0.9}),
+        {"/learner/learning_rate/type": ("unknown_type", "did you mean 'cosine'?")},
     ),
     (
         "a layer as text",

@@ -83,7 +83,7 @@ export function progressLine(job) {
 function waitLine(job) {
   if (job.waiting_for) return job.waiting_for.detail;
   if (job.not_before) return "waits before its next attempt";
-  return job.attempt ? `waits for attempt ${job.attempt + 1}` : "waits for a worker";
+  return job.attempt ? `waits for attempt ${job.attempt + 1}` : "waits for its turn";
 }
 
 const SPLITS = ["test", "valid", "train", "minibatch"];

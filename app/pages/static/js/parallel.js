@@ -8,6 +8,9 @@ import { axisStyle, colour, plain, plotly, token } from "./plotly.js";
 
 const SHADES = 6;
 const AXIS_PX = 110;
+const SIDES_PX = 76;
+// About, of small print.
+const CHARACTER_PX = 6.5;
 // So few different values stand beside their axis all.
 const FEW = 4;
 
@@ -32,7 +35,7 @@ export function parallel({ title, signal }) {
     const library = await plotly();
     if (signal.aborted || wanted !== last) return;
     const scales = axes.map(scaleOf);
-    await library.react(plot, lines(wanted, scales, order), layout(axes, scales), { displayModeBar: false, responsive: true });
+    await library.react(plot, lines(wanted, scales, order), layout(axes, scales, plot.clientWidth), { displayModeBar: false, responsive: true });
   }
 
   return { element, draw };
@@ -60,9 +63,12 @@ export function scaleOf({ values, log }) {
   return { at: (value) => place.get(JSON.stringify(value)), ticks: known.map((text) => [place.get(text), said(JSON.parse(text))]) };
 }
 
-/** The end of a pointer, which tells most of it. */
-function shortened(name) {
-  return name.length > 24 ? `…${name.slice(-23)}` : name;
+/** As much of a pointer's end, which tells most of it, as so many characters hold: whole steps where one fits. */
+export function shortened(name, most) {
+  if (name.length <= most) return name;
+  const end = name.slice(1 - most);
+  const step = end.indexOf("/");
+  return `…${step < 0 ? end : end.slice(step)}`;
 }
 
 function said(value) {
@@ -86,19 +92,21 @@ function lines({ axes, trials, best }, scales, order) {
   return [...others.reverse(), ...one];
 }
 
-function layout(axes, scales) {
+function layout(axes, scales, width) {
   const style = axisStyle();
+  // The first name begins at its axis, the others have theirs in their middle.
+  const most = Math.min(24, Math.floor((2 * (width - SIDES_PX)) / (3 * (axes.length - 1) * CHARACTER_PX)));
   const label = { showarrow: false, xanchor: "left", xshift: 4, font: { size: 11, color: token("--quiet") }, bgcolor: token("--surface"), borderpad: 1 };
   return {
     ...plain(),
-    margin: { l: 12, r: 64, t: 28, b: 8 },
+    margin: { l: 12, r: SIDES_PX - 12, t: 28, b: 8 },
     hovermode: "closest",
     dragmode: false,
     xaxis: { ...style, range: [-0.05, axes.length - 1 + 0.05], tickvals: [...axes.keys()], showticklabels: false, gridcolor: token("--edge"), fixedrange: true },
     yaxis: { ...style, range: [-0.06, 1.06], showgrid: false, showticklabels: false, fixedrange: true },
     annotations: [
       ...scales.flatMap(({ ticks }, x) => ticks.map(([y, text]) => ({ ...label, x, y, text }))),
-      ...axes.map((axis, x) => ({ x, y: 1, yref: "paper", yanchor: "bottom", xanchor: x === 0 ? "left" : "center", showarrow: false, text: shortened(axis.name), font: { size: 11, color: token("--ink") } })),
+      ...axes.map((axis, x) => ({ x, y: 1, yref: "paper", yanchor: "bottom", xanchor: x === 0 ? "left" : "center", showarrow: false, text: shortened(axis.name, most), hovertext: axis.name, font: { size: 11, color: token("--ink") } })),
     ],
   };
 }

@@ -19,7 +19,7 @@ export default async function sweeps(context) {
 async function list({ main, signal }) {
   const place = h("div", { class: "card flush" });
   const shown = sweepTable();
-  const none = empty("No sweep yet.", h("p", {}, "POST /v1/sweeps, or cntk-jobs sweep, tries one spec with many values."));
+  const none = empty("No sweep yet.", h("p", {}, "POST /v1/sweeps, or cntk-jobs sweep run, tries one spec with many values."));
   let moving = false;
 
   async function look() {
