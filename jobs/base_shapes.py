@@ -15,6 +15,19 @@ Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
+class Operation:
+    """A node of a base model as it will be in a network."""
+
+    op: str
+    takes: Sequence[Shape]
+    made: Shape
+    frozen: bool
+    parameters: int
+    of_learned: bool
+    """Whether something that it takes in comes of something learned, and wants a gradient."""
+
+
+@dataclass(frozen=True)
 class Base:
     """A base model that can be used, by its record."""
 
@@ -58,6 +71,11 @@ class Base:
                 f"{first or 'the model'} of {self.record.id} is {by(own)}, but the input is {by(x)}; "
                 "there must be as many channels"
             )
+        return self._shapes(x, first, last)[last]
+
+    def _shapes(self, x: Shape, first: str | None, last: str) -> dict[str, Shape]:
+        """The shapes of all nodes from the layer's input to ``last``."""
+        own = self.taken(first, last)
         shapes = dict.fromkeys([first] if first is not None else self.fed(None, last), x)
         for node in self.between(first, last):
             try:
@@ -68,7 +86,26 @@ class Base:
                     f"for an input of {by(x)} in the place of {by(own)}, {node.name!r} ({node.op}) of "
                     f"{self.record.id} does not fit: {error}"
                 ) from None
-        return shapes[last]
+        return shapes
+
+    def operations(
+        self, x: Shape, first: str | None, last: str, freeze: str, of_learned: bool
+    ) -> list[Operation]:
+        """What is computed from an input of the shape ``x``, which comes of something learned or not."""
+        own = {name: self.shape_in_model(name) for name in [*self.nodes, *self.inputs]}
+        as_it_is = fits(x, self.taken(first, last)) and min(map(min, filter(None, own.values()))) > 0
+        shapes = own if as_it_is else self._shapes(x, first, last)
+        still = frozen(self.sources, first, last, freeze)
+        learned = {first, *self.inputs} if of_learned else set()
+        found = []
+        for node in self.between(first, last):
+            passes_on = not learned.isdisjoint(node.inputs)
+            takes = [shapes[name] for name in node.inputs]
+            is_frozen = node.name in still
+            found.append(Operation(node.op, takes, shapes[node.name], is_frozen, node.parameters, passes_on))
+            if passes_on or (node.parameters and not is_frozen):
+                learned.add(node.name)
+        return found
 
     def learned(self, first: str | None, last: str, freeze: str) -> dict[str, tuple[int, ...]]:
         """How many numbers a layer learns, by the nodes that use them: the record knows no more."""

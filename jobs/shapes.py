@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
@@ -48,6 +48,8 @@ class Plan:
     layers: Sequence[PlannedLayer]
     order: Sequence[int]
     """Positions of the layers in the spec, each behind the layers that it takes in or shares."""
+    bases: Mapping[str, Base] = field(default_factory=dict)
+    """The base model of each layer that is part of one."""
 
     @property
     def parameters(self) -> int:
@@ -111,7 +113,8 @@ def plan(
             continue
         nodes[layer["name"]] = node
         planned[layer["name"]] = PlannedLayer(layer["name"], node.shape, parameters)
-    return Plan(nodes, list(planned.values()), order)
+    used = {name: base for name, base in bases.items() if base is not None}
+    return Plan(nodes, list(planned.values()), order, used)
 
 
 def _require_countable(shape: Sequence[int], parameters: Mapping[str, tuple[int, ...]]) -> None:

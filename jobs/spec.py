@@ -71,7 +71,7 @@ def normalise(
     continued = volume.job(start["job"]) if start and start["mode"] != "weights" else run
     _settle(spec["training"], settings, schema.splits["train"].rows, continued)
     spec["fingerprint"] = fingerprint(spec)
-    return NormalisedSpec(spec, lambda: estimate(spec, planned, with_regions(spec, schema)))
+    return NormalisedSpec(spec, lambda: estimate(spec, planned, with_regions(spec, schema), settings))
 
 
 def _schema(volume: Volume, dataset_id: str) -> DatasetSchema:
