@@ -14,7 +14,7 @@ from app.main import create_app
 from app.protocol import BoundedHeads
 from app.request_ids import request_id
 from app.request_log import not_logged
-from jobs.exposure import refusal_to_bind
+from jobs.access.exposure import refusal_to_bind
 from jobs.log import set_up
 from jobs.settings import Settings
 from jobs.tracing import tracing

@@ -15,14 +15,14 @@ from starlette.datastructures import URL
 from starlette.exceptions import HTTPException
 
 from app.rates import Rates, headers
+from jobs.access.exposure import is_loopback
+from jobs.access.quotas import publish
+from jobs.access.token_models import Scope, Token
+from jobs.access.token_use import note_used
+from jobs.access.tokens import Tokens, digest
 from jobs.errors import Unavailable
-from jobs.exposure import is_loopback
-from jobs.quotas import publish
 from jobs.settings import Settings
 from jobs.store import Store
-from jobs.token_models import Scope, Token
-from jobs.token_use import note_used
-from jobs.tokens import Tokens, digest
 
 ADMINISTRATOR = "admin"
 """Owner of what is made with one of CNTK_JOBS_API_TOKENS."""

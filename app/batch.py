@@ -5,15 +5,15 @@ from __future__ import annotations
 from fastapi import APIRouter, status
 from starlette.concurrency import run_in_threadpool
 
-from app import examples
 from app.access import CallerDep
 from app.body import Document
+from app.examples import jobs as examples
 from app.idempotency import Keyed
 from app.jobs import submitted_job
 from app.resources.jobs import JobPage
 from app.state import SettingsDep, StoreDep
-from jobs.batch import submit_batch
 from jobs.idempotency import Made
+from jobs.submission.batch import submit_batch
 
 router = APIRouter(tags=["jobs"])
 

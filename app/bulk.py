@@ -10,16 +10,16 @@ from fastapi import APIRouter
 from pydantic import Field
 from starlette.concurrency import run_in_threadpool
 
-from app import examples
 from app.access import Caller, CallerDep
 from app.body import Document
+from app.examples import jobs as examples
 from app.resources.jobs import Cancelled
 from app.search import JobFilter, filters_of
 from app.state import StoreDep, VolumeDep
 from jobs.errors import Conflict, Fault, Forbidden, InvalidInput, NotFound
 from jobs.journal import journal
-from jobs.search import Filters, every
-from jobs.spec_models import parse_as
+from jobs.queries.search import Filters, every
+from jobs.specs.models import parse_as
 from jobs.states import TERMINAL, State
 from jobs.store import Store
 from trainer.layout import Volume

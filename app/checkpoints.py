@@ -16,10 +16,11 @@ from app.resources.files import File
 from app.state import StoreDep, VolumeDep
 from jobs import checkpoints
 from jobs.errors import NotFound
-from jobs.part_models import Strict
-from jobs.spec_models import parse_as
+from jobs.specs.models import parse_as
+from jobs.specs.part_models import Strict
 from jobs.store import Store
-from trainer.layout import RunDirectory, Volume, read_json
+from trainer.files import read_json
+from trainer.layout import RunDirectory, Volume
 
 router = APIRouter(tags=["checkpoints"])
 

@@ -16,9 +16,9 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from jobs.errors import PreconditionFailed
+from jobs.queries.waiting import Wait
 from jobs.record import Record
 from jobs.store import Page
-from jobs.waiting import Wait
 
 _TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 _OURS = re.compile(r'"(\d{1,18})-[0-9a-f]+"')

@@ -7,9 +7,9 @@ from typing import Any
 from fastapi import APIRouter, Request, Response, status
 from starlette.concurrency import run_in_threadpool
 
-from app import examples
 from app.access import CallerDep
 from app.conditional import IfMatch, model_tag, require_match
+from app.examples import files as examples
 from app.idempotency import Keyed, KeyedRequest, upload_of
 from app.paging import PageSize, Place
 from app.resources.datasets import DatasetPage

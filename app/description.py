@@ -15,14 +15,14 @@ from app.forks import MergePatch
 from app.links import add_links
 from app.problems import MEDIA_TYPE
 from ingest.options import Options
-from jobs.batch import Batch
+from jobs.access.token_models import NewToken, TokenEdit
+from jobs.base_models.imports import ModelOfJob, ModelOptions
 from jobs.edit import JobEdit
-from jobs.evaluate import EvaluationRequest
-from jobs.imports import ModelOfJob, ModelOptions
 from jobs.retry import RetryRequest
-from jobs.spec_models import JobSpec
+from jobs.specs.models import JobSpec
+from jobs.submission.batch import Batch
+from jobs.submission.evaluate import EvaluationRequest
 from jobs.sweeps.models import SweepSpec
-from jobs.token_models import NewToken, TokenEdit
 from jobs.webhooks.registry import WebhookChange, WebhookRequest
 
 BODIES = (

@@ -5,16 +5,16 @@ from __future__ import annotations
 from fastapi import APIRouter, Response, status
 from starlette.concurrency import run_in_threadpool
 
-from app import examples
 from app.access import CallerDep
 from app.body import OptionalDocument
+from app.examples import jobs as examples
 from app.idempotency import Keyed, queued_once
 from app.jobs import ACCEPTED, submitted_job, to_poll
 from app.resources.jobs import Job
 from app.state import SettingsDep, StoreDep
-from jobs.evaluate import submit_evaluation
 from jobs.idempotency import Claim
 from jobs.record import Record
+from jobs.submission.evaluate import submit_evaluation
 
 router = APIRouter(tags=["jobs"])
 

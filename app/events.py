@@ -9,8 +9,8 @@ from fastapi import APIRouter, Header, Query, Request
 from fastapi.responses import JSONResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from app import examples
 from app.everything import Choice, event_item
+from app.examples import course as examples
 from app.history import history
 from app.hub import Hub
 from app.live import live_events, live_everything

@@ -8,16 +8,16 @@ from fastapi import APIRouter, Response, status
 from pydantic import RootModel
 from starlette.concurrency import run_in_threadpool
 
-from app import examples
 from app.access import CallerDep
 from app.body import OptionalDocument, patch_body
+from app.examples import jobs as examples
 from app.idempotency import Keyed, queued_once
 from app.jobs import ACCEPTED, submitted_job, to_poll
 from app.resources.jobs import Job
 from app.state import SettingsDep, StoreDep
-from jobs.fork import fork
 from jobs.idempotency import Claim
 from jobs.record import Record
+from jobs.submission.fork import fork
 
 router = APIRouter(tags=["jobs"])
 

@@ -8,10 +8,10 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response, status
 from starlette.concurrency import run_in_threadpool
 
-from app import examples
 from app.access import caller_of
 from app.body import Document, patch_body, spec_document
 from app.conditional import IfMatch, believed_edits, job_tag, list_tag
+from app.examples import jobs as examples
 from app.idempotency import IdempotencyKey, keyed_request
 from app.longpoll import news_of
 from app.paging import PageSize, page_token
@@ -23,18 +23,19 @@ from app.state import StoreDep, VolumeDep, state_of
 from jobs.edit import edit
 from jobs.idempotency import Made
 from jobs.journal import journal
-from jobs.judging import judged
+from jobs.queries.search import search
+from jobs.queries.waiting import Glance, why
 from jobs.record import Record
 from jobs.retry import submitted_spec
-from jobs.search import search
 from jobs.settings import Settings
 from jobs.states import State
 from jobs.store import Store
-from jobs.submissions import Request as Submission
-from jobs.submit import prepare
-from jobs.waiting import Glance, why
+from jobs.submission.judging import judged
+from jobs.submission.submissions import Request as Submission
+from jobs.submission.submit import prepare
 from jobs.writing import document_bytes
-from trainer.layout import Volume, read_json
+from trainer.files import read_json
+from trainer.layout import Volume
 from trainer.parts.learners import call_of
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], route_class=QuickRoute)

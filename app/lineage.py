@@ -6,7 +6,7 @@ from fastapi import APIRouter
 
 from app.resources.lineage import Descent, Lineage
 from app.state import StoreDep, VolumeDep
-from jobs.lineage import lineage
+from jobs.queries.lineage import lineage
 
 router = APIRouter(tags=["jobs"])
 

@@ -10,8 +10,8 @@ from app.channel import Channel
 from app.conditional import job_tag, matches
 from app.hub import Hub
 from app.sse import within
+from jobs.queries.waiting import why
 from jobs.store import Store
-from jobs.waiting import why
 
 LOOK_SECONDS = 1.0
 """A queued job's place changes without a word from the job itself: it is looked at so often."""

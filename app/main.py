@@ -59,18 +59,18 @@ from app.specs import Specs
 from app.state import AppState, Reading
 from app.submitting import Submitting
 from ingest.incoming import sweep_incoming
+from jobs.access.tokens import Tokens
+from jobs.access.usage import Usage
 from jobs.errors import Unavailable
-from jobs.glance import Glances
+from jobs.queries.glance import Glances
 from jobs.queue import TokenQueue
-from jobs.reconcile import reconcile
-from jobs.rescan import Rescan, rescan, rescan_if_lost
+from jobs.recovery.reconcile import reconcile
+from jobs.recovery.rescan import Rescan, rescan, rescan_if_lost
 from jobs.settings import Settings
 from jobs.store import Store
-from jobs.submissions import Submissions
+from jobs.submission.submissions import Submissions
 from jobs.sweeps.driver import SweepDriver
-from jobs.tokens import Tokens
 from jobs.tracing import tracing
-from jobs.usage import Usage
 from jobs.volume import make_volume
 
 log = logging.getLogger("uvicorn.error")

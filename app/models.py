@@ -8,10 +8,10 @@ from typing import Any
 from fastapi import APIRouter, Request, Response, status
 from starlette.concurrency import run_in_threadpool
 
-from app import examples
 from app.access import CallerDep
 from app.body import spec_document
 from app.conditional import IfMatch, model_tag, require_match
+from app.examples import files as examples
 from app.idempotency import Keyed, KeyedRequest, upload_of
 from app.jobs import ACCEPTED, POLL_SECONDS
 from app.paging import PageSize, Place
@@ -19,10 +19,11 @@ from app.resources.models import ModelPage
 from app.state import QueueDep, SettingsDep, StoreDep, VolumeDep
 from app.upload import form_body, receive
 from ingest.incoming import incoming_folder
-from jobs import idempotency, imports
+from jobs import idempotency
+from jobs.base_models import imports
+from jobs.base_models.records import ModelRecord, load_record
 from jobs.errors import Fault, InvalidInput
 from jobs.idempotency import Claim, Made
-from jobs.models import ModelRecord, load_record
 from jobs.queue import TokenQueue
 from jobs.settings import Settings
 from jobs.store import Store

@@ -7,8 +7,8 @@ from starlette.concurrency import run_in_threadpool
 
 from app.access import READING, Caller
 from ingest import store as datasets
+from jobs.base_models.records import load_record
 from jobs.errors import Forbidden, NotFound
-from jobs.models import load_record
 from jobs.store import Store
 from jobs.sweeps import registry as sweeps
 from jobs.webhooks import registry as webhooks

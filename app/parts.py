@@ -7,8 +7,8 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from app import examples
-from jobs.catalogue import catalogue
+from app.examples import service as examples
+from jobs.specs.catalogue import catalogue
 
 router = APIRouter(tags=["parts"])
 

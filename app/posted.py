@@ -6,10 +6,10 @@ from typing import Any
 
 from fastapi import APIRouter
 
-from app import examples
+from app.examples import jobs as examples
 from app.state import StoreDep, VolumeDep
 from jobs.errors import NotFound
-from trainer.layout import read_json
+from trainer.files import read_json
 
 router = APIRouter(tags=["jobs"])
 

@@ -33,7 +33,7 @@ from jobs.errors import (
     Unavailable,
     UnsupportedMediaType,
 )
-from trainer.layout import is_volume_fault
+from trainer.files import is_volume_fault
 
 MEDIA_TYPE = "application/problem+json"
 

@@ -14,7 +14,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from jobs.errors import Unavailable
-from jobs.overview import Overview, overview
+from jobs.queries.overview import Overview, overview
 from jobs.store import Store
 from jobs.totals import Histogram
 from trainer.layout import Volume

@@ -16,7 +16,8 @@ class QuickRoute(APIRoute):
 
     FastAPI looks into every parameter's type with each request, which takes longer than most endpoints. A
     request that says none of them reaches the endpoint at once, by way of ``admitted``, which is all that a
-    route of the API depends on. Other requests go FastAPI's way, and so do those of other endpoints.
+    route of the API depends on; a test holds that. Other requests go FastAPI's way, and so do those of other
+    endpoints.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
 
+from jobs.access.token_models import Token
 from jobs.connection import reaching_redis
 from jobs.errors import TooMany, Unavailable
 from jobs.scripts import Scripts
-from jobs.token_models import Token
 
 WINDOW_SECONDS = 60
 SHARE_SECONDS = 0.1

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends
 from app.access import administrators_only
 from app.resources.health import RescanReport
 from app.state import QueueDep, SettingsDep, StoreDep
-from jobs.rescan import rescan
+from jobs.recovery.rescan import rescan
 
 router = APIRouter(tags=["health"], dependencies=[Depends(administrators_only)])
 

@@ -9,10 +9,10 @@ from fastapi import Depends, Query
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 
 from jobs.errors import Fault, InvalidInput
-from jobs.measures import COLUMNS, Comparison, comparison_of, known_names, measure_of
+from jobs.queries.measures import COLUMNS, Comparison, comparison_of, known_names, measure_of
+from jobs.queries.search import NEWEST_FIRST, Filters, Order
 from jobs.record import Kind
-from jobs.search import NEWEST_FIRST, Filters, Order
-from jobs.spec_models import nearest
+from jobs.specs.models import nearest
 from jobs.states import State
 from jobs.store import Store
 

@@ -13,11 +13,11 @@ from app.hub import Hub
 from app.rates import Rates
 from app.specs import Specs
 from app.submitting import Submitting
-from jobs.glance import Glances
+from jobs.access.usage import Usage
+from jobs.queries.glance import Glances
 from jobs.queue import TokenQueue
 from jobs.settings import Settings
 from jobs.store import Store
-from jobs.usage import Usage
 from trainer.layout import Volume
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 from starlette.concurrency import run_in_threadpool
 
-from app import examples
 from app.body import OptionalDocument
+from app.examples import jobs as examples
 from app.jobs import job_of
 from app.resources.jobs import Job
 from app.state import QueueDep, SettingsDep, StoreDep, VolumeDep

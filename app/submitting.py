@@ -8,8 +8,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
-from jobs.submissions import Outcome, Request, Submissions
-from jobs.submit import Submitted
+from jobs.submission.submissions import Outcome, Request, Submissions
+from jobs.submission.submit import Submitted
 
 Answer = asyncio.Future[Submitted]
 

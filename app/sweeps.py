@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response, status
 from starlette.concurrency import run_in_threadpool
 
-from app import examples
 from app.access import CallerDep
 from app.body import Document
+from app.examples import sweeps as examples
 from app.idempotency import Keyed
 from app.paging import Number, page_token
 from app.resources.sweeps import Sweep, SweepPage, Trial, TrialPage

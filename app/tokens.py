@@ -14,13 +14,13 @@ from app.body import Document, patch_body
 from app.paging import PageSize, Place, page_of
 from app.resources.tokens import NEW_TOKEN, TOKEN_EDIT, MadeToken, Me, OwnerQuotas, Token, TokenPage, Use
 from app.state import GuardDep, StoreDep, UsageDep
-from jobs import token_models
+from jobs.access import token_models
+from jobs.access.token_models import NewToken, Quotas, TokenEdit, parse_token
+from jobs.access.token_use import last_used
+from jobs.access.usage import Usage
 from jobs.errors import Unavailable
-from jobs.spec_models import parse_as
+from jobs.specs.models import parse_as
 from jobs.store import Store
-from jobs.token_models import NewToken, Quotas, TokenEdit, parse_token
-from jobs.token_use import last_used
-from jobs.usage import Usage
 
 router = APIRouter(tags=["tokens"])
 managed = APIRouter(prefix="/tokens", dependencies=[Depends(administrators_only)])

@@ -14,8 +14,8 @@ from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import Request
 
-from app import examples
 from app.body import require_plain
+from app.examples import files as examples
 from app.strict_json import json_object
 from ingest.store import Upload
 from jobs.errors import Fault, InvalidInput, JobsError, TooLarge, Unavailable, UnsupportedMediaType

@@ -5,9 +5,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Response, status
 from starlette.concurrency import run_in_threadpool
 
-from app import examples
 from app.access import CallerDep
 from app.body import Document
+from app.examples import webhooks as examples
 from app.paging import PageSize, Place, page_of
 from app.resources.webhooks import Delivery, DeliveryPage, NewWebhook, WebhookPage
 from app.state import SettingsDep, StoreDep, VolumeDep

@@ -9,21 +9,15 @@ is seen from the mean of the last losses.
 
 from __future__ import annotations
 
-import argparse
 import itertools
 import os
-import tempfile
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
-from benchmarks.against_pytorch import HERE, Bench, Figures, printed
-from benchmarks.overhead import spread
+from benchmarks.against_pytorch import Bench, Figures
+from benchmarks.asked import chosen, parser_of_trainings, spread
 from benchmarks.pytorch.networks import CASES
-from jobs.settings import Settings
-from tests.trainer_runs import Workshop
-from trainer.layout import read_json
+from benchmarks.trainings import HERE, printed, workshop
 
 FLOOR, NEVER_BELOW = 2.0, 0.99
 LAST = 10
@@ -56,29 +50,17 @@ class ByHand(Bench):
         noise = [a.cpu / b.cpu for a, b in itertools.pairwise(theirs)]
         print(
             f"{self.case.name:15} ratio {spread(cpu)} of CPU, {spread(wall)} of the clock; to reach {FLOOR} "
-            f"where the processor allows, never below {NEVER_BELOW}; A/A {spread(noise) if noise else '-'}; "
+            f"where the processor allows, never below {NEVER_BELOW}; A/A {spread(noise)}; "
             f"last losses {ended[0]:.4g} and {ended[1]:.4g}",
             flush=True,
         )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("cases", nargs="*", metavar="CASE", help="such as mlp-64 (default: all)")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, help="of each run, where the machine has little time")
-    parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
-    environment = read_json(Settings().trainer_env / "trainer.json")
-    for case in CASES:
-        if arguments.cases and case.name not in arguments.cases:
-            continue
-        sized = replace(case, steps=arguments.steps) if arguments.steps else case
-        with tempfile.TemporaryDirectory(prefix="by-hand-") as home:
-            workshop = Workshop(Path(home), environment)
-            ByHand(workshop, sized, arguments.threads, kernels=True).compare(arguments.rounds)
+    asked = parser_of_trainings(__doc__).parse_args()
+    for case in chosen(CASES, asked):
+        with workshop() as own:
+            ByHand(own, case, asked.threads, kernels=True).compare(asked.rounds)
 
 
 if __name__ == "__main__":

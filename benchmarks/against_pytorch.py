@@ -10,26 +10,19 @@ packed and padded; ``fused`` is Adam in one kernel, which PyTorch's users have t
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import json
-import os
-import subprocess
-import tempfile
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from statistics import median
-from typing import Any
 
 import numpy as np
 
+from benchmarks.asked import chosen, parser_of_trainings, spread
 from benchmarks.pytorch.networks import CASES, Case, data, spec
-from jobs.settings import Settings
+from benchmarks.trainings import HERE, printed, workshop
 from tests.trainer_runs import Workshop, losses
-from trainer.layout import RunDirectory, read_json
+from trainer.layout import RunDirectory
 from worker.launch import ROOT, program_environment
 
-HERE = Path(__file__).parent / "pytorch"
 PYTHON = ROOT / ".venv-peers" / "bin" / "python"
 
 
@@ -87,51 +80,21 @@ class Bench:
         noise = [a / b for a, b in itertools.pairwise(cpu)]
         print(
             f"{self.case.name:15} {median(cpu):8.3f} ms of CPU a step ({median(wall):.3f} of the clock); "
-            f"losses within {apart:.0e}; A/A {_spread(noise)}"
+            f"losses within {apart:.0e}; A/A {spread(noise)}"
         )
         for variant, found in theirs.items():
             ratios = [t.cpu * 1000 / o for t, o in zip(found, cpu, strict=True)]
             told = f"{median(1000 * t.cpu for t in found):8.3f} ms {variant}"
-            print(f"{'':9}PyTorch {told:20} ratio {_spread(ratios)}, to reach {self.case.floor}", flush=True)
-
-
-def _spread(ratios: list[float]) -> str:
-    return f"{median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})" if ratios else "-"
-
-
-def printed(command: list[Any], environment: dict[str, str]) -> dict[str, Any]:
-    """What a command prints as JSON in its last line."""
-    finished = subprocess.run(
-        [str(word) for word in command],
-        env={"PATH": os.defpath, **environment},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    if finished.returncode:
-        raise SystemExit(finished.stderr[-2000:])
-    return dict(json.loads(finished.stdout.splitlines()[-1]))
+            print(f"{'':9}PyTorch {told:20} ratio {spread(ratios)}, to reach {self.case.floor}", flush=True)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("cases", nargs="*", metavar="CASE", help="such as mlp-64 (default: all)")
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--steps", type=int, help="of each run, where the machine has little time")
-    parser.add_argument("--threads", type=int, default=1)
+    parser = parser_of_trainings(__doc__)
     parser.add_argument("--without-kernels", action="store_true", help="with CNTK's own kernels alone")
-    arguments = parser.parse_args()
-    environment = read_json(Settings().trainer_env / "trainer.json")
-    cases = [case for case in CASES if not arguments.cases or case.name in arguments.cases]
-    if arguments.steps:
-        cases = [replace(case, steps=arguments.steps) for case in cases]
-    for case in cases:
-        with tempfile.TemporaryDirectory(prefix="against-") as home:
-            workshop = Workshop(Path(home), environment)
-            Bench(workshop, case, arguments.threads, not arguments.without_kernels).compare(arguments.rounds)
+    asked = parser.parse_args()
+    for case in chosen(CASES, asked):
+        with workshop() as own:
+            Bench(own, case, asked.threads, not asked.without_kernels).compare(asked.rounds)
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ file that is made, which then takes up to 0.4 ms instead of 0.01. This command d
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import contextlib
 import json
@@ -31,10 +30,11 @@ from typing import Any
 
 import httpx
 
+from benchmarks.asked import parser
+from benchmarks.stores import own_server
 from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Store
-from service.valkey import embedded
 
 ROWS = b"".join(b"%d,%d,%s\n" % (i % 7, i % 5, b"xy"[i % 2 : i % 2 + 1]) for i in range(400))
 CLIENTS = 16
@@ -203,31 +203,23 @@ class Figures:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
-    parser.add_argument("--readers", type=int, default=200)
-    parser.add_argument("--only", choices=["requests", "streams"])
-    asked = parser.parse_args()
+    asking = parser(__doc__)
+    asking.add_argument("--rounds", type=int, default=5)
+    asking.add_argument("--seconds", type=float, default=3.0, help="of each measurement")
+    asking.add_argument("--readers", type=int, default=200)
+    asking.add_argument("--only", choices=["requests", "streams"])
+    asked = asking.parse_args()
     figures = Figures()
     with tempfile.TemporaryDirectory() as folder:
         home = Path(folder)
-        settings = Settings(home=home, redis_url=None)
-        lock = os.open(home / "lock", os.O_CREAT | os.O_RDWR)
-        server = embedded(settings, home / "server.log", lock)
-        server.start()
-        try:
-            while not server.answers():
-                time.sleep(0.05)
+        ports = free_port(), free_port()
+        environment = {
+            "CNTK_JOBS_HOME": folder,
+            "CNTK_JOBS_PORT": str(ports[0]),
+            "CNTK_JOBS_API_TOKENS": "",
+        }
+        with own_server(home) as settings:
             url = settings.effective_redis_url
-            ports = free_port(), free_port()
-            environment = {
-                "CNTK_JOBS_HOME": folder,
-                "CNTK_JOBS_PORT": str(ports[0]),
-                "CNTK_JOBS_API_TOKENS": "",
-            }
             with (
                 serving(["-m", "app"], ports[0], home / "api.log", **environment) as ours,
                 serving(["-c", PEER, url, str(ports[1])], ports[1], home / "peer.log") as peer,
@@ -236,8 +228,6 @@ def main() -> None:
                     requests(figures, ours, peer, asked.rounds, asked.seconds)
                 if asked.only != "requests":
                     streams(figures, ours, settings, asked.rounds, asked.readers)
-        finally:
-            server.kill()
 
 
 def requests(figures: Figures, ours: Server, peer: Server, rounds: int, seconds: float) -> None:

@@ -10,21 +10,18 @@ figures over the small one's, as medians over rounds in which the two take turns
 
 from __future__ import annotations
 
-import argparse
 import os
-import tempfile
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 
-from benchmarks.against_pytorch import HERE, printed
-from benchmarks.overhead import spread
+from benchmarks.asked import parser, spread
 from benchmarks.pytorch.networks import Case, digits, spec
-from jobs.settings import Settings
+from benchmarks.trainings import HERE, printed, workshop
 from tests.trainer_runs import Workshop
-from trainer.layout import read_json, write_json
+from trainer.files import read_json, write_json
 from worker.launch import program_environment
 
 CASE = Case("mlp", 64, 300, 0.0)
@@ -70,26 +67,23 @@ def ran(workshop: Workshop, dataset: str, name: str, *memory: int) -> dict[str, 
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--gigabytes", type=float, default=20.0)
-    parser.add_argument("--on-disk", action="store_true")
-    arguments = parser.parse_args()
+    asking = parser(__doc__)
+    asking.add_argument("--rounds", type=int, default=3)
+    asking.add_argument("--gigabytes", type=float, default=20.0)
+    asking.add_argument("--on-disk", action="store_true")
+    arguments = asking.parse_args()
     large = int(arguments.gigabytes * 2**30 / ROW)
-    with tempfile.TemporaryDirectory(prefix="big-") as home:
-        workshop = Workshop(Path(home), read_json(Settings().trainer_env / "trainer.json"))
+    with workshop() as own:
         sizes = {"small": large // 100, "large": large}
-        datasets = {name: grown(workshop, name, rows, arguments.on_disk) for name, rows in sizes.items()}
+        datasets = {name: grown(own, name, rows, arguments.on_disk) for name, rows in sizes.items()}
         found: dict[str, list[dict[str, Any]]] = {name: [] for name in sizes}
         for round_ in range(arguments.rounds):
             for name, dataset in datasets.items():
                 memory = []
                 if arguments.on_disk and name == "large":
-                    forget(workshop.volume.dataset(dataset).path / "x.npy")
+                    forget(own.volume.dataset(dataset).path / "x.npy")
                     memory = [large * ROW // 2]
-                found[name].append(ran(workshop, dataset, f"{name}-{round_}", *memory))
+                found[name].append(ran(own, dataset, f"{name}-{round_}", *memory))
         for name, runs in found.items():
             first, cpu, wall, resident, held = (median(run[key] for run in runs) for key in FIGURES)
             print(

@@ -7,7 +7,6 @@ list is looked at as it comes, and with all jobs; and beside that with nothing c
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import tempfile
 import threading
@@ -19,6 +18,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page
 
+from benchmarks.asked import parser
 from benchmarks.page import LIST_SHOWN, service
 from benchmarks.records import FIGURES, PROGRESS, RESULT, begun
 from jobs.record import Record
@@ -116,10 +116,10 @@ def measure(page: Page, seconds: float) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--jobs", type=int, default=1000)
-    parser.add_argument("--seconds", type=float, default=20)
-    asked = parser.parse_args()
+    asking = parser(__doc__)
+    asking.add_argument("--jobs", type=int, default=1000)
+    asking.add_argument("--seconds", type=float, default=20)
+    asked = asking.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="page-") as home,
         service(Path(home), CNTK_JOBS_LEASE_SECONDS=str(LEASE_S)) as (url, store),

@@ -9,22 +9,20 @@ for that.
 
 from __future__ import annotations
 
-import argparse
-import tempfile
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from benchmarks.against_pytorch import HERE, printed
+from benchmarks.asked import chosen, parser_of_cases
 from benchmarks.pytorch import networks
 from benchmarks.pytorch.networks import CASES, Case, data, dense, spec
+from benchmarks.trainings import HERE, printed, workshop
 from jobs.settings import Settings
-from jobs.spec import normalise
+from jobs.specs.normalise import normalise
 from tests.trainer_runs import Sequences, Sparse, Workshop
-from trainer.layout import read_json
 from trainer.parts import learners
-from worker.launch import program_environment
+from worker.launch import program_environment, trainer_environment
 
 STEPS = 40
 WIDE = Case("wide", 64, STEPS, 0.0)
@@ -77,19 +75,13 @@ def measure(workshop: Workshop, case: Case, idle: int) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("cases", nargs="*", metavar="CASE", help="such as mlp-64 (default: all)")
-    arguments = parser.parse_args()
-    found = read_json(Settings().trainer_env / "trainer.json")
+    asked = parser_of_cases(__doc__).parse_args()
+    found = trainer_environment(Settings())
     idle = printed([found["python"], "-c", IDLE], program_environment(found, 1))["held"]
     print(f"CNTK imported: {idle / 2**20:.0f} MiB")
-    for case in [*CASES, WIDE]:
-        if arguments.cases and case.name not in arguments.cases:
-            continue
-        with tempfile.TemporaryDirectory(prefix="memory-") as home:
-            measure(Workshop(Path(home), found), Case(case.network, case.minibatch, STEPS, case.floor), idle)
+    for case in chosen([*CASES, WIDE], asked):
+        with workshop() as own:
+            measure(own, replace(case, steps=STEPS), idle)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,6 @@ over pairs, A/A the hand-written loop against itself.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import subprocess
@@ -21,11 +20,13 @@ from typing import Any
 
 import numpy as np
 
+from benchmarks.asked import parser, spread
 from client import Client
 from jobs.settings import Settings
 from tests.running_service import RunningService
-from trainer.layout import Volume, complete_lines, read_json
-from worker.launch import thread_limits
+from trainer.files import complete_lines
+from trainer.layout import Volume
+from worker.launch import thread_limits, trainer_environment
 
 ROWS, EPOCHS = 8000, {"mlp": 6, "conv": 2}
 FLOOR = 2.0
@@ -140,13 +141,11 @@ def by_hand(kind: str, folder: Path, threads: int, epochs: int, found: dict[str,
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--pairs", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=1)
-    arguments = parser.parse_args()
-    found = read_json(Settings().trainer_env / "trainer.json")
+    asking = parser(__doc__)
+    asking.add_argument("--pairs", type=int, default=7)
+    asking.add_argument("--threads", type=int, default=1)
+    arguments = asking.parse_args()
+    found = trainer_environment(Settings())
     with tempfile.TemporaryDirectory(prefix="overhead-") as name:
         home = Path(name)
         service = RunningService(home)
@@ -184,10 +183,6 @@ def compare(
         runs += served
     for phase in runs[0].phases:
         print(f"{phase:30} {1000 * median(run.phases[phase] for run in runs):6.0f} ms")
-
-
-def spread(ratios: list[float]) -> str:
-    return f"{median(ratios):.3f} ({min(ratios):.3f} to {max(ratios):.3f})"
 
 
 if __name__ == "__main__":

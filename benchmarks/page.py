@@ -8,24 +8,22 @@ medians of every other round on one and the same service.
 
 from __future__ import annotations
 
-import argparse
 import os
 import re
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from playwright.sync_api import Browser
 
+from benchmarks.asked import parser
 from benchmarks.records import finish_jobs
-from jobs.settings import Settings
+from benchmarks.stores import own_server
 from jobs.store import Store
-from service.valkey import embedded
 from tests.chromium import chromium
 
 # The page's policy lets nothing but its own files run: what waits must do so within one call.
@@ -47,16 +45,8 @@ LIST_SHOWN = """() => new Promise((resolve) => {
 @contextmanager
 def service(home: Path, **environment: str) -> Iterator[tuple[str, Store]]:
     """The address of an API without jobs, and its store."""
-    settings = Settings(home=home, redis_url=None)
-    server = embedded(settings, home / "server.log", os.open(home / "lock", os.O_CREAT | os.O_RDWR))
-    server.start()
-    try:
-        while not server.answers():
-            time.sleep(0.05)
-        with running_api(home, **environment) as url:
-            yield url, Store.open(settings)
-    finally:
-        server.kill()
+    with own_server(home) as settings, running_api(home, **environment) as url:
+        yield url, Store.open(settings)
 
 
 @contextmanager
@@ -87,10 +77,10 @@ def visit(browser: Browser, url: str) -> tuple[float, float]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--jobs", type=int, default=1000)
-    parser.add_argument("--rounds", type=int, default=20)
-    asked = parser.parse_args()
+    asking = parser(__doc__)
+    asking.add_argument("--jobs", type=int, default=1000)
+    asking.add_argument("--rounds", type=int, default=20)
+    asked = asking.parse_args()
     with (
         tempfile.TemporaryDirectory(prefix="page-") as many,
         tempfile.TemporaryDirectory(prefix="page-") as none,

@@ -8,7 +8,6 @@ searches the larger one.
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import tempfile
 import time
@@ -17,12 +16,12 @@ from pathlib import Path
 
 import httpx
 
+from benchmarks.stores import own_server
 from jobs.ids import new_id
 from jobs.record import Record
 from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Store
-from service.valkey import embedded
 from tests.new_records import queued
 from tests.running_api import running_api
 
@@ -125,33 +124,20 @@ def main() -> None:
     stores: dict[int, Store] = {}
     homes: dict[int, Settings] = {}
     memory: dict[int, float] = {}
-    servers = []
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            for jobs in (FEW, count):
-                settings = Settings(home=Path(folder) / str(jobs), redis_url=None)
-                settings.home.mkdir()
-                homes[jobs] = settings
-                lock = os.open(settings.home / "lock", os.O_CREAT | os.O_RDWR)
-                server = embedded(settings, settings.home / "server.log", lock)
-                server.start()
-                servers.append(server)
-                while not server.answers():
-                    time.sleep(0.05)
-                stores[jobs] = store = Store.open(settings)
-                before = store.client.info("memory")["used_memory"]
-                finish_jobs(store, jobs)
-                memory[jobs] = (store.client.info("memory")["used_memory"] - before) / jobs
-            seconds: dict[int, list[float]] = {jobs: [] for jobs in stores}
-            for _ in range(ROUNDS):
-                for jobs, store in stores.items():
-                    begun = time.perf_counter()
-                    assert len(store.page(limit=50).records) == 50
-                    seconds[jobs].append(time.perf_counter() - begun)
-            answers = asked(homes)
-        finally:
-            for server in servers:
-                server.kill()
+    with tempfile.TemporaryDirectory() as folder, ExitStack() as servers:
+        for jobs in (FEW, count):
+            homes[jobs] = servers.enter_context(own_server(Path(folder) / str(jobs)))
+            stores[jobs] = store = Store.open(homes[jobs])
+            before = store.client.info("memory")["used_memory"]
+            finish_jobs(store, jobs)
+            memory[jobs] = (store.client.info("memory")["used_memory"] - before) / jobs
+        seconds: dict[int, list[float]] = {jobs: [] for jobs in stores}
+        for _ in range(ROUNDS):
+            for jobs, store in stores.items():
+                begun = time.perf_counter()
+                assert len(store.page(limit=50).records) == 50
+                seconds[jobs].append(time.perf_counter() - begun)
+        answers = asked(homes)
     for question, found in answers.items():
         print(f"{1000 * statistics.median(found):8.2f} ms  {question}")
     medians = {jobs: statistics.median(found) for jobs, found in seconds.items()}

@@ -8,7 +8,6 @@ fork each, as ours. Processor time a job says what a quiet machine would do.
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from redis import Redis
 from rq import Queue
 from rq.job import Job
 
+from benchmarks.asked import parser
 from benchmarks.start import ROOT, Served
 
 LEAST = 8.0
@@ -81,13 +81,11 @@ def finished(queue: Queue, tasks: list[Job]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--jobs", type=int, default=60)
-    parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--rounds", type=int, default=3)
-    arguments = parser.parse_args()
+    asking = parser(__doc__)
+    asking.add_argument("--jobs", type=int, default=60)
+    asking.add_argument("--workers", type=int, default=2)
+    asking.add_argument("--rounds", type=int, default=3)
+    arguments = asking.parse_args()
     with ExitStack() as stack:
         served = Served(stack, warm=True, workers=arguments.workers)
         socket = str(served.home / "valkey" / "valkey.sock")

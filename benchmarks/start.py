@@ -8,7 +8,6 @@ trained. ``scripts/setup --ray`` brings Ray; without it the rest is measured.
 
 from __future__ import annotations
 
-import argparse
 import json
 import os
 import re
@@ -25,10 +24,11 @@ from typing import Any
 import numpy as np
 import psutil
 
+from benchmarks.asked import parser
 from client import Client
 from jobs.settings import Settings
 from tests.running_service import RunningService
-from trainer.layout import complete_lines
+from trainer.files import complete_lines
 
 ROOT = Path(__file__).resolve().parents[1]
 RAY = ROOT / ".venv-ray" / "bin" / "python"
@@ -143,11 +143,9 @@ def idle_cost(server: psutil.Process) -> str:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args().rounds
+    asking = parser(__doc__)
+    asking.add_argument("--rounds", type=int, default=15)
+    rounds = asking.parse_args().rounds
     with ExitStack() as stack:
         warm, cold = Served(stack, warm=True), Served(stack, warm=False)
         ray = stack.enter_context(ray_jobs())

@@ -25,7 +25,8 @@ from jobs.errors import Fault, InvalidInput, NotFound, Unavailable
 from jobs.settings import Settings
 from jobs.shelf import Shelf
 from jobs.store import Store
-from trainer.layout import DatasetDirectory, Volume, fsync_folder, write_json
+from trainer.files import fsync_folder, write_json
+from trainer.layout import DatasetDirectory, Volume
 
 __all__ = ["Upload", "get", "ingest", "page", "remove"]
 

@@ -13,7 +13,8 @@ from pydantic import BaseModel, ConfigDict
 
 from jobs.errors import Conflict, Fault, NotFound
 from jobs.record import rfc3339
-from trainer.layout import CheckpointDirectory, RunDirectory, fsync_folder, read_json
+from trainer.files import fsync_folder, read_json
+from trainer.layout import CheckpointDirectory, RunDirectory
 
 Losses = dict[str, dict[str, float | None]]
 

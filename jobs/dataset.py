@@ -11,7 +11,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from jobs.errors import NotFound
-from trainer.layout import Volume, read_json
+from trainer.files import read_json
+from trainer.layout import Volume
 
 SPLITS = ("train", "valid", "test")
 AnySplit = Literal["train", "valid", "test", "unlabelled"]

@@ -8,9 +8,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from jobs.part_models import Strict
 from jobs.record import PRIORITY_SECONDS, Record
-from jobs.spec_models import JobSpec, Tags, parse_as
+from jobs.specs.models import JobSpec, Tags, parse_as
+from jobs.specs.part_models import Strict
 from jobs.store import Store
 
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 
-from trainer.layout import FeatureDirectory, Volume, read_json
+from trainer.files import read_json
+from trainer.layout import FeatureDirectory, Volume
 
 
 def forget(volume: Volume, *, dataset: str | None = None, model_sha256: str | None = None) -> int:

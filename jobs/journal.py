@@ -10,7 +10,8 @@ from typing import Any, BinaryIO
 
 from jobs.events import event_document, event_line
 from jobs.store import Store
-from trainer.layout import RunDirectory, complete_lines, is_volume_fault
+from trainer.files import complete_lines, is_volume_fault
+from trainer.layout import RunDirectory
 
 _TAIL_BYTES = 64 * 1024
 

@@ -11,10 +11,10 @@ from typing import Any, cast
 from redis import WatchError
 from redis.client import Pipeline
 
+from jobs.access.quotas import queue_is_full
 from jobs.connection import reaching_redis
 from jobs.errors import Conflict, JobsError, Refused
 from jobs.ids import new_id
-from jobs.quotas import queue_is_full
 from jobs.record import Record, hash_fields
 from jobs.scripts import Scripts, pairs
 

@@ -18,15 +18,16 @@ from pydantic import Field
 from jobs.checkpoints import choose
 from jobs.dataset import load_schema
 from jobs.errors import Conflict, Fault, InvalidInput, NotFound, Refused
-from jobs.part_models import Strict
 from jobs.queue import TokenQueue
 from jobs.record import Kind, Record
 from jobs.settings import Settings
-from jobs.spec import normalise
-from jobs.spec_models import parse_as
+from jobs.specs.models import parse_as
+from jobs.specs.normalise import normalise
+from jobs.specs.part_models import Strict
 from jobs.states import Reason, State
 from jobs.store import Store
-from trainer.layout import RunDirectory, fsync_folder, read_json, write_json
+from trainer.files import fsync_folder, read_json, write_json
+from trainer.layout import RunDirectory
 from trainer.parts import learners
 
 BEGINNING = "start"

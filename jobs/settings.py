@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import quote
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from trainer.layout import Volume
@@ -26,6 +26,19 @@ def _volume(home: Path) -> Volume:
 
 MklCode = Literal["auto", "library", "avx2", "avx512"]
 MOST_BLOCKTIME_MS = 60_000
+AUTO: Literal["auto"] = "auto"
+MOST_THREADS = 256
+
+
+def _threads(value: object) -> object:
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    if value != AUTO and not (whole and 1 <= value <= MOST_THREADS):  # type: ignore[operator]  # it is an int
+        raise ValueError(f"threads are a number from 1 to {MOST_THREADS}, or {AUTO!r}")
+    return value
+
+
+Threads = Annotated[Annotated[int, Field(ge=1, le=MOST_THREADS)] | Literal["auto"], BeforeValidator(_threads)]
+"""CPU threads of a trainer."""
 
 
 class Settings(BaseSettings):
@@ -54,8 +67,9 @@ class Settings(BaseSettings):
     """How long the process that opens an uploaded model may take."""
     import_memory_bytes: int = Field(default=8 * 1024**3, ge=1 << 30)
     """How much memory it may map."""
-    threads: int = Field(default=1, ge=1, le=256)
-    """CPU threads of a trainer where the spec names none. Part of what makes bits equal."""
+    threads: Threads = AUTO
+    """CPU threads of a trainer where the spec names none: a number, or as many as its network gains by and
+    its worker has cores for. Part of what makes bits equal."""
     mkl_code: MklCode = "auto"
     """The code of Intel's library that a trainer computes with where the spec names none."""
     blocktime_ms: int = Field(default=0, ge=0, le=MOST_BLOCKTIME_MS)
@@ -84,6 +98,11 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         return [token.strip() for token in value.split(",") if token.strip()]
+
+    @field_validator("threads", mode="before")
+    @classmethod
+    def _number(cls, value: object) -> object:
+        return int(value) if isinstance(value, str) and value.isdecimal() else value
 
     @field_validator("worker_labels", mode="before")
     @classmethod

@@ -5,7 +5,8 @@ from __future__ import annotations
 from jobs.connection import reaching_redis
 from jobs.errors import Unavailable
 from jobs.store import Store
-from trainer.layout import Volume, write_json
+from trainer.files import write_json
+from trainer.layout import Volume
 
 _KNOWN = "cj:volume"
 """There once the volume has been made."""

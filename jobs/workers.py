@@ -17,6 +17,16 @@ ENTRY_SECONDS = 15
 _MOST_RUNNING = 10_000
 
 
+class Machine(BaseModel):
+    """What workers run on, each perhaps in a container of its own."""
+
+    model_config = ConfigDict(frozen=True)
+
+    id: str
+    """Another after each start of the machine."""
+    cores: int
+
+
 class WorkerEntry(BaseModel):
     """One worker process as it describes itself."""
 
@@ -31,6 +41,10 @@ class WorkerEntry(BaseModel):
     summary: str
     """The same in one line for people."""
     started_at: str
+    threads: int = 1
+    """CPU threads that a job of its may have where neither spec nor service names a number: the cores that it
+    may use, shared among the workers of its service."""
+    machine: Machine | None = None
 
 
 def register(store: Store, entry: WorkerEntry) -> None:

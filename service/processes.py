@@ -16,12 +16,12 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import TracebackType
 
-from jobs.exposure import refusal_to_bind
+from jobs.access.exposure import refusal_to_bind
 from jobs.settings import Settings
 from service import valkey
 from service.child import Child
 from service.errors import StartError
-from trainer.layout import write_json
+from trainer.files import write_json
 
 ROOT = Path(__file__).resolve().parents[1]
 STOP_SIGNALS = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}

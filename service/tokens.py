@@ -13,10 +13,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from jobs.access.token_models import Token, parse_token
+from jobs.access.tokens import Tokens
 from jobs.errors import JobsError
 from jobs.settings import Settings
-from jobs.token_models import Token, parse_token
-from jobs.tokens import Tokens
 
 
 def main(argv: Sequence[str]) -> int:

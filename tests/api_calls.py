@@ -9,7 +9,7 @@ import httpx
 from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Store
-from trainer.layout import append_line
+from trainer.files import append_line
 
 
 def submit(api: httpx.Client, spec: dict[str, Any]) -> dict[str, Any]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import hashlib
 from typing import Any
 
-from jobs.models import ModelRecord
+from jobs.base_models.records import ModelRecord
 from tests.trainer_runs import Workshop
 from tests.trainer_scripts import in_trainer
-from trainer.layout import write_json
+from trainer.files import write_json
 
 PREPROCESSING = {"shift": [100.0, 110.0, 120.0], "scale": 0.02, "channel_order": "bgr"}
 

@@ -15,7 +15,7 @@ import pytest
 from jobs.settings import Settings
 from tests.trainer_runs import Workshop
 from tests.valkey_server import ValkeyServer
-from trainer.layout import read_json
+from trainer.files import read_json
 
 # A machine that others use is slow now and then: that is no failure.
 hypothesis.settings.register_profile("calm", deadline=None)

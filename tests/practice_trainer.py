@@ -24,7 +24,8 @@ from pathlib import Path
 from typing import Any
 
 from trainer import fork_server
-from trainer.layout import CheckpointDirectory, RunDirectory, append_line, read_json, write_json
+from trainer.files import append_line, read_json, write_json
+from trainer.layout import CheckpointDirectory, RunDirectory
 
 SAMPLES_A_STEP = 10
 

@@ -15,10 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from jobs.bases import link
+from jobs.base_models.in_jobs import link
 from jobs.settings import Settings
-from jobs.spec import normalise
-from trainer.layout import RunDirectory, Volume, complete_lines, read_json, write_json
+from jobs.specs.normalise import normalise
+from trainer.files import complete_lines, read_json, write_json
+from trainer.layout import RunDirectory, Volume
 from worker.launch import thread_limits
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from jobs.part_models import Strict, part_model
+from jobs.specs.part_models import Strict, part_model
 from trainer.parts import registries
 from worker.launch import thread_limits
 

@@ -18,12 +18,14 @@ from jobs.journal import read_events
 from jobs.queue import TokenQueue
 from jobs.record import Record
 from jobs.settings import Settings
-from jobs.spec import NormalisedSpec
+from jobs.specs.normalise import NormalisedSpec
 from jobs.states import State
 from jobs.store import Store
-from jobs.submit import Submission, enqueue
+from jobs.submission.new_run import Submission
+from jobs.submission.submit import enqueue
 from jobs.volume import make_volume
-from trainer.layout import RunDirectory, read_json, write_json
+from trainer.files import read_json, write_json
+from trainer.layout import RunDirectory
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_SECONDS = 60

@@ -4,7 +4,7 @@ import os
 
 from trainer.engine import C
 from trainer.feeding import fed_to
-from trainer.layout import read_json, write_json
+from trainer.files import read_json, write_json
 
 FORMAT = 1
 

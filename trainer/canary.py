@@ -15,7 +15,7 @@ import numpy as np
 
 from trainer import machine
 from trainer.engine import IGNORE, C, use_threads
-from trainer.layout import write_json
+from trainer.files import write_json
 
 PATIENCE_SECONDS = 60
 STEPS = 8
@@ -75,7 +75,7 @@ def tried(kind, threads, **variables):
     try:
         finished = subprocess.run(
             [sys.executable, "-m", "trainer.canary", "--threads", str(threads), "--kind", kind],
-            env=dict(os.environ, **variables),
+            env=dict(os.environ, **machine.limits(threads), **variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -96,19 +96,21 @@ def main():
     parser = argparse.ArgumentParser(
         prog="trainer.canary", description="Try the AVX-512 code of CNTK's library."
     )
-    parser.add_argument("--threads", type=int, required=True)
+    parser.add_argument("--threads", type=int, nargs="+", required=True, help="numbers of them, in turn")
     parser.add_argument("--kind", choices=sorted(NETWORKS), help="print the losses of this one, and no more")
     parser.add_argument("--always", action="store_true", help="try it on whatever processor this is")
     asked = parser.parse_args()
     if asked.kind:
-        use_threads(asked.threads)
+        use_threads(asked.threads[0])
         C.logging.set_trace_level(C.logging.TraceLevel.Error)
         sys.stdout.write("\n%s\n" % json.dumps(losses(asked.kind)))
         return 0
     found = machine.processor()
-    path = machine.verdicts_file(found, asked.threads, C.__version__)
-    if (machine.in_question(found) or asked.always) and not path.exists():
-        write_json(path, {kind: verdict(kind, asked.threads) for kind in sorted(NETWORKS)})
+    if machine.in_question(found) or asked.always:
+        for threads in asked.threads:
+            path = machine.verdicts_file(found, threads, C.__version__)
+            if not path.exists():
+                write_json(path, {kind: verdict(kind, threads) for kind in sorted(NETWORKS)})
     return 0
 
 

@@ -9,7 +9,8 @@ import time
 from collections import OrderedDict
 
 from trainer.facts import jsonable
-from trainer.layout import CheckpointDirectory, fsync_folder, read_json, sync_all, write_json
+from trainer.files import fsync_folder, read_json, sync_all, write_json
+from trainer.layout import CheckpointDirectory
 from trainer.state import by_split
 
 FORMAT = 1

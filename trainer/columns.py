@@ -3,13 +3,15 @@
 Every column has ``read(rows, epoch=None)``: what it holds for these rows when they are trained in that
 epoch, a pure function of the two; without an epoch, for evaluation. Most columns hold the same always.
 A column whose reading is more than a copy says ``costly = True``, and is read ahead (trainer/prefetch.py).
+One that reads an array with an entry for each row, whatever the others are, says ``by_row = True``
+(trainer/gathering.py).
 One whose file memory has no room for says in ``scarce`` how many bytes its rows have, on average, and is told
 by ``expect(rows)`` what will be read (trainer/paging.py).
 """
 
 import numpy as np
 
-from trainer.layout import read_json
+from trainer.files import read_json
 from trainer.paging import Mapped
 
 
@@ -35,6 +37,8 @@ class Entries:
 class DenseColumn(Entries):
     """(rows, *shape) numbers."""
 
+    by_row = True
+
     def __init__(self, folder, schema):
         super().__init__(stored(folder, schema))
         self.shape = tuple(schema["shape"])
@@ -46,6 +50,8 @@ class DenseColumn(Entries):
 
 class CategoricalColumn(Entries):
     """Class codes, read as one-hot rows."""
+
+    by_row = True
 
     def __init__(self, folder, schema):
         super().__init__(stored(folder, schema))
@@ -96,6 +102,7 @@ class SparseColumn:
 class CodeColumn(Entries):
     """Class codes as numbers, for layers that look classes up."""
 
+    by_row = True
     shape = ()
 
     def __init__(self, folder, schema):

@@ -10,8 +10,8 @@ from trainer.engine import C, axis_of
 from trainer.facts import jsonable
 from trainer.feeding import Feed
 from trainer.figures.labels import sigmoid
+from trainer.files import write_json
 from trainer.image_reports import ImageReport, field_of_images
-from trainer.layout import write_json
 from trainer.minibatches import Order
 from trainer.objective import target_node
 from trainer.paging import expected

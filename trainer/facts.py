@@ -3,7 +3,7 @@
 import math
 import time
 
-from trainer.layout import append_line
+from trainer.files import append_line
 
 
 def jsonable(value):

@@ -21,7 +21,8 @@ from trainer.checkpoints import sha256
 from trainer.columns import Entries
 from trainer.engine import C, take_a_first_step
 from trainer.evaluation import evaluated
-from trainer.layout import FeatureDirectory, fsync_folder, read_json, write_json
+from trainer.files import fsync_folder, read_json, write_json
+from trainer.layout import FeatureDirectory
 from trainer.minibatches import Order
 from trainer.model import Model
 from trainer.network import sources
@@ -36,6 +37,8 @@ INTERVAL = 0.25
 
 class FeatureColumn(Entries):
     """(rows, *shape) float32 numbers of a node, memory-mapped."""
+
+    by_row = True
 
     def __init__(self, path):
         super().__init__(Mapped(path))

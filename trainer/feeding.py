@@ -81,3 +81,26 @@ class Feed:
                 self.kept[place] = found.copy() if small else found
                 self.given[self.variables[place]] = value(self.kept[place], self.device)
         return self.given
+
+
+class Received:
+    """Where CNTK puts what a node with a value a row has for a minibatch: an array that a value borrows.
+
+    To fetch CNTK's own value, make an array of it and dispose of both takes Python longer.
+    """
+
+    def __init__(self, node):
+        self.output = node.output
+        self.device = C.cpu()
+        self.array = np.empty((0,) + node.shape, dtype=np.float32)
+        """(rows, *shape) of the latest minibatch."""
+        self.wanted = None
+        """What CNTK's calls take as the outputs that are asked for; they replace the value by itself."""
+
+    def of(self, rows):
+        """``wanted`` for so many rows; until the next call ``array`` is theirs."""
+        if len(self.array) != rows:
+            self.array = np.empty((rows,) + self.array.shape[1:], dtype=np.float32)
+            view = C.cntk_py.NDArrayView(self.array, self.device, False, True)
+            self.wanted = {self.output: C.cntk_py.Value(view)}
+        return self.wanted

@@ -6,7 +6,7 @@ from collections import OrderedDict
 import numpy as np
 
 from trainer.figures.classes import softmax
-from trainer.layout import write_whole
+from trainer.files import write_whole
 from trainer.packing import packed
 from trainer.predictions import LISTED_CLASSES, TOP_CLASSES, Lines, nine_digits
 

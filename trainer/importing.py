@@ -16,7 +16,7 @@ import numpy as np
 
 from trainer import dictionary, model_file
 from trainer.engine import C, take_a_first_step, use_threads
-from trainer.layout import write_json
+from trainer.files import write_json
 from trainer.model_file import RefusedModel
 from trainer.onnx import file as onnx_file
 

@@ -5,7 +5,7 @@ from collections import OrderedDict
 import numpy as np
 
 from trainer.evaluation import evaluated, together
-from trainer.layout import write_whole
+from trainer.files import write_whole
 from trainer.minibatches import Order
 from trainer.packing import array_file, packed
 

@@ -13,7 +13,8 @@ import os
 from pathlib import Path
 from typing import Any, Dict, Optional, Set
 
-from trainer.layout import RunDirectory, read_json, write_json
+from trainer.files import read_json, write_json
+from trainer.layout import RunDirectory
 
 VARIABLE = "MKL_DEBUG_CPU_TYPE"
 AVX2, AVX512 = "5", "7"
@@ -33,6 +34,11 @@ KINDS = {
     "recurrence": {"gru", "lstm", "rnn"},
 }
 """Layers by kind; every other is "dense"."""
+
+
+def limits(threads: int) -> Dict[str, str]:
+    """Variables that hold a process to so many CPU threads."""
+    return dict.fromkeys(("OMP_NUM_THREADS", "OMP_THREAD_LIMIT", "MKL_NUM_THREADS"), str(threads))
 
 
 def kinds(spec: Dict[str, Any]) -> Set[str]:

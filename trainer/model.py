@@ -5,7 +5,8 @@ from collections import OrderedDict
 import numpy as np
 
 from trainer.engine import IGNORE, C
-from trainer.feeding import Feed
+from trainer.feeding import Feed, Received
+from trainer.gathering import at_a_time, together
 from trainer.network import Network
 from trainer.objective import Objective
 from trainer.paging import expected
@@ -38,7 +39,7 @@ class Model:
             (self.objective.loss, None),
             [learner for _, learner in self.learners],
         )
-        self.report_output = self.objective.report.output
+        self.received = Received(self.objective.report)
         self.training_feed = Feed(self.network.columns, self.objective.loss, self.objective.report)
 
     def rate_at(self, epoch):
@@ -66,15 +67,17 @@ class Model:
         minibatches = expected(order.minibatches(epoch, offset), feed.columns)
         if worthwhile(feed.columns, order.minibatch_size):
             return ahead(minibatches, read)
+        count = at_a_time(feed.columns, order.minibatch_size)
+        if count > 1:
+            return together(minibatches, read, count)
         return ((rows, read(rows)) for rows in minibatches)
 
     def train(self, rows, read):
         """One step on what was read of rows; its loss, and every reported number summed over the rows."""
-        wanted = {self.report_output: None}
-        values = self.training_feed.values(read)
+        received = self.received
+        values, wanted = self.training_feed.values(read), received.of(len(rows))
         C.cntk_py.Trainer.train_minibatch(self.trainer, values, False, wanted, self.device)
-        report = wanted[self.report_output].data().to_ndarray()
-        sums = np.add.reduce(report.reshape(len(rows), -1), axis=0, dtype=np.float64)
+        sums = np.add.reduce(received.array, axis=0, dtype=np.float64)
         return self.objective.total(sums, len(rows)), sums
 
     def evaluate(self, order):

@@ -161,13 +161,13 @@ class Objective:
 
 def count_of(sums, place, rows):
     """The number that a mean is over: at a place among the sums, or else that of the rows."""
-    return rows if place is None else sums[place][0]
+    return rows if place is None else sums[place.start]
 
 
 def ratio(sums, place, divisor, rows):
     count = count_of(sums, divisor, rows)
     # A part of a split may hold nothing of any weight.
-    return float(sums[place][0] / count) if count else 0.0
+    return float(sums[place.start] / count) if count else 0.0
 
 
 def settings(document):

@@ -21,9 +21,10 @@ from trainer.engine import KERNELS, C, take_a_first_step, use_threads
 from trainer.evaluation import Stopped, evaluate, held_out, settle_thresholds, write_report
 from trainer.facts import Facts, jsonable
 from trainer.features import features
+from trainer.files import is_volume_fault, read_json, sync_all, write_json
 from trainer.heads import heads
 from trainer.keeping import keep
-from trainer.layout import Volume, is_volume_fault, read_json, sync_all, write_json
+from trainer.layout import Volume
 from trainer.loop import Diverged, train
 from trainer.machine import settle
 from trainer.minibatches import Order, permutation

@@ -3,7 +3,7 @@
 import numpy as np
 
 from trainer.facts import jsonable
-from trainer.layout import read_json, write_json
+from trainer.files import read_json, write_json
 
 
 def by_split(evaluation, group):

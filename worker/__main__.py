@@ -19,10 +19,11 @@ from rq.worker import DequeueStrategy
 from jobs import ids
 from jobs.connection import connect
 from jobs.log import bind, set_up
-from jobs.settings import Settings
+from jobs.settings import AUTO, Settings
+from jobs.specs.threads import MOST
 from jobs.store import Store
 from jobs.workers import WorkerEntry
-from worker import attempt, canary, fork_servers, importing
+from worker import attempt, canary, cores, fork_servers, importing
 from worker.attempt import Means
 from worker.fork_servers import ForkServers
 from worker.launch import program, trainer_environment
@@ -54,17 +55,19 @@ def main() -> int:
             "cannot start: %s is missing; scripts/setup makes the trainer's environment", error.filename
         )
         return 2
-    entry = _entry(trainer, settings.worker_labels)
+    entry = _entry(trainer, settings)
     bind(worker=entry.name)
     upkeep = Upkeep(settings, entry)
     log.info("%s: %s", entry.name, entry.summary)
+    # The numbers of threads that jobs will have which leave it to the service.
+    usual = range(1, min(entry.threads, MOST) + 1) if settings.threads == AUTO else [settings.threads]
     # A process that has loaded the driver of a GPU cannot be forked.
     if settings.warm and not trainer["gpu"]:
         fork_servers.of_this_worker = ForkServers(settings.volume.path)
-        fork_servers.of_this_worker.ready(program(trainer, settings.threads, settings.blocktime_ms))
+        fork_servers.of_this_worker.ready(program(trainer, usual[0], settings.blocktime_ms))
     attempt.of_this_worker = Means(settings, Store.open(settings))
     upkeep.start()
-    sent = canary.send(program(trainer, settings.threads), settings.threads)
+    sent = canary.send(program(trainer, usual[0]), usual)
     try:
         _work(settings, entry.name, upkeep, fork_servers.of_this_worker)
     finally:
@@ -107,7 +110,7 @@ def _work(settings: Settings, name: str, upkeep: Upkeep, servers: ForkServers | 
         stop.wait(_RETRY_SECONDS)
 
 
-def _entry(trainer: dict[str, Any], labels: dict[str, str]) -> WorkerEntry:
+def _entry(trainer: dict[str, Any], settings: Settings) -> WorkerEntry:
     return WorkerEntry(
         name=ids.new_id("worker"),
         host=socket.gethostname(),
@@ -118,11 +121,13 @@ def _entry(trainer: dict[str, Any], labels: dict[str, str]) -> WorkerEntry:
             "device": "gpu" if trainer["gpu"] else "cpu",
             "mpi": trainer["mpi"],
             "host": socket.gethostname(),
-            **labels,
+            **settings.worker_labels,
         },
         trainer=trainer,
         summary=trainer["summary"],
         started_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z"),
+        threads=max(1, cores.usable() // settings.workers),
+        machine=cores.machine(),
     )
 
 

@@ -2,64 +2,40 @@
 
 from __future__ import annotations
 
-import fcntl
 import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum
 
 from jobs.errors import Refused, Unavailable
 from jobs.journal import last_event
 from jobs.log import bind
 from jobs.queue import TokenQueue
-from jobs.reconcile import close_journal, give_tokens
 from jobs.record import Kind, Record
+from jobs.recovery.reconcile import close_journal, give_tokens
 from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Hold, Store
 from jobs.tracing import tracing
-from trainer.layout import RunDirectory, read_json
+from trainer.files import read_json
 from worker import fork_servers
-from worker.bell import Bell, ring_on_message
+from worker.bell import Bell, Readable, ring_on_message
 from worker.finish import Ending, Outcome, decide, read_result
 from worker.fork_servers import ForkedTrainer
 from worker.launch import TrainerProcess, launch, trainer_environment
+from worker.lease import BEAT_SECONDS, Lease, Way
 from worker.limits import Breach, Watchdog
 from worker.mlflow_runs import Beside
-from worker.processes import kill_group, kill_recorded, record_process
+from worker.processes import kill_group, record_process
 from worker.relay import Relay
+from worker.run_lock import locked
 from worker.tensorboard import Board
 from worker.tracing import AttemptTrace
 
-
-class _Way(Enum):
-    """How a trainer must leave."""
-
-    STAY = "stay"
-    SAVING = "saving"
-    """After a checkpoint: SIGTERM, and SIGKILL after a grace."""
-    AT_ONCE = "at_once"
-    """A cancelled job has no use for a checkpoint more, and a lost one may be another's already."""
-
-
-_WAY_OF = {
-    Hold.HELD: _Way.STAY,
-    Hold.PAUSE: _Way.SAVING,
-    Hold.CANCEL_SAVING: _Way.SAVING,
-    Hold.CANCEL: _Way.AT_ONCE,
-    Hold.LOST: _Way.AT_ONCE,
-}
-
-BEAT_SECONDS = 1.0
-"""How often the lease is renewed, and how late a cancel request is seen at the latest."""
 _GLANCE_SECONDS = 0.1
 """How often the trainer's facts are looked at."""
-_LEAVING_SECONDS = 1.0
-"""How long a supervisor whose job is another's by now may take to let go of it."""
 _LOOKS = 5
 """How often those whose turn it is are looked up again, before the reconciler has to see to the rest."""
 
@@ -125,10 +101,8 @@ class Attempt:
         self._trace = AttemptTrace(self._run, record)
         bind(trace_id=self._trace.trace_id)
         self._bell = Bell()
-        self._hold = Hold.HELD
+        self._lease = Lease(store, record, settings.lease_seconds)
         self._breach: Breach | None = None
-        self._next_beat = 0.0
-        self._reachable = True
 
     def supervise(self) -> None:
         """Bring the attempt to its end and the job to its next state.
@@ -142,7 +116,7 @@ class Attempt:
             return
         ring_on_message(self._bell, self._settings.effective_redis_url, f"cj:wake:{self._job_id}")
         ending = self._train()
-        if self._hold is not Hold.LOST:
+        if not self._lease.lost:
             self._conclude(ending)
 
     def _train(self) -> Ending:
@@ -152,8 +126,8 @@ class Attempt:
             self._run.attempts.mkdir(exist_ok=True)
             self._files.path.mkdir(exist_ok=True)
             record_process(self._files.supervisor, os.getpid())
-            with self._locked_run() as lock:
-                if lock is not None and read_result(self._run) is None and self._way() is _Way.STAY:
+            with locked(self._run, self._number, self._still_wanted, self._glance) as lock:
+                if lock is not None and read_result(self._run) is None and self._way() is Way.STAY:
                     self._run.sweep()
                     trainer = trainer_environment(self._settings)
                     process = launch(
@@ -167,9 +141,9 @@ class Attempt:
         return Ending(
             read_result(self._run),
             process.returncode if process is not None else None,
-            cancelled=self._hold in (Hold.CANCEL, Hold.CANCEL_SAVING),
+            cancelled=self._lease.hold in (Hold.CANCEL, Hold.CANCEL_SAVING),
             breach=self._breach,
-            paused=self._hold is Hold.PAUSE,
+            paused=self._lease.hold is Hold.PAUSE,
             told=told,
             stopping=self._bell.stop_asked,
             trouble=trouble,
@@ -187,19 +161,19 @@ class Attempt:
         limits = read_json(self._run.spec).get("limits") or {}
         watchdog = Watchdog(limits, self._relay.record, self._files, self._settings.stall_seconds)
         while process.poll() is None:
-            self._beat(now=rung)
+            self._lease.beat(now=rung)
             self._breach = self._breach or watchdog.look(process.pid)
             way = self._way()
-            if way is _Way.AT_ONCE:
+            if way is Way.AT_ONCE:
                 kill_group(process.pid)
-            elif way is _Way.SAVING and kill_at is None:
+            elif way is Way.SAVING and kill_at is None:
                 process.send_signal(signal.SIGTERM)
                 kill_at = time.monotonic() + self._settings.stop_grace_seconds
             elif kill_at is not None and time.monotonic() > kill_at:
                 kill_group(process.pid)
-            self._forward()
+            self._lease.try_out(self._relay.forward)
             self._show()
-            rung = self._bell.wait(_GLANCE_SECONDS, *news)
+            rung = self._glance(*news)
         # Its group may hold more processes than the one that has ended.
         kill_group(process.pid)
         self._show(last=True)
@@ -208,56 +182,19 @@ class Attempt:
     def _show(self, *, last: bool = False) -> None:
         """Let those who watch from outside see how far it has come."""
         self._trace.look()
-        if self._board is not None and self._hold is not Hold.LOST:
+        if self._board is not None and not self._lease.lost:
             self._board.look(last=last)
 
-    def _beat(self, *, now: bool = False) -> None:
-        """Renew the lease when it is time. While Redis is away nobody else can claim: go on."""
-        if self._hold is Hold.LOST or not (now or time.monotonic() >= self._next_beat):
-            return
-        self._next_beat = time.monotonic() + BEAT_SECONDS
-        try:
-            self._hold = self._store.renew(self._job_id, self._number, self._settings.lease_seconds)
-            self._reachable = True
-        except Unavailable:
-            self._reachable = False
-
-    def _way(self) -> _Way:
-        way = _WAY_OF[self._hold]
+    def _way(self) -> Way:
         wanted = self._bell.stop_asked or self._breach is not None
-        return _Way.SAVING if way is _Way.STAY and wanted else way
+        return Way.SAVING if self._lease.way is Way.STAY and wanted else self._lease.way
 
-    def _forward(self) -> None:
-        if not self._reachable:
-            return
-        try:
-            self._relay.forward()
-        except Unavailable:
-            self._reachable = False
-        except Refused:
-            self._hold = Hold.LOST
+    def _glance(self, *others: Readable) -> bool:
+        return self._bell.wait(_GLANCE_SECONDS, *others)
 
-    @contextmanager
-    def _locked_run(self) -> Iterator[int | None]:
-        """The run's lock, exclusively: its descriptor, or None where there was reason to leave.
-
-        A trainer whose supervisor died may still hold it: where it is of this machine it is
-        killed, elsewhere its own worker will kill it as soon as it learns of this claim. So may a
-        supervisor that hangs between taking the lock and leaving it to its trainer.
-        """
-        descriptor = os.open(self._run.lock, os.O_RDWR | os.O_CREAT, 0o644)
-        leaving = time.monotonic() + _LEAVING_SECONDS
-        try:
-            while not _try_lock(descriptor):
-                self._beat(now=True)
-                if self._way() is not _Way.STAY:
-                    yield None
-                    return
-                _kill_recorded(self._run, before=self._number, supervisors=time.monotonic() > leaving)
-                self._bell.wait(_GLANCE_SECONDS)
-            yield descriptor
-        finally:
-            os.close(descriptor)
+    def _still_wanted(self) -> bool:
+        self._lease.beat(now=True)
+        return self._way() is Way.STAY
 
     def _conclude(self, ending: Ending) -> None:
         """Pass on the last facts and move the job on, however long Redis is away."""
@@ -306,18 +243,3 @@ class Attempt:
                 if self._bell.stop_asked:
                     return False
                 self._bell.wait(BEAT_SECONDS / 2)
-
-
-def _try_lock(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
-
-
-def _kill_recorded(run: RunDirectory, before: int, *, supervisors: bool) -> None:
-    for number in range(1, before):
-        kill_recorded(run.attempt(number).process)
-        if supervisors:
-            kill_recorded(run.attempt(number).supervisor)

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Iterable
 
 from trainer import machine
 from worker.fork_servers import Program
 from worker.processes import die_with_parent
 
 
-def send(program: Program, threads: int) -> subprocess.Popen[bytes] | None:
-    """Start ``trainer.canary`` where this processor leaves a choice: its verdict serves the jobs after it.
+def send(program: Program, threads: Iterable[int]) -> subprocess.Popen[bytes] | None:
+    """Start ``trainer.canary`` where this processor leaves a choice: its verdicts serve the jobs after it.
 
-    It ends by itself, within minutes, and at once where there is a verdict already. The answer is the
-    process, None where there is nothing to find out.
+    It tries one number of threads after the other and ends by itself, within minutes, and at once where there
+    are verdicts already. The answer is the process, None where there is nothing to find out.
     """
     if not machine.in_question(machine.processor()):
         return None
     parent = os.getpid()
     return subprocess.Popen(
-        [program.python, "-m", "trainer.canary", "--threads", str(threads)],
+        [program.python, "-m", "trainer.canary", "--threads", *map(str, threads)],
         env=program.environment,
         cwd="/",
         stdin=subprocess.DEVNULL,

@@ -27,7 +27,7 @@ def checks(settings: Settings) -> Iterator[dict[str, str]]:
     try:
         done = subprocess.run(
             [found["python"], "-W", "ignore", "-c", PROGRAM],
-            env={"PATH": os.defpath, **program_environment(found, settings.threads)},
+            env={"PATH": os.defpath, **program_environment(found, threads=1)},
             capture_output=True,
             text=True,
             check=True,

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from trainer.layout import RunDirectory, complete_lines, read_json
+from trainer.files import complete_lines, read_json
+from trainer.layout import RunDirectory
 
 Fact = dict[str, Any]
 

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from jobs.crash import after_crash
 from jobs.record import Record
+from jobs.recovery.crash import after_crash
 from jobs.settings import Settings
 from jobs.states import TRANSITIONS, Reason, State
-from trainer.layout import AttemptDirectory, RunDirectory, is_volume_fault, read_json
+from trainer.files import is_volume_fault, read_json
+from trainer.layout import AttemptDirectory, RunDirectory
 from worker.limits import Breach
 
 STOPPED_STATUS = 75

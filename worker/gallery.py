@@ -13,7 +13,8 @@ from pathlib import Path
 
 from jobs.journal import read_events
 from jobs.record import Kind
-from trainer.layout import RunDirectory, read_json, write_whole
+from trainer.files import read_json, write_whole
+from trainer.layout import RunDirectory
 from worker.confusion import confusion
 from worker.curves import learning_curves
 from worker.detection_pictures import detections, precision_recall

@@ -20,9 +20,9 @@ from typing import Any, BinaryIO
 from pydantic import ValidationError
 
 from ingest.incoming import incoming_folder
-from jobs import imports
+from jobs.base_models import imports
+from jobs.base_models.records import ModelInput, ModelRecord, ModelStatus, load_record
 from jobs.errors import NotFound, Unavailable
-from jobs.models import ModelInput, ModelRecord, ModelStatus, load_record
 from jobs.settings import Settings
 from jobs.store import Store
 from trainer import model_file

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from jobs.settings import Settings
-from trainer.layout import AttemptDirectory, DatasetDirectory, RunDirectory, read_json
+from trainer import machine
+from trainer.files import read_json
+from trainer.layout import AttemptDirectory, DatasetDirectory, RunDirectory
 from worker.fork_servers import ForkedTrainer, ForkServers, Program, Request
 from worker.processes import die_with_parent, record_process
 
@@ -29,11 +31,8 @@ def thread_limits(threads: int, blocktime_ms: int = 0) -> dict[str, str]:
     OMP_NUM_THREADS alone does not; OMP_THREAD_LIMIT does, but networks with convolutions hang
     under it unless the trainer also tells CNTK the same number (trainer/engine.py).
     """
-    number = str(threads)
     return {
-        "OMP_NUM_THREADS": number,
-        "OMP_THREAD_LIMIT": number,
-        "MKL_NUM_THREADS": number,
+        **machine.limits(threads),
         "KMP_BLOCKTIME": str(blocktime_ms),
         "KMP_WARNINGS": "0",
     }
@@ -93,7 +92,10 @@ def _inherited() -> dict[str, str]:
 
 
 def program_environment(found: dict[str, Any], threads: int, blocktime_ms: int = 0) -> dict[str, str]:
-    """What a program of ``trainer/`` needs in its environment, and nothing of this process' own."""
+    """What a program of ``trainer/`` needs in its environment, and nothing of this process' own.
+
+    CNTK allocates some thousand small pieces a step: the C library keeps so many of each size at hand.
+    """
     return {
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
@@ -101,5 +103,6 @@ def program_environment(found: dict[str, Any], threads: int, blocktime_ms: int =
         "PYTHONUNBUFFERED": "1",
         "PYTHONPATH": os.pathsep.join([str(ROOT), *found["python_path"]]),
         "LD_LIBRARY_PATH": os.pathsep.join(found["library_path"]),
+        "GLIBC_TUNABLES": "glibc.malloc.tcache_count=127",
         **thread_limits(threads, blocktime_ms),
     }

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any
 from jobs.log import bind, set_up
 from jobs.settings import Settings
 from jobs.states import TERMINAL, State
-from trainer.layout import RunDirectory, complete_lines, read_json, write_json
+from trainer.files import complete_lines, read_json, write_json
+from trainer.layout import RunDirectory
 from worker.tensorboard import scalars
 
 if TYPE_CHECKING:

@@ -9,7 +9,7 @@ import signal
 from pathlib import Path
 from typing import Any
 
-from trainer.layout import read_json, write_json
+from trainer.files import read_json, write_json
 
 _PR_SET_PDEATHSIG = 1
 # Loaded before any fork: the dynamic loader is not to be called between fork and exec.

@@ -10,7 +10,8 @@ from jobs.journal import journal_if_possible
 from jobs.record import Kind, Record
 from jobs.store import Store
 from jobs.totals import Work
-from trainer.layout import Line, RunDirectory, complete_lines
+from trainer.files import Line, complete_lines
+from trainer.layout import RunDirectory
 from worker.reached import Reached
 
 _BATCH = 500
@@ -51,31 +52,34 @@ class Relay:
                     self.journal()
 
     def _report(self, attempt: int, offset: int, lines: list[Line]) -> bool:
-        """Pass on lines that stand behind ``offset``; where the record is further on, only look at that anew.
+        """Pass on lines that stand behind ``offset``; whether there were events among them.
 
-        Whether there were events among them.
+        Where the record is further on, because an answer was lost, only that is looked at anew.
         """
         events: list[tuple[int, int, dict[str, Any]]] = []
         fields: dict[str, Any] = {"facts_attempt": attempt, "facts_offset": lines[-1].end}
         losses, metrics = dict(self.record.losses), dict(self.record.metrics)
         training = False
         work, reached = Work(), self._reached
-        for fact in filter(None, (line.value() for line in lines)):
-            data = {name: value for name, value in fact.items() if name != "time"}
-            if fact["type"] in FROM_TRAINER:
-                events.append((round(fact["time"] * 1000), attempt, data))
-            if self.record.kind is Kind.TRAINING:
-                reached = reached.after(fact, work)
-            losses.update(fact.get("losses", {}))
-            metrics.update(fact.get("metrics", {}))
-            match fact["type"]:
-                case "progress":
-                    not_progress = {"type", "losses", "metrics"}
-                    fields["progress"] = {k: v for k, v in data.items() if k not in not_progress}
-                case EventType.FIRST_MINIBATCH:
-                    training = attempt == self.record.attempt
-                case EventType.CHECKPOINT | EventType.CHECKPOINT_RETIRED:
-                    fields["checkpoints"] = len(self._run.published_checkpoints())
+        reached_at = {offset: reached}
+        for line in lines:
+            if fact := line.value():
+                data = {name: value for name, value in fact.items() if name != "time"}
+                if fact["type"] in FROM_TRAINER:
+                    events.append((round(fact["time"] * 1000), attempt, data))
+                if self.record.kind is Kind.TRAINING:
+                    reached = reached.after(fact, work)
+                losses.update(fact.get("losses", {}))
+                metrics.update(fact.get("metrics", {}))
+                match fact["type"]:
+                    case "progress":
+                        not_progress = {"type", "losses", "metrics"}
+                        fields["progress"] = {k: v for k, v in data.items() if k not in not_progress}
+                    case EventType.FIRST_MINIBATCH:
+                        training = attempt == self.record.attempt
+                    case EventType.CHECKPOINT | EventType.CHECKPOINT_RETIRED:
+                        fields["checkpoints"] = len(self._run.published_checkpoints())
+            reached_at[line.end] = reached
         fields.update(losses=losses, metrics=metrics)
         self.record = self._store.report(
             self.record.id,
@@ -87,14 +91,8 @@ class Relay:
             work=work,
             behind=(attempt, offset),
         )
-        if (self.record.facts_attempt, self.record.facts_offset) == (attempt, lines[-1].end):
-            self._reached = reached
-        else:
-            # Only the first of them were reported before, and are counted.
-            for line in lines:
-                told = line.value()
-                if told and line.end <= self.record.facts_offset:
-                    self._reached = self._reached.after(told, Work())
+        # Where Redis was asked before and the answer was lost, the record may stand at any of the lines.
+        self._reached = reached_at.get(self.record.facts_offset, self._reached)
         return bool(events)
 
     def journal(self) -> None:

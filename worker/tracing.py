@@ -9,7 +9,8 @@ from jobs.events import EventType
 from jobs.journal import read_events
 from jobs.record import Record
 from jobs.tracing import context_of, tracing
-from trainer.layout import RunDirectory, complete_lines
+from trainer.files import complete_lines
+from trainer.layout import RunDirectory
 
 if TYPE_CHECKING:
     from opentelemetry.context import Context

@@ -8,8 +8,8 @@ import time
 
 from jobs.errors import Unavailable
 from jobs.queue import TokenQueue
-from jobs.reconcile import reconcile, requeue_of
-from jobs.rescan import rescan_if_lost
+from jobs.recovery.reconcile import reconcile, requeue_of
+from jobs.recovery.rescan import rescan_if_lost
 from jobs.schedule import satisfied
 from jobs.settings import Settings
 from jobs.store import Store

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app import examples
+from app.examples import course as examples
 
 
 class Attempt(BaseModel):

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.examples import JOB_ID
+from app.examples.jobs import JOB_ID
 
 ENTRY: dict[str, Any] = {
     "time": "2026-01-31T09:30:00.250Z",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from app import examples
+from app.examples import files as examples
 from jobs.dataset import DatasetSchema
 
 

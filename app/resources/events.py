@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app import examples
+from app.examples import course as examples
 from app.resources.jobs import Progress
 from app.resources.values import Values
 

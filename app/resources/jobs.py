@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app import examples
+from app.examples import jobs as examples
 from app.resources.values import Values
 
 

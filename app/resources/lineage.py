@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app import examples
+from app.examples import jobs as examples
 
 
 class Descent(BaseModel):

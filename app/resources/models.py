@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from app import examples
-from jobs.models import ModelRecord
+from app.examples import files as examples
+from jobs.base_models.records import ModelRecord
 
 
 class ModelPage(BaseModel):

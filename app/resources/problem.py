@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, ConfigDict
 
-from app import examples
+from app.examples import service as examples
 
 
 class Problem(BaseModel):

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from jobs.token_models import Scope
+from jobs.access.token_models import Scope
 
 TOKEN_ID = "tok_01K9Z6V3N8Q4T0R7XW2Y5B1CDE"
 NEW_TOKEN: dict[str, Any] = {

@@ -6,7 +6,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app import examples
+from app.examples import webhooks as examples
 from jobs.record import rfc3339
 from jobs.webhooks.deliveries import Delivery as Sent
 from jobs.webhooks.deliveries import Status

@@ -17,7 +17,7 @@ from torch.nn import functional
 
 from tests.in_peers.detection import pooled
 from tests.in_peers.sequences import lstm
-from trainer.layout import read_json
+from trainer.files import read_json
 from trainer.minibatches import Order
 
 WARM = 10

@@ -20,7 +20,8 @@ from jobs.journal import read_events
 from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Store
-from jobs.submit import TrialOf, submit
+from jobs.submission.new_run import TrialOf
+from jobs.submission.submit import submit
 from jobs.sweeps.course import Course, Fate
 from jobs.sweeps.registry import Status, Sweep, end, ids_of, load, locked, state
 from jobs.sweeps.trials import Begun, Trial, best, cancel_trials, measured, note, trials

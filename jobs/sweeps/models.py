@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
-from jobs.part_models import Strict
+from jobs.specs.part_models import Strict
 
 MOST_TRIALS = 1000
 MOST_COMBINATIONS = 10_000

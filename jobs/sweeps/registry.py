@@ -14,11 +14,12 @@ from typing import Any
 from jobs import ids
 from jobs.errors import Fault, InvalidInput, NotFound
 from jobs.settings import Settings
-from jobs.spec import normalise
-from jobs.spec_models import parse_as
+from jobs.specs.models import parse_as
+from jobs.specs.normalise import normalise
 from jobs.sweeps.models import Goal, SweepSpec
 from jobs.sweeps.space import Parameters, applied, corners, space_faults
-from trainer.layout import SweepDirectory, Volume, read_json, write_json
+from trainer.files import read_json, write_json
+from trainer.layout import SweepDirectory, Volume
 
 _ID = re.compile(r"swp_[0-9A-Z]{26}")
 

@@ -13,7 +13,8 @@ from jobs.store import Store
 from jobs.sweeps.models import Goal
 from jobs.sweeps.registry import Status, Sweep, end, load, locked, state
 from jobs.sweeps.space import Parameters
-from trainer.layout import SweepDirectory, Volume, append_line, complete_lines
+from trainer.files import append_line, complete_lines
+from trainer.layout import SweepDirectory, Volume
 
 
 @dataclass(frozen=True)

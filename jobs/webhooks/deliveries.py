@@ -26,7 +26,8 @@ from jobs.record import Record, rfc3339
 from jobs.scripts import pairs
 from jobs.store import Store
 from jobs.webhooks.registry import TEST_EVENT, Webhook, known
-from trainer.layout import Volume, append_line, complete_lines
+from trainer.files import append_line, complete_lines
+from trainer.layout import Volume
 
 DELAYS_S = (5, 30, 120, 600, 3600, 5 * 3600, 10 * 3600, 24 * 3600)
 """How long it takes to the next attempt, after each that failed; after one more the delivery has failed."""

@@ -25,13 +25,14 @@ from pydantic import BaseModel, ConfigDict, Field
 from jobs import ids
 from jobs.connection import reaching_redis
 from jobs.errors import Fault, InvalidInput, NotFound
-from jobs.part_models import Strict
 from jobs.settings import Settings
-from jobs.spec_models import nearest, parse_as
+from jobs.specs.models import nearest, parse_as
+from jobs.specs.part_models import Strict
 from jobs.states import State
 from jobs.store import Store
 from jobs.webhooks.addresses import literal_address, reachable
-from trainer.layout import Volume, read_json, write_json
+from trainer.files import read_json, write_json
+from trainer.layout import Volume
 
 EVENTS = tuple(f"job.{state.value}" for state in State)
 """What can be told: a job has come into a state."""

@@ -13,7 +13,7 @@ import pytest
 from jobs.tracing import wanted
 from tests.collector import Collector, Span
 from tests.running_service import RunningService, until
-from trainer.layout import read_json
+from trainer.files import read_json
 
 ROWS = b"".join(b"%d,%d,%s\n" % (i % 7, i % 5, b"xy"[i % 2 : i % 2 + 1]) for i in range(40))
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"

@@ -10,7 +10,8 @@ from pathlib import Path
 
 import psutil
 
-from trainer.layout import Volume, read_json
+from trainer.files import read_json
+from trainer.layout import Volume
 
 _SAMPLE_S = 0.01
 

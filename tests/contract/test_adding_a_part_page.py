@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from jobs.part_models import Strict, part_model
+from jobs.specs.part_models import Strict, part_model
 from trainer.parts import Param, Registry
 
 ROOT = Path(__file__).resolve().parents[2]

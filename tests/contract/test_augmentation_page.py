@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from pydantic import TypeAdapter
 
-from jobs.spec_models import InputSpec
+from jobs.specs.models import InputSpec
 from tests.trainer_scripts import complete
 from trainer.parts import augmentations
 

@@ -11,7 +11,8 @@ import pytest
 
 from tests.conftest import trainer_environments
 from tests.trainer_runs import Sequences, Sparse, Workshop, losses
-from trainer.layout import RunDirectory, read_json
+from trainer.files import read_json
+from trainer.layout import RunDirectory
 
 ROWS, MIDDLE = 60, 5 * 8
 """Minibatches of 8; a checkpoint in the middle of an epoch."""

@@ -13,12 +13,14 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from app import examples, resources
+from app import resources
+from app.examples import files as files_examples
+from app.examples import jobs as jobs_examples
 from app.main import create_app
 from ingest.options import parse_options
 from jobs.dataset import DatasetSchema
 from jobs.settings import Settings
-from jobs.spec_models import check_with_recipe, parse
+from jobs.specs.models import check_with_recipe, parse
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "openapi.json"
 DOCUMENT = create_app(Settings(home=Path("unused"))).openapi()
@@ -105,11 +107,11 @@ def test_model_is_as_its_example_shows(model: type[BaseModel]) -> None:
 
 
 def test_posted_examples_are_accepted() -> None:
-    parse(examples.SPEC)
-    parse(examples.RESUME_SPEC)
-    check_with_recipe(examples.RECIPE_SPEC)
-    parse_options(examples.OPTIONS)
-    DatasetSchema.model_validate(examples.DATASET)
+    parse(jobs_examples.SPEC)
+    parse(jobs_examples.RESUME_SPEC)
+    check_with_recipe(jobs_examples.RECIPE_SPEC)
+    parse_options(files_examples.OPTIONS)
+    DatasetSchema.model_validate(files_examples.DATASET)
 
 
 def references(node: Any) -> Iterator[str]:

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.bases import lookup
+from jobs.base_models.in_jobs import lookup
 from jobs.dataset import load_schema
-from jobs.recipes import expand, field_faults, values_of
-from jobs.spec import normalise
+from jobs.specs.normalise import normalise
+from jobs.specs.recipes import expand, field_faults, values_of
 from tests.trainer_runs import Sequences, Workshop
-from trainer.layout import write_json
+from trainer.files import write_json
 from trainer.parts import recipes
 
 PAGE = (Path(__file__).parents[2] / "docs" / "recipes.md").read_text(encoding="utf-8")

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.spec import normalise
+from jobs.specs.normalise import normalise
 from tests.trainer_runs import Workshop, facts, losses
 from tests.trainer_scripts import in_trainer
 from trainer.augmenting import AugmentedColumn
-from trainer.layout import read_json
+from trainer.files import read_json
 from trainer.minibatches import Order
 
 ROWS, TRAIN, MINIBATCH, SEED = 60, 44, 8, 3

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 
-from jobs import submit
-from jobs.batch import submit_batch
 from jobs.errors import Conflict, InvalidInput, Unavailable
 from jobs.queue import TokenQueue
 from jobs.record import Record
-from jobs.rescan import rescan
+from jobs.recovery.rescan import rescan
 from jobs.states import State
 from jobs.store import Store
+from jobs.submission import submit
+from jobs.submission.batch import submit_batch
 from tests.integration.test_submit import Desk, desk, spec
 from tests.valkey_server import ValkeyServer
-from trainer.layout import read_json
+from trainer.files import read_json
 
 __all__ = ["desk", "spec"]
 
@@ -97,8 +97,8 @@ def test_without_redis_nothing_is_left(
 @pytest.mark.parametrize(
     ("step", "calls", "queued"),
     [
-        ("_write", 1, 0),
-        ("_write", 3, 0),
+        ("write", 1, 0),
+        ("write", 3, 0),
         ("create_together", 1, 0),
         ("note_accepted", 1, 3),
         ("note_accepted", 3, 3),

@@ -13,7 +13,7 @@ from tests.ingestion import Ingestion
 from tests.integration.test_evaluate import Laboratory
 from tests.trainer_runs import Workshop
 from tests.valkey_server import ValkeyServer
-from trainer.layout import read_json
+from trainer.files import read_json
 
 FIELDS: dict[str, Any] = {
     "text": {"tokens": {"min_count": 2}},

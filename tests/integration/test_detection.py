@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from jobs.errors import Conflict, InvalidInput
-from jobs.spec import normalise
+from jobs.specs.normalise import normalise
 from tests.drawn_shapes import drawn
 from tests.integration.test_evaluate import Laboratory
 from tests.trainer_runs import Sequences, Workshop, facts, losses
 from tests.trainer_scripts import in_trainer
 from tests.valkey_server import ValkeyServer
 from trainer.detection.regions import opened
-from trainer.layout import read_json
+from trainer.files import read_json
 
 IMAGES, TRAIN, MINIBATCH = 50, 34, 4
 SPLITS = {"train": np.arange(TRAIN), "valid": np.arange(TRAIN, 42), "test": np.arange(42, IMAGES)}

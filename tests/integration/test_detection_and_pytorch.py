@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from jobs.spec import normalise
+from jobs.specs.normalise import normalise
 from tests.drawn_shapes import drawn
 from tests.peers import in_peers, needs_peers
 from tests.trainer_runs import Workshop

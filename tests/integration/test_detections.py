@@ -16,7 +16,8 @@ from tests.drawn_shapes import CLASSES, SIDE, drawn
 from tests.integration.test_evaluate import Laboratory
 from tests.trainer_runs import Workshop
 from tests.valkey_server import ValkeyServer
-from trainer.layout import RunDirectory, read_json
+from trainer.files import read_json
+from trainer.layout import RunDirectory
 
 IMAGES, TRAIN = 60, 40
 TEST = np.arange(TRAIN, IMAGES)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.spec import normalise
+from jobs.specs.normalise import normalise
 from tests.drawn_shapes import drawn
 from tests.trainer_runs import Sequences, Workshop
 

@@ -12,19 +12,20 @@ import pytest
 
 from jobs.checkpoints import verify
 from jobs.errors import Conflict, InvalidInput, JobsError, NotFound
-from jobs.evaluate import submit_evaluation
-from jobs.lineage import lineage
+from jobs.queries.lineage import lineage
 from jobs.queue import token_for
 from jobs.record import Kind, Record
 from jobs.states import Reason, State
 from jobs.store import Store
-from jobs.submit import submit
+from jobs.submission.evaluate import submit_evaluation
+from jobs.submission.submit import submit
 from jobs.volume import make_volume
 from tests.integration.test_report import SPLITS, columns, predictions, spec
 from tests.new_records import queued
 from tests.trainer_runs import Workshop
 from tests.valkey_server import ValkeyServer
-from trainer.layout import RunDirectory, read_json, write_json
+from trainer.files import read_json, write_json
+from trainer.layout import RunDirectory
 
 TUNED = {"output": "said", "threshold": "tuned", "by": "micro_f1", "per_label": True}
 

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tests.trainer_runs import Workshop, facts, losses
-from trainer.layout import RunDirectory, read_json
+from trainer.files import read_json
+from trainer.layout import RunDirectory
 from trainer.parts import learners
 
 ROWS, MINIBATCH = 150, 16

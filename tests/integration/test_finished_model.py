@@ -10,7 +10,7 @@ import pytest
 
 from tests.trainer_runs import Sequences, Workshop
 from tests.trainer_scripts import in_trainer
-from trainer.layout import read_json
+from trainer.files import read_json
 
 ROWS = 40
 

@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from tests.trainer_runs import Workshop
-from trainer.layout import RunDirectory, read_json
+from trainer.files import read_json
+from trainer.layout import RunDirectory
 
 UNUSABLE = 74
 MEGABYTES = 4

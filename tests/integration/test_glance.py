@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from jobs.errors import NotFound, Unavailable
-from jobs.glance import Glances
+from jobs.queries.glance import Glances
 from jobs.record import Record
 from jobs.settings import Settings
 from jobs.states import Reason, State

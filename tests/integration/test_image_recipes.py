@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.spec import normalise
+from jobs.specs.normalise import normalise
 from tests.integration.test_evaluate import Laboratory
 from tests.integration.test_layer_values import convolution, convolution_transpose, max_unpooling, pooling
 from tests.trainer_runs import Workshop, facts, losses
 from tests.trainer_scripts import in_trainer
 from tests.valkey_server import ValkeyServer
-from trainer.layout import read_json
+from trainer.files import read_json
 from trainer.parts import recipes
 
 ROWS, TRAIN, MINIBATCH = 70, 44, 8

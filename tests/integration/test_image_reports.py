@@ -14,7 +14,8 @@ from tests.image_archives import png, zipped
 from tests.integration.test_evaluate import Laboratory
 from tests.trainer_runs import Workshop
 from tests.valkey_server import ValkeyServer
-from trainer.layout import RunDirectory, read_json, write_json
+from trainer.files import read_json, write_json
+from trainer.layout import RunDirectory
 
 ROWS, TRAIN = 150, 40
 TEST = np.arange(TRAIN, ROWS)[::-1]

@@ -137,3 +137,12 @@ def test_a_job_of_pictures_goes_on_without_them_as_it_began(workshop: Workshop) 
         assert runtime["kernels"] is (not variables and bool(workshop.environment["kernels"]["sha256"]))
         assert result["parameters_sha256"] == reference["parameters_sha256"], name
         assert np.array_equal(losses(run)[10:], losses(whole)[10:]), name
+
+
+def test_parts_of_objects_are_found_where_the_cxx_library_finds_them(
+    environment: dict[str, Any], library: Path
+) -> None:
+    script = ROOT / "tests" / "in_trainer" / "casts.py"
+    answers = json.loads(python(environment, 1, script, library).splitlines()[-1])
+    assert all(first == again == theirs for theirs, first, again in answers)
+    assert {theirs for theirs, _, _ in answers} == {None, 0}

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.spec import normalise
+from jobs.specs.normalise import normalise
 from tests.trainer_runs import Workshop
 from tests.trainer_scripts import complete, in_trainer
 from trainer.parts import layers

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from jobs.catalogue import catalogue
+from jobs.specs.catalogue import catalogue
 from tests.trainer_scripts import complete, in_trainer
 from trainer.parts import learners
 from trainer.parts.learners import call_of

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.spec import normalise
+from jobs.specs.normalise import normalise
 from tests.trainer_runs import Sparse, Workshop
 from tests.trainer_scripts import in_trainer
 from trainer.parts import learners, schedules

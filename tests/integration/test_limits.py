@@ -12,14 +12,14 @@ from typing import Any
 
 import pytest
 
-from jobs.reconcile import reconcile
 from jobs.record import Record
+from jobs.recovery.reconcile import reconcile
 from jobs.retry import retry
 from jobs.states import Reason, State
 from jobs.steer import pause, resume
 from tests.valkey_server import ValkeyServer
 from tests.workplace import Workplace, alive, undisturbed
-from trainer.layout import read_json, write_json
+from trainer.files import read_json, write_json
 from worker.limits import members, resident_bytes
 
 ENDLESS: dict[str, Any] = {"steps": 10**6, "seconds": 0.01, "checkpoint_every": 10**6}

@@ -9,12 +9,12 @@ import pytest
 
 from jobs.checkpoints import choose
 from jobs.journal import journal
-from jobs.lineage import Descent, lineage
+from jobs.queries.lineage import Descent, lineage
 from jobs.states import Reason, State
 from tests.practice_trainer import publish
 from tests.valkey_server import ValkeyServer
 from tests.workplace import Workplace
-from trainer.layout import read_json, write_json
+from trainer.files import read_json, write_json
 
 
 class Family:

@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 
 from trainer import machine
-from trainer.layout import RunDirectory, write_json
+from trainer.files import write_json
+from trainer.layout import RunDirectory
+from worker import canary
+from worker.fork_servers import Program
 from worker.launch import program_environment
 
 AMD = {"vendor": "AuthenticAMD", "model": "AMD EPYC 9R14", "avx2": True, "avx512": True}
@@ -157,7 +160,7 @@ def test_what_continues_a_job_does_as_that_did(folder: RunDirectory, monkeypatch
     assert chosen(folder) == "7"
 
 
-def test_the_canary_tries_every_kind_once(
+def test_the_canary_tries_every_kind_once_a_number_of_threads(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, chosen_environment: dict[str, Any]
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
@@ -166,12 +169,28 @@ def test_the_canary_tries_every_kind_once(
         "XDG_CACHE_HOME": str(tmp_path),
         **program_environment(chosen_environment, 1),
     }
-    command = [chosen_environment["python"], "-m", "trainer.canary", "--threads", "1", "--always"]
+    command = [chosen_environment["python"], "-m", "trainer.canary", "--threads", "1", "2", "--always"]
+    known, path = (machine.verdicts_file(machine.processor(), threads, "2.7") for threads in (1, 2))
+    write_json(known, {})
     subprocess.run(command, env=environment, check=True, capture_output=True, timeout=300)
-    path = machine.verdicts_file(machine.processor(), 1, "2.7")
+    assert json.loads(known.read_text()) == {}
     verdicts = json.loads(path.read_text())
     assert set(verdicts) == {"dense", "convolution", "recurrence"}
     assert verdicts["dense"] is True
-    path.write_text("{}")
-    subprocess.run(command, env=environment, check=True, capture_output=True, timeout=300)
-    assert path.read_text() == "{}"
+
+
+def test_the_worker_sends_the_canary_for_each_number_of_threads_where_there_is_a_choice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = tmp_path / "said"
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\necho "$@" > {said}\n')
+    python.chmod(0o755)
+    program = Program(str(python), {"PATH": os.defpath})
+    monkeypatch.setattr(machine, "processor", lambda: INTEL)
+    assert canary.send(program, [1, 2]) is None
+    monkeypatch.setattr(machine, "processor", lambda: AMD)
+    sent = canary.send(program, [1, 2])
+    assert sent is not None
+    assert sent.wait(timeout=60) == 0
+    assert said.read_text() == "-m trainer.canary --threads 1 2\n"

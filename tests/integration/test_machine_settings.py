@@ -10,7 +10,8 @@ import pytest
 
 from tests.trainer_runs import Workshop, facts
 from trainer import machine
-from trainer.layout import RunDirectory, read_json, write_json
+from trainer.files import read_json, write_json
+from trainer.layout import RunDirectory
 
 ROWS, MINIBATCH = 96, 16
 

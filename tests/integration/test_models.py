@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from jobs.models import load_model
+from jobs.base_models.records import load_model
 from tests.base_models import Importing, ask_cntk, importing
 from tests.valkey_server import ValkeyServer
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from ingest.store import Upload, ingest
 from tests.trainer_runs import Workshop
-from trainer.layout import read_json
+from trainer.files import read_json
 
 FIELDS: dict[str, dict[str, Any]] = {
     "emotions": {

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import sklearn.metrics
 
-from jobs.spec import normalise
+from jobs.specs.normalise import normalise
 from tests.trainer_runs import Workshop
 from tests.trainer_scripts import in_trainer
 from trainer.parts import losses, metrics

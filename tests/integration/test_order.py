@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
+from jobs.queries.waiting import why
 from jobs.queue import queue_name
-from jobs.reconcile import reconcile
 from jobs.record import PRIORITY_SECONDS, Record
-from jobs.rescan import rescan
+from jobs.recovery.reconcile import reconcile
+from jobs.recovery.rescan import rescan
 from jobs.retry import retry
 from jobs.schedule import after_faults, satisfied, worker_class
 from jobs.states import Reason, State
 from jobs.steer import pause, resume
-from jobs.waiting import why
 from jobs.workers import jobs_by_worker, list_workers
 from tests.valkey_server import ValkeyServer
 from tests.workplace import Workplace, kill

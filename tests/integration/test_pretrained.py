@@ -11,15 +11,15 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
+from jobs.base_models.imports import ModelOfJob, of_job
 from jobs.errors import Conflict
-from jobs.imports import ModelOfJob, of_job
-from jobs.spec import normalise
+from jobs.specs.normalise import normalise
 from tests.bases import PREPROCESSING, base_model
 from tests.integration.test_evaluate import Laboratory
 from tests.trainer_runs import Workshop, facts, losses
 from tests.trainer_scripts import in_trainer
 from tests.valkey_server import ValkeyServer
-from trainer.layout import read_json
+from trainer.files import read_json
 
 ROWS, TRAIN, MINIBATCH = 84, 60, 8
 SPLITS = {"train": np.arange(TRAIN), "valid": np.arange(TRAIN, 76), "test": np.arange(76, ROWS)}

@@ -16,19 +16,19 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from jobs import ids
+from jobs.access.quotas import publish
+from jobs.access.token_models import Quotas
 from jobs.connection import connect
 from jobs.edit import edit
 from jobs.errors import Conflict, NotFound, Refused, TooMany
+from jobs.queries.waiting import why
 from jobs.queue import TokenQueue, queue_name, token_for
-from jobs.quotas import publish
-from jobs.reconcile import reconcile
 from jobs.record import Record
-from jobs.rescan import rescan
+from jobs.recovery.reconcile import reconcile
+from jobs.recovery.rescan import rescan
 from jobs.states import TERMINAL, Reason, State
 from jobs.steer import resume
 from jobs.store import Store
-from jobs.token_models import Quotas
-from jobs.waiting import why
 from jobs.workers import list_workers
 from tests.new_records import queued
 from tests.valkey_server import ValkeyServer

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
 
-from jobs.spec import normalise
+from jobs.specs.normalise import normalise
 from tests.trainer_runs import Workshop, losses
 from tests.trainer_scripts import in_trainer
-from trainer.layout import read_json
+from trainer.files import read_json
 from trainer.parts import recipes
 
 ROWS, MINIBATCH = 120, 16

@@ -10,8 +10,8 @@ import pytest
 
 from jobs.journal import journal, last_event, read_events
 from jobs.queue import QUEUE_NAME, TokenQueue
-from jobs.reconcile import reconcile
 from jobs.record import Record
+from jobs.recovery.reconcile import reconcile
 from jobs.states import Reason, State
 from jobs.store import Store
 from tests.valkey_server import ValkeyServer

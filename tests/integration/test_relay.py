@@ -81,3 +81,18 @@ def test_a_report_whose_answer_is_lost(place: Workplace, attempts: int) -> None:
     relay.forward()
     assert told(place, job_id) == [1, 2, 3, 4, 5]
     assert samples(place) == 50
+
+
+def test_what_follows_a_torn_line_is_counted_from_where_training_stood(place: Workplace) -> None:
+    job_id = place.submit().id
+    record = place.store.claim(job_id, worker="w", lease_seconds=60, last_attempt=0)
+    assert record is not None
+    relay = Relay(place.store, place.run(job_id), record)
+    reported(place, job_id, 1, 1, 2)
+    with place.run(job_id).attempt(1).facts.open("a") as stream:
+        stream.write('{"type": "checkpo\n')
+    relay.forward()
+    reported(place, job_id, 1, 3)
+    relay.forward()
+    assert told(place, job_id) == [1, 2, 3]
+    assert samples(place) == 30

@@ -15,7 +15,8 @@ import scipy.stats
 import sklearn.metrics as sk
 
 from tests.trainer_runs import ROOT, Workshop
-from trainer.layout import RunDirectory, read_json
+from trainer.files import read_json
+from trainer.layout import RunDirectory
 
 ROWS = 700
 SPLITS = {"train": np.arange(400), "valid": np.arange(400, 500), "test": np.arange(500, ROWS)}

@@ -10,7 +10,7 @@ import sklearn.metrics as sk
 
 from tests.integration.test_report import predictions
 from tests.trainer_runs import Sequences, Workshop
-from trainer.layout import read_json, write_json
+from trainer.files import read_json, write_json
 
 ROWS, WORDS, TAGS = 90, 9, 3
 SPLITS = {"train": np.arange(60), "test": np.arange(60, ROWS)}

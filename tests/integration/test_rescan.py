@@ -13,16 +13,16 @@ from jobs import idempotency
 from jobs.idempotency import Claim, Made
 from jobs.journal import journal, read_events
 from jobs.queue import QUEUE_NAME, TokenQueue
-from jobs.reconcile import reconcile
 from jobs.record import Record
-from jobs.rescan import Rescan, rescan, rescan_if_lost
+from jobs.recovery.reconcile import reconcile
+from jobs.recovery.rescan import Rescan, rescan, rescan_if_lost
 from jobs.retry import retry
 from jobs.states import Reason, State
 from jobs.steer import pause, resume
 from jobs.store import Store
 from tests.valkey_server import ValkeyServer
 from tests.workplace import Workplace, alive, undisturbed
-from trainer.layout import read_json
+from trainer.files import read_json
 
 LONG = {"steps": 100, "seconds": 0.02, "checkpoint_every": 10}
 

@@ -12,7 +12,8 @@ import pytest
 
 from tests.trainer_runs import Workshop, facts, losses
 from trainer.checkpoints import verify
-from trainer.layout import RunDirectory, read_json
+from trainer.files import read_json
+from trainer.layout import RunDirectory
 
 UNITS = 512
 """A square layer of so many units has 3 MB of weights with Adam's state: worth a copy."""

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from jobs import ids, search
+from jobs import ids
 from jobs.connection import connect
 from jobs.errors import Fault, InvalidInput
-from jobs.measures import COLUMNS, Comparison, Measure, comparison_of, known_names, measure_of
+from jobs.queries import search
+from jobs.queries.measures import COLUMNS, Comparison, Measure, comparison_of, known_names, measure_of
+from jobs.queries.search import Filters, Order
 from jobs.record import PRIORITY_SECONDS, Kind, Record, StartedFrom
-from jobs.search import Filters, Order
 from jobs.states import Reason, State
 from jobs.store import Store
 from tests.new_records import queued

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.spec import normalise
+from jobs.specs.normalise import normalise
 from tests.trainer_runs import Sequences, Workshop, losses
 from tests.trainer_scripts import in_trainer
-from trainer.layout import read_json
+from trainer.files import read_json
 from trainer.parts import recipes
 
 ROWS, TRAIN, WORDS, TAGS, KINDS, MINIBATCH = 56, 40, 12, 4, 3, 8

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from ingest.store import Upload, ingest
-from jobs.spec import normalise
+from jobs.specs.normalise import normalise
 from tests.peers import in_peers, needs_peers
 from tests.trainer_runs import Sequences, Workshop
 from tests.trainer_scripts import in_trainer

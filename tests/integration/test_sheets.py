@@ -15,7 +15,7 @@ from jobs.drawings import draw
 from jobs.states import State
 from tests.valkey_server import ValkeyServer
 from tests.workplace import Workplace
-from trainer.layout import write_json
+from trainer.files import write_json
 from worker.confusion import confusion
 from worker.mistakes import mistakes
 

@@ -16,7 +16,8 @@ from jobs.settings import Settings
 from jobs.shelf import Shelf
 from jobs.store import Store
 from tests.valkey_server import ValkeyServer
-from trainer.layout import Volume, write_json
+from trainer.files import write_json
+from trainer.layout import Volume
 
 BEGINNING = datetime(2026, 1, 31, 9, 30, tzinfo=UTC)
 

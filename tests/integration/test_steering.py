@@ -18,7 +18,7 @@ from jobs.states import Reason, State
 from jobs.steer import pause, resume
 from tests.valkey_server import ValkeyServer
 from tests.workplace import Workplace, alive, kill, undisturbed
-from trainer.layout import read_json, write_json
+from trainer.files import read_json, write_json
 
 STEPS = 60
 RARE = {"steps": STEPS, "seconds": 0.02, "checkpoint_every": 10**6}

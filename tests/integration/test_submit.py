@@ -17,12 +17,12 @@ from jobs.errors import Conflict, InvalidInput, JobsError, NotFound, Unavailable
 from jobs.settings import Settings
 from jobs.states import State
 from jobs.store import Store
-from jobs.submit import enqueue, prepare, submit
+from jobs.submission.submit import enqueue, prepare, submit
 from jobs.volume import make_volume
 from tests.practice_trainer import publish
 from tests.trainer_runs import Workshop
 from tests.valkey_server import ValkeyServer
-from trainer.layout import read_json
+from trainer.files import read_json
 
 ROWS = 12
 Spec = dict[str, Any]

@@ -15,7 +15,8 @@ from jobs.states import State
 from tests.peers import in_peers, needs_peers
 from tests.valkey_server import ValkeyServer
 from tests.workplace import Workplace, kill
-from trainer.layout import RunDirectory, append_line
+from trainer.files import append_line
+from trainer.layout import RunDirectory
 from worker.tensorboard import Board
 
 Points = dict[str, list[tuple[int, float]]]

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from client.command import OK, REFUSED, USAGE, main
-from jobs.exposure import refusal_to_bind
+from jobs.access.exposure import refusal_to_bind
+from jobs.access.tokens import Tokens
 from jobs.settings import Settings
-from jobs.tokens import Tokens
 from tests.running_api import running_api
 from tests.valkey_server import ValkeyServer
 

@@ -11,7 +11,8 @@ import pytest
 from jobs.errors import InvalidInput
 from tests.trainer_runs import Sparse, Workshop, facts, losses
 from trainer.checkpoints import verify
-from trainer.layout import RunDirectory, read_json, write_json
+from trainer.files import read_json, write_json
+from trainer.layout import RunDirectory
 
 ROWS, VALID = 60, 20
 

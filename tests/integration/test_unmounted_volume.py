@@ -9,8 +9,8 @@ import pytest
 
 from app.history import history
 from jobs.errors import Unavailable
-from jobs.reconcile import reconcile
-from jobs.rescan import rescan
+from jobs.recovery.reconcile import reconcile
+from jobs.recovery.rescan import rescan
 from jobs.states import Reason, State
 from jobs.volume import make_volume
 from tests.valkey_server import ValkeyServer

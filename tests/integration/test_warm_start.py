@@ -15,7 +15,8 @@ import pytest
 from tests.drawn_shapes import drawn
 from tests.trainer_runs import Sequences, Workshop, facts, losses
 from tests.workplace import ROOT
-from trainer.layout import RunDirectory, read_json
+from trainer.files import read_json
+from trainer.layout import RunDirectory
 from worker.fork_servers import ForkServer, Request
 from worker.launch import program
 

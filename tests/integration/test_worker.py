@@ -19,7 +19,7 @@ from jobs.states import Reason, State
 from jobs.workers import list_workers
 from tests.valkey_server import ValkeyServer
 from tests.workplace import Workplace, alive, kill, undisturbed
-from trainer.layout import read_json
+from trainer.files import read_json
 from worker.processes import record_process
 
 LONG = {"steps": 100, "seconds": 0.02, "checkpoint_every": 10}

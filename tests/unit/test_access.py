@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from jobs.exposure import is_loopback, refusal_to_bind
+from jobs.access.exposure import is_loopback, refusal_to_bind
 from jobs.settings import Settings
 
 

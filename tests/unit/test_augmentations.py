@@ -10,7 +10,7 @@ import pytest
 from PIL import Image, ImageEnhance, ImageOps
 
 from jobs.errors import InvalidInput
-from jobs.spec import normalise
+from jobs.specs.normalise import normalise
 from tests.trainer_runs import Sequences, Workshop
 from tests.trainer_scripts import complete
 from trainer.augmenting import AugmentedColumn, Draw

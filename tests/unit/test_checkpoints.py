@@ -12,7 +12,8 @@ import pytest
 
 from jobs.checkpoints import choose, get_checkpoint, link, list_checkpoints, pin, unpin, verify
 from jobs.errors import Conflict, NotFound
-from trainer.layout import CheckpointDirectory, RunDirectory, Volume, write_json
+from trainer.files import write_json
+from trainer.layout import CheckpointDirectory, RunDirectory, Volume
 
 SCORES = {10: 0.5, 20: 0.2, 30: 0.4, 40: None}
 

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from jobs.crash import after_crash, backoff_s
 from jobs.record import Record
+from jobs.recovery.crash import after_crash, backoff_s
 from jobs.settings import Settings
 from jobs.states import Reason, State
-from trainer.layout import RunDirectory, is_volume_fault
+from trainer.files import is_volume_fault
+from trainer.layout import RunDirectory
 
 
 @pytest.fixture

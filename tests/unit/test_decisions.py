@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from jobs.errors import InvalidInput
-from jobs.spec import normalise
+from jobs.specs.normalise import normalise
 from tests.trainer_runs import Workshop
 
 Document = dict[str, Any]

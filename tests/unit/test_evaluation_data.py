@@ -8,7 +8,7 @@ import pytest
 
 from jobs.dataset import DatasetSchema, FieldSchema
 from jobs.errors import Conflict
-from jobs.evaluate import field_differences, require_same_fields
+from jobs.submission.evaluate import field_differences, require_same_fields
 
 
 def sequences(shortest: int | None) -> FieldSchema:

@@ -16,7 +16,8 @@ from typing import Any
 import pytest
 
 from tests.workplace import ROOT, alive, kill
-from trainer.layout import RunDirectory, read_json, write_json
+from trainer.files import read_json, write_json
+from trainer.layout import RunDirectory
 from worker import fork_servers
 from worker.fork_servers import ForkedTrainer, ForkServer, ForkServers, Program, Request
 from worker.processes import kill_group

@@ -8,13 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.base_operations import shape_of
+from jobs.base_models.in_jobs import lookup
+from jobs.base_models.operations import shape_of
+from jobs.base_models.records import ModelNode
+from jobs.dataset import load_schema
 from jobs.errors import InvalidInput
 from jobs.features import forget
-from jobs.models import ModelNode
-from jobs.spec import normalise
+from jobs.specs.checks import check
+from jobs.specs.models import parse
+from jobs.specs.normalise import normalise
+from jobs.specs.threads import multiplications
 from tests.trainer_runs import Workshop
-from trainer.layout import write_json
+from trainer.files import write_json
 from trainer.parts import PlanError
 
 Document = dict[str, Any]
@@ -293,3 +298,30 @@ def test_features_go_with_their_data_set_and_with_their_model(shop: Workshop) ->
     assert forget(volume, dataset="ds_one") == 1
     assert forget(volume, model_sha256="b") == 1
     assert sorted(path.name for path in volume.features.iterdir()) == ["half", "three"]
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        # 256 * 27 multiplications of conv and 256 * 4 of side a row, and 3 * 24 of the layer behind them.
+        ({"freeze": "none"}, 3 * (256 * 31) + 3 * 24),
+        ({"freeze": "conv"}, 256 * 27 + 3 * (256 * 4) + 3 * 24),
+        # Features are cached.
+        ({"freeze": "all"}, 2 * 24),
+        ({"freeze": "all", "cached": []}, 256 * 31 + 2 * 24),
+        ({"freeze": "none", "field": "wide"}, 3 * (384 * 31) + 3 * 24),
+    ],
+    ids=str,
+)
+def test_a_steps_multiplications_are_those_of_what_is_computed_in_it(
+    shop: Workshop, settings: Document, expected: int
+) -> None:
+    document = plain(shop, freeze=settings["freeze"])
+    document["cached"] = settings.get("cached")
+    document["inputs"]["image"]["field"] = settings.get("field", "image")
+    document["training"]["minibatch_size"] = 1
+    spec = parse(document).model_dump()
+    schema = load_schema(shop.volume, "ds_images")
+    planned, found = check(spec, schema, lookup(shop.volume))
+    assert not found
+    assert multiplications(spec, planned, schema) == expected

@@ -9,10 +9,14 @@ from typing import Annotated
 import httpx
 import pytest
 from fastapi import APIRouter, FastAPI, Header, Request, Response
+from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
 from app import quick
+from app.admission import admitted
+from app.main import create_app
 from app.quick import QuickRoute
+from jobs.settings import Settings
 
 Post = Callable[..., httpx.Response]
 
@@ -72,3 +76,13 @@ def test_other_endpoints_go_the_long_way(post: Post) -> None:
 def test_parameters_are_described_all_the_same(app: FastAPI) -> None:
     described = app.openapi()["paths"]["/v1/things"]["post"]["parameters"]
     assert [parameter["name"] for parameter in described] == ["count", "some-key"]
+
+
+def test_routes_of_the_api_depend_on_nothing_that_is_not_called_for_them() -> None:
+    every = iter_route_contexts(create_app(Settings()).routes)
+    routes = [route for route in every if isinstance(route.original_route, QuickRoute)]
+    assert routes
+    for route in routes:
+        # A route with dependencies of its own goes the long way.
+        own = [found.dependency for found in route.original_route.dependencies]
+        assert [found.dependency for found in route.dependencies] == [admitted, *own], route.path

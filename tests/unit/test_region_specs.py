@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from jobs.errors import InvalidInput
-from jobs.spec import normalise
+from jobs.specs.normalise import normalise
 from tests.drawn_shapes import drawn
 from tests.trainer_runs import Sequences, Workshop
 

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.checks.regions import with_regions
 from jobs.dataset import load_schema
-from jobs.region_models import Regions
+from jobs.specs.checks.regions import with_regions
+from jobs.specs.region_models import Regions
 from tests.drawn_shapes import CLASSES, SIDE, drawn
 from tests.trainer_runs import Workshop
 from trainer.augmenting import AugmentedColumn

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from jobs.errors import InvalidInput
-from jobs.spec import normalise
+from jobs.specs.normalise import normalise
 from tests.trainer_runs import Sequences, Sparse, Workshop
 
 Document = dict[str, Any]

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from jobs.errors import InvalidInput, NotFound
-from jobs.fingerprint import changes, diff, fingerprint
-from jobs.spec import normalise
+from jobs.specs.fingerprint import changes, diff, fingerprint
+from jobs.specs.normalise import normalise
 from tests.trainer_runs import Sparse, Workshop
-from trainer.layout import read_json, write_json
+from trainer.files import read_json, write_json
 
 Document = dict[str, Any]
 

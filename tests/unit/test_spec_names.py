@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from jobs.errors import InvalidInput, NotFound
-from jobs.spec import normalise
-from jobs.spec_models import parse
+from jobs.specs.models import parse
+from jobs.specs.normalise import normalise
 from tests.trainer_runs import Workshop
 
 Document = dict[str, Any]

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from jobs import tokens as module
+from jobs.access import tokens as module
+from jobs.access.token_models import NewToken, Scope, parse_token
+from jobs.access.tokens import Tokens
 from jobs.errors import Conflict, InvalidInput, NotFound
-from jobs.token_models import NewToken, Scope, parse_token
-from jobs.tokens import Tokens
 from trainer.layout import Volume
 
 

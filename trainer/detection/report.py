@@ -9,8 +9,8 @@ from trainer.detection.detections import candidates, detected
 from trainer.detection.finding import findings, outputs_of
 from trainer.detection.seen import Seen
 from trainer.facts import jsonable
+from trainer.files import write_whole
 from trainer.image_reports import names
-from trainer.layout import write_whole
 from trainer.packing import packed
 from trainer.predictions import nine_digits
 

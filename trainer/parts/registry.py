@@ -20,7 +20,7 @@ class Param:
     gives a part's name or its full form, and where ``number`` is set a plain number as well.
     ``documentation`` says what the part's docstring does not. ``empty`` allows a list without elements.
     Of a recipe, ``field`` says that the value names fields of the data set and which fit (a word of
-    ``jobs.recipes``), and ``into`` names the key of the spec that the value ends in, so that the two
+    ``jobs.specs.recipes``), and ``into`` names the key of the spec that the value ends in, so that the two
     cannot contradict each other; ``base`` says that the value is the id of a base model.
     """
 

@@ -6,6 +6,7 @@
    nobody reads later is not stored. The sums of each gradient have CNTK's order. */
 
 #include "loop.h"
+#include "products.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,6 +34,7 @@ typedef struct {
 typedef struct {
     Plan plan;
     float *scratch;
+    Factors factors; /* parameters that CNTK's nodes read */
     size_t parts, count;
     Part part[3 * MOST_NODES];
     Operations operations[3 * MOST_NODES];
@@ -84,6 +86,14 @@ static void clear(const float *x, const float *y, float *to, size_t count, How h
 
 static void add_theirs(Program *program, Node *node) {
     program->part[program->parts++] = (Part){.theirs = node};
+    for (size_t i = 0; i < inputs_of(node); i++) {
+        const Node *input = input_of(node, i);
+        Factors *factors = &program->factors;
+        /* What has no inputs is not computed: its numbers stay, and stay where they are. */
+        if (!input->in_loop && !input->layout.to && !inputs_of(input) && dense(&input->value) &&
+            factors->count < MOST_LASTING)
+            factors->lasting[factors->count++] = (Lasting){.numbers = numbers_of(&input->value)};
+    }
 }
 
 static void add(Program *program, Row *row, size_t rows, Place x, Place y, Place to, How how) {
@@ -98,8 +108,10 @@ static void add(Program *program, Row *row, size_t rows, Place x, Place y, Place
 }
 
 static void free_program(Program **program) {
-    if (*program)
+    if (*program) {
+        factors_leave(&(*program)->factors);
         free((*program)->scratch);
+    }
     free(*program);
 }
 
@@ -123,12 +135,13 @@ static Program *program_of(const Loop *loop) {
         free(program);
         return NULL;
     }
-    program->parts = program->count = 0;
+    program->parts = program->count = program->factors.count = 0;
     program->scratch = room_for((program->plan.scratch + 1) * sizeof(float));
     return program;
 }
 
-static void run_steps(const Program *program, bool back) {
+static void run_steps(Program *program, bool back) {
+    factors_use(&program->factors);
     const Layout *layout = program->plan.layout;
     bool from_the_first = (program->plan.loop->direction > 0) != back;
     for (size_t i = 0; i < layout->steps; i++) {

@@ -12,7 +12,7 @@ import sys
 import warnings
 
 STEPS = 6
-RECURRENT = ("sequence", "gated", "loop")
+RECURRENT = ("sequence", "gated", "loop", "wide")
 ROWS = 24
 
 
@@ -89,6 +89,13 @@ def networks():
         outer = layers.Recurrence(layers.LSTM(20, use_peepholes=True), return_full_state=True)(inner)
         return C.splice(*(C.sequence.last(state) for state in outer.outputs))
 
+    def wide(x):
+        """Matrices of which products take several pieces, and one that two recurrences share."""
+        inner = layers.Recurrence(layers.LSTM(101))(x)
+        twice = layers.RNNStep(101, activation=C.tanh)
+        outer = layers.Recurrence(twice, go_backwards=True)(layers.Recurrence(twice)(inner))
+        return C.splice(C.sequence.last(inner), C.sequence.first(outer))
+
     def loop(x):
         """A recurrence of no known kind, of which others read what is neither state nor output."""
         weights, scale = C.parameter((9, 12)), C.parameter(9)
@@ -122,6 +129,7 @@ def networks():
         "sequence": ((11,), sequence),
         "gated": ((11,), gated),
         "loop": ((11,), loop),
+        "wide": ((11,), wide),
     }
 
 
@@ -215,6 +223,44 @@ def functions():
     return digest.hexdigest()
 
 
+def products(library):
+    """SHA-256 of matrix products of every kind and many shapes, by a library's cblas_sgemm."""
+    import numpy as np
+
+    def pointer(array):
+        return array.ctypes.data_as(ctypes.POINTER(ctypes.c_float))
+
+    random, digest = np.random.RandomState(4), hashlib.sha256()
+    shapes = [
+        (m, n, k) for m in (10, 16, 77, 130, 250) for n in (7, 16, 45, 128, 200) for k in (1, 2, 40, 500)
+    ]
+    shapes += [
+        (191, 33, 1100),
+        (192, 33, 1100),
+        (300, 16, 769),
+        (40, 20, 431),
+        (512, 64, 768),
+        (512, 64, 2100),
+    ]
+    for m, n, k in shapes:
+        for left, right, beta in ((111, 111, 0), (112, 111, 0), (112, 111, 1), (111, 112, 1), (112, 112, 1)):
+            # Columns stand a little apart; some products are too small for a number, and less than nothing.
+            heights = [3 + of for of in (m if left == 111 else k, k if right == 111 else n, m)]
+            a, b, c = (
+                random.randn(of * height).astype(np.float32) * (random.rand(of * height) < 0.8)
+                for of, height in zip((k if left == 111 else m, n if right == 111 else k, n), heights)
+            )
+            a[::5] *= np.float32(-1e-30)
+            b[::7] *= np.float32(1e-30)
+            of_left, of_right = (pointer(a), heights[0]), (pointer(b), heights[1])
+            of_result = (ctypes.c_float(beta), pointer(c), heights[2])
+            library.cblas_sgemm(
+                102, left, right, m, n, k, ctypes.c_float(1), *(of_left + of_right + of_result)
+            )
+            digest.update(c.tobytes())
+    return digest.hexdigest()
+
+
 def main():
     # CNTK warns of its own age on import, and prints while it trains.
     warnings.simplefilter("ignore")
@@ -230,6 +276,7 @@ def main():
     found = {name: train(name, shape, body) for name, (shape, body) in networks().items()}
     found["continued"] = continued()
     found["functions"] = functions()
+    found["products"] = products(ctypes.CDLL((sys.argv[2:] or ["libmklml_intel.so"])[0]))
     answer.write(json.dumps(found) + "\n")
     answer.close()
 

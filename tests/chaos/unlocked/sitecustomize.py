@@ -7,9 +7,9 @@ no trainer dies with who supervised it. A campaign must notice.
 import sys
 
 if sys.orig_argv[-2:] == ["-m", "worker"]:
-    from worker import attempt, launch
+    from worker import attempt, launch, run_lock
 
-    attempt._try_lock = lambda descriptor: True
-    attempt._kill_recorded = lambda run, before, *, supervisors: None
+    run_lock._try_lock = lambda descriptor: True
+    run_lock._kill_recorded = lambda run, before, *, supervisors: None
     attempt.kill_group = lambda leader: None
     launch.die_with_parent = lambda parent: None

@@ -9,10 +9,10 @@ from typing import Any
 
 import httpx
 
+from jobs.access.usage import Usage, bytes_below
 from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Store
-from jobs.usage import Usage, bytes_below
 from tests.api_calls import submit
 
 

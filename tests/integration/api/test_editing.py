@@ -7,10 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
-from jobs.history import fold
 from jobs.journal import read_events
 from jobs.queue import TokenQueue
-from jobs.rescan import rescan
+from jobs.recovery.history import fold
+from jobs.recovery.rescan import rescan
 from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Store

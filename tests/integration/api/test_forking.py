@@ -7,11 +7,11 @@ from typing import Any
 import httpx
 import pytest
 
-from jobs.fork import merged
 from jobs.queue import TokenQueue
-from jobs.rescan import rescan
+from jobs.recovery.rescan import rescan
 from jobs.settings import Settings
 from jobs.store import Store
+from jobs.submission.fork import merged
 from tests.api_calls import pointers, submit
 
 

@@ -23,7 +23,7 @@ from jobs.idempotency import Claim, begin, settle
 from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Store
-from jobs.submit import submit as submit_here
+from jobs.submission.submit import submit as submit_here
 from tests.api_calls import Run, pointers
 from tests.integration.api.conftest import ROWS
 from tests.integration.api.test_process import process, url

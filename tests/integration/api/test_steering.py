@@ -12,7 +12,7 @@ from jobs.states import Reason, State
 from jobs.store import Store
 from tests.api_calls import Run, pointers, submit
 from tests.practice_trainer import publish
-from trainer.layout import read_json
+from trainer.files import read_json
 
 
 def ask(api: httpx.Client, job_id: str, action: str, **body: Any) -> httpx.Response:

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from jobs.queue import TokenQueue
-from jobs.rescan import rescan
+from jobs.recovery.rescan import rescan
 from jobs.settings import Settings
 from jobs.store import Store
 from tests.api_calls import pointers, submit

@@ -1,0 +1,1 @@
+"""Documents that the OpenAPI description shows; tests hold them to their models."""

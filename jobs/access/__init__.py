@@ -1,0 +1,1 @@
+"""Who may do what, and how much of the service they may have: tokens, quotas, usage."""

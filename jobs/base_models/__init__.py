@@ -1,0 +1,1 @@
+"""Base models: brought to the volume, described, and taken into the networks of jobs."""
