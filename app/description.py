@@ -16,8 +16,8 @@ from app.routes.checkpoints import CheckpointEdit
 from app.routes.forks import MergePatch
 from ingest.options import Options
 from jobs.access.token_models import NewToken, TokenEdit
-from jobs.base_models.imports import ModelOfJob, ModelOptions
 from jobs.edit import JobEdit
+from jobs.imports import ModelOfJob, ModelOptions
 from jobs.retry import RetryRequest
 from jobs.specs.models import JobSpec
 from jobs.submission.batch import Batch

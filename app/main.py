@@ -60,9 +60,9 @@ from app.streams.hub import Hub
 from app.submitting import Submitting
 from ingest.incoming import sweep_incoming
 from jobs.access.tokens import Tokens
-from jobs.access.usage import Usage
 from jobs.errors import Unavailable
 from jobs.queries.glance import Glances
+from jobs.queries.usage import Usage
 from jobs.queue import TokenQueue
 from jobs.recovery.reconcile import reconcile
 from jobs.recovery.rescan import Rescan, rescan, rescan_if_lost

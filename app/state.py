@@ -14,8 +14,8 @@ from app.admission.rates import Rates
 from app.specs import Specs
 from app.streams.hub import Hub
 from app.submitting import Submitting
-from jobs.access.usage import Usage
 from jobs.queries.glance import Glances
+from jobs.queries.usage import Usage
 from jobs.queue import TokenQueue
 from jobs.settings import Settings
 from jobs.store import Store

@@ -16,9 +16,9 @@ its last deletion;
 ``cj:owner:<name>:<queued|paused|running>`` an owner's jobs in these states, and of the queued ones by
 their turn ``:ready`` those that workers look at, ``:held`` those that its quota keeps from them, the last two
 with ``:<class>`` as above; ``cj:quotas`` the quotas (jobs/access/quotas.py); ``cj:bytes`` what
-ended jobs take on the volume (jobs/access/usage.py);
+ended jobs take on the volume (jobs/queries/usage.py);
 ``cj:datasets`` and ``cj:models`` what the volume has of them (jobs/shelf.py);
-``cj:imports`` models that are to be imported (jobs/base_models/imports.py);
+``cj:imports`` models that are to be imported (jobs/imports.py);
 ``cj:by:<dataset|owner|parent|recipe|tag>:<value>`` sorted sets by id like ``cj:jobs``;
 ``cj:names:<losses|metrics>`` every name that was reported (jobs/queries/search.py);
 ``cj:totals`` counts of what has happened to all jobs (jobs/totals.py);

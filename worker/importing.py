@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 from pydantic import ValidationError
 
 from ingest.incoming import incoming_folder
-from jobs.base_models import imports
+from jobs import imports
 from jobs.base_models.records import ModelInput, ModelRecord, ModelStatus, load_record
 from jobs.errors import NotFound, Unavailable
 from jobs.settings import Settings

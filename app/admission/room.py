@@ -6,8 +6,8 @@ from fastapi import Request
 from starlette.concurrency import run_in_threadpool
 
 from app.admission.access import Caller, Guard
-from jobs.access.usage import Usage
 from jobs.errors import QuotaExceeded
+from jobs.queries.usage import Usage
 
 TAKES_ROOM = frozenset(
     {"create_job", "create_jobs", "create_sweep", "evaluate_job", "fork_job", "retry_job", "resume_job"}

@@ -19,8 +19,7 @@ from app.routes.jobs import ACCEPTED, POLL_SECONDS
 from app.state import QueueDep, SettingsDep, StoreDep, VolumeDep
 from app.upload import form_body, receive
 from ingest.incoming import incoming_folder
-from jobs import idempotency
-from jobs.base_models import imports
+from jobs import idempotency, imports
 from jobs.base_models.records import ModelRecord, load_record
 from jobs.errors import Fault, InvalidInput
 from jobs.idempotency import Claim, Made

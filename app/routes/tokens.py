@@ -17,8 +17,8 @@ from app.state import GuardDep, StoreDep, UsageDep
 from jobs.access import token_models
 from jobs.access.token_models import NewToken, Quotas, TokenEdit, parse_token
 from jobs.access.token_use import last_used
-from jobs.access.usage import Usage
 from jobs.errors import Unavailable
+from jobs.queries.usage import Usage
 from jobs.specs.structure import parse_as
 from jobs.store import Store
 

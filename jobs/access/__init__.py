@@ -1,1 +1,1 @@
-"""Who may do what, and how much of the service they may have: tokens, quotas, usage."""
+"""Who may do what, and how much of the service they may have: tokens and quotas."""

@@ -1,1 +1,1 @@
-"""Base models: brought to the volume, described, and taken into the networks of jobs."""
+"""Base models: as they are described on the volume, and taken into the networks of jobs."""

@@ -1,1 +1,1 @@
-"""What is asked about jobs: which there are, where they come from, what they wait for."""
+"""What is asked about jobs: which there are, where they come from, what they wait for, what they take."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
 
-from jobs.base_models import imports
+from jobs import imports
 from jobs.connection import reaching_redis
 from jobs.idempotency import KEEP_SECONDS, Claim
 from jobs.ids import is_job_id, made_at_ms

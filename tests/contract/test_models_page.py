@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from jobs.base_models.imports import ModelOptions
 from jobs.base_models.records import ModelRecord, Preprocessing
+from jobs.imports import ModelOptions
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "models.md").read_text(encoding="utf-8")

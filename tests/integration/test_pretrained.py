@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from jobs.base_models.imports import ModelOfJob, of_job
 from jobs.errors import Conflict
+from jobs.imports import ModelOfJob, of_job
 from jobs.specs.normalise import normalise
 from tests.bases import PREPROCESSING, base_model
 from tests.integration.test_evaluate import Laboratory

@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-from jobs.access.usage import Usage, bytes_below
+from jobs.queries.usage import Usage, bytes_below
 from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Store
