@@ -230,7 +230,7 @@ def problem(error: JobsApiError, console: Console) -> None:
     for fault in error.errors:
         line = f"{fault.get('pointer', '')}: {fault.get('detail', '')}"
         # The detail of a problem with one fault is that fault.
-        if line != error.detail:
+        if error.detail not in (line, fault.get("detail")):
             console.print(f"  {line}", markup=False, highlight=False, soft_wrap=True)
     for difference in error.extra.get("differences", ()):
         line = f"  {difference['pointer']}: {difference['here']!r} here, {difference['there']!r} there"

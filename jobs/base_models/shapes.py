@@ -16,6 +16,19 @@ Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
+class Operation:
+    """A node of a base model as it will be in a network."""
+
+    op: str
+    takes: Sequence[Shape]
+    made: Shape
+    frozen: bool
+    parameters: int
+    of_learned: bool
+    """Whether something that it takes in comes of something learned, and wants a gradient."""
+
+
+@dataclass(frozen=True)
 class Base:
     """A base model that can be used, by its record."""
 
@@ -75,6 +88,29 @@ class Base:
                     f"{self.record.id} does not fit: {error}"
                 ) from None
         return shapes
+
+    def operations(
+        self, x: Shape, first: str | None, last: str, freeze: str, of_learned: bool
+    ) -> list[Operation]:
+        """What is computed from an input of the shape ``x``, which comes of something learned or not.
+
+        None where the shapes between first and last cannot be told.
+        """
+        try:
+            shapes = self._shapes(x, first, last)
+        except PlanError:
+            return []
+        still = frozen(self.sources, first, last, freeze)
+        learned = {first, *self.inputs} if of_learned else set()
+        found = []
+        for node in self.between(first, last):
+            passes_on = not learned.isdisjoint(node.inputs)
+            takes = [shapes[name] for name in node.inputs]
+            is_frozen = node.name in still
+            found.append(Operation(node.op, takes, shapes[node.name], is_frozen, node.parameters, passes_on))
+            if passes_on or (node.parameters and not is_frozen):
+                learned.add(node.name)
+        return found
 
     def multiplications(self, x: Shape, first: str | None, last: str, freeze: str) -> tuple[int, int]:
         """Those of convolutions for an input of the shape ``x``: of frozen ones, and of those that learn.

@@ -91,7 +91,7 @@ def normalise(
         worth = worthwhile(spec, planned, with_regions(spec, schema))
         spec["training"]["threads"] = min(worth, allowance(spec["requires"])) if worth > 1 else 1
     spec["fingerprint"] = fingerprint(spec)
-    return NormalisedSpec(spec, lambda: estimate(spec, planned, with_regions(spec, schema)))
+    return NormalisedSpec(spec, lambda: estimate(spec, planned, with_regions(spec, schema), settings))
 
 
 def _schema(volume: Volume, dataset_id: str) -> DatasetSchema:

@@ -57,9 +57,12 @@ def create(document: Mapping[str, Any], settings: Settings, owner: str | None = 
 
     Raises InvalidInput with every fault: also where a trial at an edge of the space would be refused.
     """
-    posted = parse_as(SweepSpec, document)
-    if faults := list(space_faults(posted)):
-        raise InvalidInput.of(faults)
+    try:
+        posted = parse_as(SweepSpec, document)
+        if faults := list(space_faults(posted)):
+            raise InvalidInput.of(faults)
+    except InvalidInput as error:
+        raise InvalidInput.of([*error.faults, *_faults_of_spec(document, settings)]) from None
     goal, epochs = _checked_corners(posted, settings)
     made = Sweep(ids.new_id("swp"), owner, time.time_ns() // 1_000_000, posted, goal, epochs)
     folder = settings.volume.sweep(made.id)
@@ -76,20 +79,36 @@ def create(document: Mapping[str, Any], settings: Settings, owner: str | None = 
     return made
 
 
+def _faults_of_spec(document: Mapping[str, Any], settings: Settings) -> list[Fault]:
+    """What is wrong with a sweep's spec as it stands, but for what is varied."""
+    spec, space = document.get("spec"), document.get("space")
+    if not isinstance(spec, Mapping):
+        return []
+    try:
+        normalise(spec, settings.volume, settings)
+    except (InvalidInput, NotFound) as error:
+        varied = tuple(space) if isinstance(space, Mapping) else ()
+        return [_within(fault) for fault in error.faults if not fault.pointer.startswith(varied)]
+    return []
+
+
+def _within(fault: Fault, more: str = "") -> Fault:
+    """A fault of a spec as one of the sweep that it stands in."""
+    return Fault("/spec" + fault.pointer, fault.code, fault.detail + more)
+
+
 def _checked_corners(posted: SweepSpec, settings: Settings) -> tuple[Goal, int]:
     """What the trials are compared by, and the most epochs that one has."""
     faults: dict[tuple[str, str], Fault] = {}
-    goal, epochs = posted.goal, 1
+    goal, epochs, invalid = posted.goal, 1, False
     for parameters in corners(posted):
         try:
             spec = normalise(applied(posted.spec, parameters), settings.volume, settings).document
-        except InvalidInput as error:
+        except (InvalidInput, NotFound) as error:
+            invalid |= isinstance(error, InvalidInput)
             told = ", ".join(f"{pointer} = {value!r}" for pointer, value in parameters.items())
             for found in error.faults:
-                detail = f"{found.detail} (with {told})"
-                faults.setdefault(
-                    (found.pointer, found.code), Fault("/spec" + found.pointer, found.code, detail)
-                )
+                faults.setdefault((found.pointer, found.code), _within(found, f" (with {told})"))
             continue
         epochs = max(epochs, spec["training"]["epochs"])
         watch = spec["watch"]
@@ -98,8 +117,12 @@ def _checked_corners(posted: SweepSpec, settings: Settings) -> tuple[Goal, int]:
         if goal.metric not in known:
             detail = f"no metric or loss is called {goal.metric!r}; there are {', '.join(sorted(known))}"
             faults.setdefault(("/goal", "unknown"), Fault("/goal/metric", "unknown_metric", detail))
-    if faults:
+            invalid = True
+    if invalid:
         raise InvalidInput.of(list(faults.values()))
+    if faults:
+        # As where a job is posted with nothing wrong but that.
+        raise NotFound(next(iter(faults.values())).detail, faults=list(faults.values()))
     assert goal is not None
     return goal, epochs
 
