@@ -11,9 +11,9 @@ import uvicorn
 from pydantic import ValidationError
 
 from app.main import create_app
+from app.middleware.request_ids import request_id
+from app.middleware.request_log import not_logged
 from app.protocol import BoundedHeads
-from app.request_ids import request_id
-from app.request_log import not_logged
 from jobs.access.exposure import refusal_to_bind
 from jobs.log import set_up
 from jobs.settings import Settings

@@ -14,7 +14,7 @@ FORM = "application/x-www-form-urlencoded"
 
 
 async def spec_document(request: Request) -> dict[str, Any]:
-    """The request's body as a JSON object; app/limits.py watches how long it gets."""
+    """The request's body as a JSON object; app/middleware/limits.py watches how long it gets."""
     return json_object(await _whole(request))
 
 

@@ -8,12 +8,12 @@ from typing import Any
 from fastapi import FastAPI
 from pydantic import BaseModel
 
-from app.access import bearer
-from app.bulk import CancelRequest
-from app.checkpoints import CheckpointEdit
-from app.forks import MergePatch
+from app.admission.access import bearer
 from app.links import add_links
 from app.problems import MEDIA_TYPE
+from app.routes.bulk import CancelRequest
+from app.routes.checkpoints import CheckpointEdit
+from app.routes.forks import MergePatch
 from ingest.options import Options
 from jobs.access.token_models import NewToken, TokenEdit
 from jobs.base_models.imports import ModelOfJob, ModelOptions

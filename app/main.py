@@ -10,7 +10,23 @@ from contextlib import asynccontextmanager, suppress
 from fastapi import Depends, FastAPI
 from prometheus_client import CollectorRegistry
 
-from app import (
+from app import problems
+from app.admission.access import Guard, authorised
+from app.admission.admitted import admitted
+from app.admission.query import known_parameters_only
+from app.admission.rates import Rates
+from app.description import describe
+from app.middleware.conditional import ConditionalReads
+from app.middleware.headers import SecurityHeaders
+from app.middleware.heads import HeadsOfReads
+from app.middleware.limits import BodyLimits
+from app.middleware.prometheus_http import V1, CountRequests, HttpFigures
+from app.middleware.request_ids import RequestIds
+from app.middleware.request_log import RequestLog
+from app.pages import routes as pages
+from app.prometheus import JobsCollector
+from app.resources.problem import Problem
+from app.routes import (
     artifacts,
     audit,
     batch,
@@ -28,7 +44,6 @@ from app import (
     models,
     parts,
     posted,
-    problems,
     rawlogs,
     rescans,
     scrape,
@@ -38,25 +53,10 @@ from app import (
     webhooks,
     workers,
 )
-from app.access import Guard, authorised
-from app.admission import admitted
-from app.conditional import ConditionalReads
-from app.description import describe
-from app.headers import SecurityHeaders
-from app.heads import HeadsOfReads
-from app.hub import Hub
-from app.limits import BodyLimits
-from app.pages import routes as pages
-from app.prometheus import JobsCollector
-from app.prometheus_http import V1, CountRequests, HttpFigures
-from app.query import known_parameters_only
-from app.rates import Rates
-from app.request_ids import RequestIds
-from app.request_log import RequestLog
-from app.resources.problem import Problem
 from app.sending import Sender
 from app.specs import Specs
 from app.state import AppState, Reading
+from app.streams.hub import Hub
 from app.submitting import Submitting
 from ingest.incoming import sweep_incoming
 from jobs.access.tokens import Tokens
@@ -156,7 +156,7 @@ def create_app(settings: Settings) -> FastAPI:
         app.add_middleware(layer)
     if tracing.tracer is not None:
         # OpenTelemetry need not be installed where there is no collector.
-        from app.tracing import TraceRequests
+        from app.middleware.tracing import TraceRequests
 
         app.add_middleware(TraceRequests, tracer=tracing.tracer)
     app.add_middleware(RequestIds)

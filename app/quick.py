@@ -8,7 +8,7 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from app.admission import admitted
+from app.admission.admitted import admitted
 
 
 class QuickRoute(APIRoute):

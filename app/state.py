@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from typing import Annotated, TypedDict
+from typing import Annotated, Any, TypedDict
 
 from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
-from app.access import Guard
-from app.hub import Hub
-from app.rates import Rates
+from app.admission.access import Guard
+from app.admission.rates import Rates
 from app.specs import Specs
+from app.streams.hub import Hub
 from app.submitting import Submitting
 from jobs.access.usage import Usage
 from jobs.queries.glance import Glances
@@ -50,46 +51,24 @@ def state_of(request: Request) -> AppState:
     return state
 
 
-# Coroutines, because FastAPI sends a plain function on a trip to a thread.
-async def _settings(request: Request) -> Settings:
-    settings: Settings = request.state.settings
-    return settings
+def _held(name: str) -> Callable[[Request], Coroutine[Any, Any, Any]]:
+    """A dependency on one thing of the state."""
 
+    # A coroutine, because FastAPI sends a plain function on a trip to a thread.
+    async def held(request: Request) -> Any:
+        return request.scope["state"][name]
 
-async def _store(request: Request) -> Store:
-    store: Store = request.state.store
-    return store
-
-
-async def _queue(request: Request) -> TokenQueue:
-    queue: TokenQueue = request.state.queue
-    return queue
+    return held
 
 
 async def _volume(request: Request) -> Volume:
-    settings: Settings = request.state.settings
-    return settings.volume
+    return state_of(request)["settings"].volume
 
 
-async def _hub(request: Request) -> Hub:
-    hub: Hub = request.state.hub
-    return hub
-
-
-async def _usage(request: Request) -> Usage:
-    usage: Usage = request.state.usage
-    return usage
-
-
-async def _guard(request: Request) -> Guard:
-    guard: Guard = request.state.guard
-    return guard
-
-
-SettingsDep = Annotated[Settings, Depends(_settings)]
-StoreDep = Annotated[Store, Depends(_store)]
-QueueDep = Annotated[TokenQueue, Depends(_queue)]
-GuardDep = Annotated[Guard, Depends(_guard)]
-UsageDep = Annotated[Usage, Depends(_usage)]
+SettingsDep = Annotated[Settings, Depends(_held("settings"))]
+StoreDep = Annotated[Store, Depends(_held("store"))]
+QueueDep = Annotated[TokenQueue, Depends(_held("queue"))]
+GuardDep = Annotated[Guard, Depends(_held("guard"))]
+UsageDep = Annotated[Usage, Depends(_held("usage"))]
 VolumeDep = Annotated[Volume, Depends(_volume)]
-HubDep = Annotated[Hub, Depends(_hub)]
+HubDep = Annotated[Hub, Depends(_held("hub"))]

@@ -8,7 +8,6 @@ measured twice, which shows the noise. Prints medians, and the median of the dif
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 import tempfile
@@ -22,11 +21,9 @@ import httpx
 from pydantic import SecretStr
 
 from jobs.settings import Settings
+from tests.api_calls import spec_by, submit
 from tests.running_api import running_api
 from tests.valkey_server import ValkeyServer
-
-ROWS = b"".join(b"%d,%d,%s\n" % (i % 7, i % 5, b"xy"[i % 2 : i % 2 + 1]) for i in range(40))
-
 
 KINDS: dict[str, dict[str, Any]] = {
     "a token of the volume": {},
@@ -38,12 +35,14 @@ def main(rounds: int = 15, requests: int = 200) -> None:
     ways: dict[str, tuple[httpx.Client, str, dict[str, str]]] = {}
     with ExitStack() as stack:
         open_api = stack.enter_context(one_api())
-        job = submitted(open_api)
+        job = submit(open_api, spec_by(open_api))["id"]
         for name in ("no token is asked for", "the same again"):
             ways[name] = open_api, job, {}
         asking = stack.enter_context(one_api(api_tokens=(SecretStr("root"),)))
         root = {"Authorization": "Bearer root"}
-        job = submitted(asking, root)
+        asking.headers.update(root)
+        job = submit(asking, spec_by(asking))["id"]
+        asking.headers.pop("Authorization")
         ways["a token of the settings"] = asking, job, root
         for name, more in KINDS.items():
             asked = {"name": "reader", "scopes": ["read"], **more}
@@ -79,24 +78,6 @@ def one_api(**settings: Any) -> Iterator[httpx.Client]:
                 yield api
         finally:
             server.stop()
-
-
-def submitted(api: httpx.Client, headers: dict[str, str] | None = None) -> str:
-    options = {"columns": ["a", "b", "label"], "fields": {"x": {"columns": ["a", "b"]}, "label": {}}}
-    files = {"file": ("t.csv", ROWS)}
-    dataset = api.post(
-        "/v1/datasets", files=files, data={"options": json.dumps(options)}, headers=headers
-    ).json()["id"]
-    spec = {
-        "dataset": dataset,
-        "inputs": {"x": {"field": "x"}},
-        "network": [{"name": "scores", "type": "dense", "units": 2, "input": "x"}],
-        "objective": [{"type": "cross_entropy_with_softmax", "output": "scores", "target": "label"}],
-        "learner": {"type": "sgd"},
-        "training": {"epochs": 3, "minibatch_size": 8, "seed": 1},
-    }
-    found: str = api.post("/v1/jobs", json=spec, headers=headers).json()["id"]
-    return found
 
 
 if __name__ == "__main__":

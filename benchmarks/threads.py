@@ -9,22 +9,19 @@ round before. Clocks say something on a machine that does nothing else.
 
 from __future__ import annotations
 
-import argparse
 import itertools
-import tempfile
 from dataclasses import replace
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
 
 from benchmarks.against_pytorch import Bench, Figures
+from benchmarks.asked import parser
 from benchmarks.pytorch.networks import CASES, Case, spec
-from jobs.settings import Settings
+from benchmarks.trainings import workshop
 from jobs.specs.normalise import normalise
 from tests.trainer_runs import Workshop
-from trainer.layout import read_json
 
 STEPS_OF_ROWS = 20_000
 """How many rows a run trains where nobody says how many steps."""
@@ -51,10 +48,9 @@ def chosen(workshop: Workshop, document: dict[str, Any]) -> int:
     return int(found.document["training"]["threads"])
 
 
-def compare(case: Case, threads: int, rounds: int, environment: dict[str, Any]) -> None:
-    with tempfile.TemporaryDirectory(prefix="threads-") as home:
-        workshop = Workshop(Path(home), environment)
-        bench = Bench(workshop, case, 1, kernels=True)
+def compare(case: Case, threads: int, rounds: int) -> None:
+    with workshop() as own:
+        bench = Bench(own, case, 1, kernels=True)
         runs: dict[int, list[Figures]] = {1: [], threads: []}
         for _ in range(rounds):
             for bench.threads, found in runs.items():
@@ -66,24 +62,21 @@ def compare(case: Case, threads: int, rounds: int, environment: dict[str, Any]) 
             f"{case.name:16} {1000 * median(wall[1]):8.2f} ms, with {threads} threads "
             f"{1000 * median(wall[threads]):8.2f}; ratio {ratios[0]:.2f}, of CPU {ratios[1]:.2f}; "
             f"A/A {min(noise, default=1):.2f} to {max(noise, default=1):.2f}; "
-            f"chosen {chosen(workshop, spec(case, bench.dataset, 1))}",
+            f"chosen {chosen(own, spec(case, bench.dataset, 1))}",
             flush=True,
         )
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("cases", nargs="*", metavar="CASE", default=USUAL)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=2, help="to compare one with")
-    parser.add_argument("--steps", type=int, help="of each run")
-    arguments = parser.parse_args()
+    asking = parser(__doc__)
+    asking.add_argument("cases", nargs="*", metavar="CASE", default=USUAL)
+    asking.add_argument("--rounds", type=int, default=5)
+    asking.add_argument("--threads", type=int, default=2, help="to compare one with")
+    asking.add_argument("--steps", type=int, help="of each run")
+    arguments = asking.parse_args()
     cases = [case_of(name, arguments.steps) for name in arguments.cases]
-    environment = read_json(Settings().trainer_env / "trainer.json")
     for case in cases:
-        compare(case, arguments.threads, arguments.rounds, environment)
+        compare(case, arguments.threads, arguments.rounds)
 
 
 if __name__ == "__main__":

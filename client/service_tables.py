@@ -22,10 +22,11 @@ def parts(found: Mapping[str, Sequence[Mapping[str, Any]]]) -> Table:
 
 
 def workers(found: Sequence[Mapping[str, Any]]) -> Table:
-    table = table_of("worker", "host", "job", "trainer")
+    table = table_of("worker", "host", "job", "threads", "trainer")
     for one in found:
         trainer = one.get("trainer") or {}
-        row(table, one["name"], one["host"], one["job"] or "", str(trainer.get("summary", "")))
+        threads = str(one.get("threads", ""))
+        row(table, one["name"], one["host"], one["job"] or "", threads, str(trainer.get("summary", "")))
     return table
 
 

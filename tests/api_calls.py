@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx
@@ -10,6 +11,27 @@ from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Store
 from trainer.files import append_line
+
+ROWS = b"".join(b"%d,%d,%s\n" % (i % 7, i % 5, b"xy"[i % 2 : i % 2 + 1]) for i in range(40))
+"""A table that a network can be trained on: two numbers and a class."""
+
+
+def spec_by(api: httpx.Client) -> dict[str, Any]:
+    """A spec that fits a data set which this client uploads."""
+    options = json.dumps(
+        {"columns": ["a", "b", "label"], "fields": {"x": {"columns": ["a", "b"]}, "label": {}}}
+    )
+    answer = api.post("/v1/datasets", files={"file": ("t.csv", ROWS)}, data={"options": options})
+    assert answer.status_code == 201, answer.text
+    return {
+        "name": "tiny",
+        "dataset": answer.json()["id"],
+        "inputs": {"x": {"field": "x"}},
+        "network": [{"name": "scores", "type": "dense", "units": 2, "input": "x"}],
+        "objective": [{"type": "cross_entropy_with_softmax", "output": "scores", "target": "label"}],
+        "learner": {"type": "sgd"},
+        "training": {"epochs": 3, "minibatch_size": 8, "seed": 1},
+    }
 
 
 def submit(api: httpx.Client, spec: dict[str, Any]) -> dict[str, Any]:

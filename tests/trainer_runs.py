@@ -319,3 +319,15 @@ def facts(run: RunDirectory, attempt: int = 1) -> list[dict[str, Any]]:
 def losses(run: RunDirectory) -> np.ndarray:
     """The loss of every minibatch; NaN for those that another job trained."""
     return np.fromfile(run.losses, dtype="<f8")
+
+
+def ends_the_same_when_killed(workshop: Workshop, document: dict[str, Any]) -> None:
+    """A training that is killed behind its first checkpoint, and started again, ends with the same bits."""
+    whole = workshop.job("undisturbed", document)
+    reference = workshop.train(whole)
+    killed = workshop.job("killed", document)
+    assert workshop.interrupt(killed, 1, signal.SIGKILL, after="checkpoint") == -signal.SIGKILL
+    result = workshop.train(killed, attempt=2)
+    assert next(fact for fact in facts(killed, 2) if fact["type"] == "restored")["step"] > 0
+    assert np.array_equal(losses(killed), losses(whole))
+    assert result["parameters_sha256"] == reference["parameters_sha256"]

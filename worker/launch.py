@@ -94,7 +94,7 @@ def _inherited() -> dict[str, str]:
 def program_environment(found: dict[str, Any], threads: int, blocktime_ms: int = 0) -> dict[str, str]:
     """What a program of ``trainer/`` needs in its environment, and nothing of this process' own.
 
-    CNTK allocates some thousand small pieces a step: the C library keeps so many of each size at hand.
+    CNTK allocates some six hundred small pieces a step: the C library keeps so many of each size at hand.
     """
     return {
         "LANG": "C.UTF-8",

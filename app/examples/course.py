@@ -6,6 +6,16 @@ from typing import Any
 
 from app.examples.jobs import JOB_ID, LOSSES, METRICS_NOW
 
+EPOCH: dict[str, Any] = {
+    "epoch": 1,
+    "step": 23,
+    "samples": 1437,
+    "learning_rate": 0.001,
+    "losses": LOSSES,
+    "metrics": METRICS_NOW,
+    "seconds": 0.11,
+}
+
 EVENTS: list[dict[str, Any]] = [
     {"seq": 1, "time": "2026-01-31T09:30:00.250Z", "attempt": 0, "type": "queued", "reason": "submitted"},
     {
@@ -13,13 +23,7 @@ EVENTS: list[dict[str, Any]] = [
         "time": "2026-01-31T09:30:01.900Z",
         "attempt": 1,
         "type": "epoch",
-        "epoch": 1,
-        "step": 23,
-        "samples": 1437,
-        "learning_rate": 0.001,
-        "losses": LOSSES,
-        "metrics": METRICS_NOW,
-        "seconds": 0.11,
+        **EPOCH,
     },
 ]
 
@@ -31,16 +35,6 @@ FEED: list[dict[str, Any]] = [
 FEED_PAGE: dict[str, Any] = {"items": FEED, "next_page_token": "1769851801903-0"}
 
 EVENT_PAGE: dict[str, Any] = {"items": EVENTS, "next_page_token": "6"}
-
-EPOCH: dict[str, Any] = {
-    "epoch": 1,
-    "step": 23,
-    "samples": 1437,
-    "learning_rate": 0.001,
-    "losses": LOSSES,
-    "metrics": METRICS_NOW,
-    "seconds": 0.11,
-}
 
 METRICS: dict[str, Any] = {
     "job": JOB_ID,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,26 +10,16 @@ import httpx
 import pytest
 
 from jobs.tracing import wanted
+from tests.api_calls import spec_by
 from tests.collector import Collector, Span
 from tests.running_service import RunningService, until
 from trainer.files import read_json
 
-ROWS = b"".join(b"%d,%d,%s\n" % (i % 7, i % 5, b"xy"[i % 2 : i % 2 + 1]) for i in range(40))
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 
 
 def submit(api: httpx.Client) -> str:
-    columns = {"columns": ["a", "b", "label"], "fields": {"x": {"columns": ["a", "b"]}, "label": {}}}
-    answer = api.post("/v1/datasets", files={"file": ("t.csv", ROWS)}, data={"options": json.dumps(columns)})
-    spec = {
-        "name": "traced",
-        "dataset": answer.json()["id"],
-        "inputs": {"x": {"field": "x"}},
-        "network": [{"name": "scores", "type": "dense", "units": 2, "input": "x"}],
-        "objective": [{"type": "cross_entropy_with_softmax", "output": "scores", "target": "label"}],
-        "learner": {"type": "sgd"},
-        "training": {"epochs": 3, "minibatch_size": 8, "seed": 1},
-    }
+    spec = spec_by(api) | {"name": "traced"}
     headers = {"traceparent": f"00-{TRACE}-{CALLER}-01", "X-Request-Id": "traced"}
     answer = api.post("/v1/jobs", json=spec, headers=headers)
     assert answer.status_code == 202, answer.text

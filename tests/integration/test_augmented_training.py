@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Any
 
 import numpy as np
 import pytest
 
 from jobs.specs.normalise import normalise
-from tests.trainer_runs import Workshop, facts, losses
+from tests.trainer_runs import Workshop, ends_the_same_when_killed, losses
 from tests.trainer_scripts import in_trainer
 from trainer.augmenting import AugmentedColumn
 from trainer.files import read_json
@@ -162,14 +161,7 @@ def test_interrupted_run_ends_with_the_same_bits(workshop: Workshop, dataset: st
 
 
 def test_killed_and_started_again_it_ends_with_the_same_bits(workshop: Workshop, dataset: str) -> None:
-    whole = workshop.job("undisturbed_augmented", classifier(dataset, 40))
-    reference = workshop.train(whole)
-    killed = workshop.job("killed_augmented", classifier(dataset, 40))
-    assert workshop.interrupt(killed, 1, signal.SIGKILL, after="checkpoint") == -signal.SIGKILL
-    result = workshop.train(killed, attempt=2)
-    assert next(fact for fact in facts(killed, 2) if fact["type"] == "restored")["step"] > 0
-    assert np.array_equal(losses(killed), losses(whole))
-    assert result["parameters_sha256"] == reference["parameters_sha256"]
+    ends_the_same_when_killed(workshop, classifier(dataset, 40))
 
 
 def test_a_finished_model_names_the_field_of_each_variable(workshop: Workshop, dataset: str) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from jobs.errors import Conflict, InvalidInput
 from jobs.specs.normalise import normalise
 from tests.drawn_shapes import drawn
 from tests.integration.test_evaluate import Laboratory
-from tests.trainer_runs import Sequences, Workshop, facts, losses
+from tests.trainer_runs import Sequences, Workshop, ends_the_same_when_killed, losses
 from tests.trainer_scripts import in_trainer
 from tests.valkey_server import ValkeyServer
 from trainer.detection.regions import opened
@@ -135,14 +134,7 @@ def test_interrupted_run_ends_with_the_same_bits(workshop: Workshop, dataset: st
 def test_killed_and_started_again_it_ends_with_the_same_bits(workshop: Workshop, dataset: str) -> None:
     document = spec(dataset, "by chance")
     document["training"] |= {"epochs": 12}
-    whole = workshop.job("undisturbed", document)
-    reference = workshop.train(whole)
-    killed = workshop.job("killed", document)
-    assert workshop.interrupt(killed, 1, signal.SIGKILL, after="checkpoint") == -signal.SIGKILL
-    result = workshop.train(killed, attempt=2)
-    assert next(fact for fact in facts(killed, 2) if fact["type"] == "restored")["step"] > 0
-    assert np.array_equal(losses(killed), losses(whole))
-    assert result["parameters_sha256"] == reference["parameters_sha256"]
+    ends_the_same_when_killed(workshop, document)
 
 
 def test_other_seeds_draw_other_regions(workshop: Workshop, dataset: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from pathlib import Path
 
-from app.hub import Hub
+from app.streams.hub import Hub
 from jobs.settings import Settings
 from jobs.store import Store
 from tests.valkey_server import ValkeyServer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 from typing import Any
 
 import numpy as np
@@ -11,7 +10,7 @@ import pytest
 from jobs.specs.normalise import normalise
 from tests.integration.test_evaluate import Laboratory
 from tests.integration.test_layer_values import convolution, convolution_transpose, max_unpooling, pooling
-from tests.trainer_runs import Workshop, facts, losses
+from tests.trainer_runs import Workshop, ends_the_same_when_killed, losses
 from tests.trainer_scripts import in_trainer
 from tests.valkey_server import ValkeyServer
 from trainer.files import read_json
@@ -86,14 +85,7 @@ def test_interrupted_run_ends_with_the_same_bits(workshop: Workshop, dataset: st
 def test_killed_and_started_again_it_ends_with_the_same_bits(workshop: Workshop, dataset: str) -> None:
     document = spec(dataset, "image_autoencoder of two stages")
     document["training"] |= {"epochs": 30}
-    whole = workshop.job("undisturbed", document)
-    reference = workshop.train(whole)
-    killed = workshop.job("killed", document)
-    assert workshop.interrupt(killed, 1, signal.SIGKILL, after="checkpoint") == -signal.SIGKILL
-    result = workshop.train(killed, attempt=2)
-    assert next(fact for fact in facts(killed, 2) if fact["type"] == "restored")["step"] > 0
-    assert np.array_equal(losses(killed), losses(whole))
-    assert result["parameters_sha256"] == reference["parameters_sha256"]
+    ends_the_same_when_killed(workshop, document)
 
 
 def test_two_stages_compute_what_numpy_does(

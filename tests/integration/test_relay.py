@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from app.history import history
+from app.streams.history import history
 from jobs.errors import Unavailable
 from jobs.record import Record
 from jobs.states import Reason, State

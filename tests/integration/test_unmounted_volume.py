@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from app.history import history
+from app.streams.history import history
 from jobs.errors import Unavailable
 from jobs.recovery.reconcile import reconcile
 from jobs.recovery.rescan import rescan

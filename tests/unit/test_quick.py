@@ -13,7 +13,7 @@ from fastapi.routing import iter_route_contexts
 from starlette.exceptions import HTTPException
 
 from app import quick
-from app.admission import admitted
+from app.admission.admitted import admitted
 from app.main import create_app
 from app.quick import QuickRoute
 from jobs.settings import Settings

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from typing import Any
 
@@ -11,6 +10,7 @@ import pytest
 
 from jobs.errors import InvalidInput
 from jobs.specs.normalise import normalise
+from tests.spec_documents import changed
 from tests.trainer_runs import Sequences, Sparse, Workshop
 
 Document = dict[str, Any]
@@ -81,21 +81,6 @@ TOWERS: Document = {
     "learner": {"type": "adam"},
     "training": {"epochs": 1},
 }
-
-
-def changed(document: Document, **changes: Any) -> Document:
-    """A copy with values replaced, at paths such as ``network__0__units``."""
-    document = copy.deepcopy(document)
-    for path, value in changes.items():
-        *steps, last = [int(step) if step.isdigit() else step for step in path.split("__")]
-        place: Any = document
-        for step in steps:
-            place = place[step]
-        if isinstance(place, list) and last == len(place):
-            place.append(value)
-        else:
-            place[last] = value
-    return document
 
 
 def complete(shop: Workshop, document: Document) -> Document:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import pytest
 from jobs.errors import InvalidInput, NotFound
 from jobs.specs.fingerprint import changes, diff, fingerprint
 from jobs.specs.normalise import normalise
+from tests import spec_documents
 from tests.trainer_runs import Sparse, Workshop
 from trainer.files import read_json, write_json
 
@@ -61,17 +61,7 @@ SPEC: Document = {
 
 def changed(**changes: Any) -> Document:
     """SPEC with values replaced, at paths such as ``network__0__units``."""
-    document = copy.deepcopy(SPEC)
-    for path, value in changes.items():
-        *steps, last = [int(step) if step.isdigit() else step for step in path.split("__")]
-        place: Any = document
-        for step in steps:
-            place = place[step]
-        if isinstance(place, list) and last == len(place):
-            place.append(value)
-        else:
-            place[last] = value
-    return document
+    return spec_documents.changed(SPEC, **changes)
 
 
 def faults(shop: Workshop, document: Document) -> dict[str, tuple[str, str]]:

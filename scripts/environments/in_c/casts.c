@@ -6,6 +6,7 @@
 
 #include "cntk.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdint.h>
 
@@ -13,51 +14,63 @@
 #define PROBES 4
 #define NOWHERE PTRDIFF_MIN
 
+/* Written once, its methods last: a place that has some can be read without a lock. */
 typedef struct {
-    const void *methods, *from, *to;
+    _Atomic(const void *) methods;
+    const void *from, *to;
     ptrdiff_t offset; /* of the part from what was asked; NOWHERE where there is none */
 } Cast;
 
-/* Places once filled stay as they are, so they can be read without a lock. */
-static Cast casts[PLACES];
-static _Atomic(Cast *) found[PLACES];
-static atomic_size_t count;
+static Cast casts[PLACES + PROBES];
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
-static size_t place_of(const void *methods, const void *to) {
-    uint64_t mixed = ((uintptr_t)methods >> 3) * 0x9e3779b97f4a7c15u ^ ((uintptr_t)to >> 3) * 0xc2b2ae3d27d4eb4fu;
-    return (size_t)(mixed >> 40);
+static inline Cast *place_of(const void *methods, const void *to) {
+    uint64_t mixed = ((uintptr_t)methods ^ (uintptr_t)to << 7) * 0x9e3779b97f4a7c15u;
+    return casts + mixed / (UINT64_MAX / PLACES + 1);
 }
 
-static void keep(size_t place, Cast cast) {
-    for (size_t i = 0; i < PROBES; i++) {
-        _Atomic(Cast *) *here = &found[(place + i) % PLACES];
-        if (atomic_load_explicit(here, memory_order_relaxed))
-            continue;
-        size_t number = atomic_fetch_add_explicit(&count, 1, memory_order_relaxed);
-        if (number < PLACES) {
-            casts[number] = cast;
-            atomic_store_explicit(here, &casts[number], memory_order_release);
+static inline bool is(const Cast *cast, const void *methods, const void *from, const void *to) {
+    return atomic_load_explicit(&cast->methods, memory_order_acquire) == methods && cast->to == to &&
+           cast->from == from;
+}
+
+static inline void *part_of(const void *object, const Cast *cast) {
+    return cast->offset == NOWHERE ? NULL : (char *)object + cast->offset;
+}
+
+static void *asked(const void *object, const void *from, const void *to, ptrdiff_t hint) {
+    static void *(*other)(const void *, const void *, const void *, ptrdiff_t);
+    if (!other)
+        *(void **)&other = of_library("libstdc++.so.6", "__dynamic_cast");
+    return other(object, from, to, hint);
+}
+
+/* Where it is not at its first place: at one behind that, or not known yet. */
+__attribute__((noinline)) static void *searched(const void *object, const void *from, const void *to, ptrdiff_t hint) {
+    const void *methods = *(const void *const *)object;
+    Cast *first = place_of(methods, to);
+    for (Cast *cast = first + 1; cast < first + PROBES; cast++)
+        if (is(cast, methods, from, to))
+            return part_of(object, cast);
+    void *part = asked(object, from, to, hint);
+    if (pthread_mutex_trylock(&lock))
+        return part;
+    for (Cast *cast = first; cast < first + PROBES; cast++)
+        if (!atomic_load_explicit(&cast->methods, memory_order_relaxed)) {
+            cast->from = from;
+            cast->to = to;
+            cast->offset = part ? (char *)part - (const char *)object : NOWHERE;
+            atomic_store_explicit(&cast->methods, methods, memory_order_release);
+            break;
         }
-        return;
-    }
+    pthread_mutex_unlock(&lock);
+    return part;
 }
 
 void *__dynamic_cast(const void *object, const void *from, const void *to, ptrdiff_t hint);
 
 void *__dynamic_cast(const void *object, const void *from, const void *to, ptrdiff_t hint) {
     const void *methods = *(const void *const *)object;
-    size_t place = place_of(methods, to);
-    for (size_t i = 0; i < PROBES; i++) {
-        const Cast *cast = atomic_load_explicit(&found[(place + i) % PLACES], memory_order_acquire);
-        if (!cast)
-            break;
-        if (cast->methods == methods && cast->to == to && cast->from == from)
-            return cast->offset == NOWHERE ? NULL : (char *)object + cast->offset;
-    }
-    static void *(*other)(const void *, const void *, const void *, ptrdiff_t);
-    if (!other)
-        *(void **)&other = of_library("libstdc++.so.6", "__dynamic_cast");
-    void *part = other(object, from, to, hint);
-    keep(place, (Cast){methods, from, to, part ? (char *)part - (const char *)object : NOWHERE});
-    return part;
+    const Cast *cast = place_of(methods, to);
+    return is(cast, methods, from, to) ? part_of(object, cast) : searched(object, from, to, hint);
 }

@@ -88,7 +88,7 @@ INLINE float hyperbolic_tangent(float x) {
 
 static uint64_t powers[32];
 
-/* expf where -104 <= x <= 0. */
+/* expf where -104 <= x <= 88. */
 INLINE float exponential(float x) {
     const double shift = 0x1.8p+52, steps = 32.0, per_power = 0x1.71547652b82fep+0 * steps;
     double wide = (double)x;
@@ -122,12 +122,17 @@ typedef void Function(const float *restrict x, float *restrict found, size_t cou
 
 FOR("avx2,fma", narrow_sigmoid, logistic)
 FOR("avx2,fma", narrow_tanh, hyperbolic_tangent)
+FOR("avx2,fma", narrow_exponentials, exponential)
 
 static void wide_sigmoid_of(const float *restrict x, float *restrict found, size_t count) {
     wide_sigmoid(x, found, count, (const double *)powers);
 }
 
-static Function *sigmoid_of, *tanh_of;
+static void wide_exponentials_of(const float *restrict x, float *restrict found, size_t count) {
+    wide_exponentials(x, found, count, (const double *)powers);
+}
+
+static Function *sigmoid_of, *tanh_of, *exponentials_of;
 
 static void each(Function *function, const float *x, float *to, size_t count, How how) {
     if (how == INSTEAD && (to + count <= x || x + count <= to)) {
@@ -142,6 +147,10 @@ static void each(Function *function, const float *x, float *to, size_t count, Ho
         for (size_t i = 0; i < part; i++)
             to[i] = how == INSTEAD ? found[i] : how == FIRST ? 0.0f + found[i] : to[i] + found[i];
     }
+}
+
+void exponentials(const float *restrict x, float *restrict found, size_t count) {
+    exponentials_of(x, found, count);
 }
 
 void sigmoid_each(const float *x, const float *y, float *to, size_t count, How how) {
@@ -162,25 +171,28 @@ static bool agree(void) {
     bool wide = __builtin_cpu_supports("avx512f");
     sigmoid_of = wide ? wide_sigmoid_of : narrow_sigmoid;
     tanh_of = wide ? wide_tanh : narrow_tanh;
+    exponentials_of = wide ? wide_exponentials_of : narrow_exponentials;
     for (int i = 0; i < 32; i++) {
         double power = exp2(i / 32.0);
         memcpy(&powers[i], &power, sizeof power);
         powers[i] -= (uint64_t)i << 47;
     }
-    float x[PART], sigmoids[PART], tangents[PART];
+    float x[PART], sigmoids[PART], tangents[PART], exponents[PART], powers_of_e[PART];
     uint32_t random = 1;
     for (int round = 0; round < 32; round++) {
         for (int i = 0; i < PART; i++) {
             random = random * 1664525u + 1013904223u;
             /* Of sizes between 2^-30 and 2^7. */
             x[i] = of_bits((random & 0x807fffffu) | (97 + (random >> 24) % 38) << 23);
+            exponents[i] = either((x[i] >= LEAST_EXPONENT) & (x[i] <= MOST_EXPONENT), x[i], 0.0f);
         }
         sigmoid_of(x, sigmoids, PART);
         tanh_of(x, tangents, PART);
+        exponentials_of(exponents, powers_of_e, PART);
         for (int i = 0; i < PART; i++) {
             float e = expf(-fabsf(x[i]));
             if (bits_of(sigmoids[i]) != bits_of((x[i] > 0.0f ? 1.0f : e) / (1.0f + e)) ||
-                bits_of(tangents[i]) != bits_of(tanhf(x[i])))
+                bits_of(tangents[i]) != bits_of(tanhf(x[i])) || bits_of(powers_of_e[i]) != bits_of(expf(exponents[i])))
                 return false;
         }
     }

@@ -113,15 +113,17 @@ INLINE __m256 exponential(__m256 x, const double *powers) {
 #undef ALL
 }
 
+INLINE Floats exponential_of_all(Floats x, const double *powers) {
+    __m256 low = _mm512_castps512_ps256(x);
+    __m256 high = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(x), 1));
+    Doubles both = _mm512_castps_pd(_mm512_castps256_ps512(exponential(low, powers)));
+    return _mm512_castpd_ps(_mm512_insertf64x4(both, _mm256_castps_pd(exponential(high, powers)), 1));
+}
+
 INLINE Floats logistic(Floats x, const double *powers) {
     Floats size = _mm512_abs_ps(x);
     size = either(_mm512_cmp_ps_mask(size, all(104.0f), _CMP_GT_OQ), all(104.0f), size);
-    Floats negative = of_bits(_mm512_xor_si512(bits_of(size), all_bits((int)0x80000000)));
-    __m256 low = _mm512_castps512_ps256(negative);
-    __m256 high = _mm256_castpd_ps(_mm512_extractf64x4_pd(_mm512_castps_pd(negative), 1));
-    Doubles both = _mm512_castps_pd(_mm512_castps256_ps512(exponential(low, powers)));
-    Floats e = _mm512_castpd_ps(
-        _mm512_insertf64x4(both, _mm256_castps_pd(exponential(high, powers)), 1));
+    Floats e = exponential_of_all(of_bits(_mm512_xor_si512(bits_of(size), all_bits((int)0x80000000))), powers);
     return either(_mm512_cmp_ps_mask(x, all(0.0f), _CMP_GT_OQ), all(1.0f), e) / (all(1.0f) + e);
 }
 
@@ -143,4 +145,14 @@ WIDE void wide_sigmoid(const float *x, float *found, size_t count, const double 
     if (left)
         _mm512_mask_storeu_ps(found + count - left, those,
                               logistic(_mm512_maskz_loadu_ps(those, x + count - left), powers));
+}
+
+WIDE void wide_exponentials(const float *x, float *found, size_t count, const double *powers) {
+    for (size_t i = 0; i + 16 <= count; i += 16)
+        _mm512_storeu_ps(found + i, exponential_of_all(_mm512_loadu_ps(x + i), powers));
+    size_t left = count % 16;
+    __mmask16 those = (__mmask16)((1u << left) - 1);
+    if (left)
+        _mm512_mask_storeu_ps(found + count - left, those,
+                              exponential_of_all(_mm512_maskz_loadu_ps(those, x + count - left), powers));
 }

@@ -81,7 +81,9 @@ Row *row_of(Operation operation, bool x, bool y) {
         return x && y ? by_tanh_each : NULL;
     case BY_RECTIFIER:
         return x && y ? by_rectifier_each : NULL;
+    case LOG_SUM:
     case CHOICE:
+    case BY_EXPONENTIAL:
         break;
     }
     return NULL;

@@ -15,10 +15,12 @@ typedef enum {
     SUM = 36,
     DIFFERENCE = 37,
     PRODUCT = 38,
+    LOG_SUM = 40,
     BY_SIGMOID = 56,
     BY_TANH = 57,
     BY_RECTIFIER = 58,
     CHOICE = 76, /* of x or y, by another operand */
+    BY_EXPONENTIAL = 80, /* of the difference of two others */
     NEGATIVE = 1000
 } Operation;
 

@@ -5,7 +5,9 @@
    one, or is added to it, choices by columns, and plain sums; CNTK's own function does the rest. */
 
 #include "cntk.h"
+#include "functions.h"
 #include "rows.h"
+#include "softmax.h"
 #include "turn.h"
 
 /* Microsoft::MSR::CNTK::SmallVector<size_t> and <ptrdiff_t>. */
@@ -187,6 +189,26 @@ static bool chosen(bool added, const float *chooses, const float *x, const float
     return true;
 }
 
+/* Whether it was done: the same for the sum's logarithm, of one dimension. */
+static bool log_summed(const float *x, float *to, const Numbers *sizes, const Numbers *xs, const Numbers *tos,
+                       const Numbers *sums, const Numbers *steps) {
+    if (sizes->count != 1 || tos->values[0] != 1 || sums->count != 1 || !logarithms_agree())
+        return false;
+    log_sums(x, xs->values[0], steps->values[0], sums->values[0], to, sizes->values[0]);
+    return true;
+}
+
+/* Whether it was done: columns of x less one number of y each, as exponents, times one of a. */
+static bool by_exponential(bool added, const float *a, const float *x, const float *y, float *to, const Numbers *sizes,
+                           const Numbers *strides) {
+    const ptrdiff_t *as = strides[0].values, *xs = strides[1].values, *ys = strides[2].values, *tos = strides[3].values;
+    if (sizes->count != 2 || as[0] != 0 || xs[0] != 1 || ys[0] != 0 || tos[0] != 1 || !functions_agree())
+        return false;
+    Scaled scaled = {a, x, y, to, sizes->values[0], sizes->values[1], as[1], xs[1], ys[1], tos[1], added};
+    scaled_exponentials(&scaled);
+    return true;
+}
+
 static bool replaces(float beta, float alpha) {
     return alpha == 1.0f && (beta == 0.0f || beta == 1.0f);
 }
@@ -216,8 +238,11 @@ void on_one(Matrix *to, float beta, const Matrix *a, float alpha, int operation,
         if (!sums->count) {
             if (elementwise(operation, beta != 0.0f, x, NULL, result, sizes, &strides[0], NULL, &strides[1]))
                 return;
-        } else if (operation == COPY && reduction == SUM)
+        } else if (operation == COPY && reduction == SUM) {
             if (summed(beta != 0.0f, x, result, sizes, &strides[0], &strides[1], sums, &steps[0]))
+                return;
+        } else if (operation == COPY && reduction == LOG_SUM && beta == 0.0f)
+            if (log_summed(x, result, sizes, &strides[0], &strides[1], sums, &steps[0]))
                 return;
     }
     static void (*other)(Matrix *, float, const Matrix *, float, int, int, LAYOUT);
@@ -240,10 +265,14 @@ void on_two(Matrix *to, float beta, const Matrix *a, const Matrix *b, float alph
 
 void on_three(Matrix *to, float beta, const Matrix *a, const Matrix *b, const Matrix *c, float alpha, int operation,
               int reduction, LAYOUT) {
-    if (operation == CHOICE && replaces(beta, alpha) && !sums->count &&
-        chosen(beta != 0.0f, floats(a) + firsts[0], floats(b) + firsts[1], floats(c) + firsts[2],
-               floats(to) + firsts[3], sizes, strides))
-        return;
+    if (replaces(beta, alpha) && !sums->count) {
+        const float *x = floats(a) + firsts[0], *y = floats(b) + firsts[1], *z = floats(c) + firsts[2];
+        float *result = floats(to) + firsts[3];
+        if (operation == CHOICE && chosen(beta != 0.0f, x, y, z, result, sizes, strides))
+            return;
+        if (operation == BY_EXPONENTIAL && by_exponential(beta != 0.0f, x, y, z, result, sizes, strides))
+            return;
+    }
     static void (*other)(Matrix *, float, const Matrix *, const Matrix *, const Matrix *, float, int, int, LAYOUT);
     if (!other)
         *(void **)&other = original(THREE);

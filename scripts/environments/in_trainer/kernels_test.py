@@ -75,6 +75,12 @@ def networks():
         chosen = C.element_select(C.greater(C.reduce_sum(x, axis=0), 0), scaled, gated)
         return C.splice(gated + scaled * scaled, 2 - gated, C.reduce_sum(gated * x, axis=0), chosen, axis=0)
 
+    def logarithms(x):
+        """Sums of exponentials of numbers near each other and far apart, along one dimension or both."""
+        sums = [C.reduce_log_sum_exp(scale * x, axis=axis) for axis in (0, 1) for scale in (1, 30, 900)]
+        sums += [C.reduce_log_sum_exp(x), C.log_softmax(x * 60, axis=1), C.log_softmax(x * 3, axis=0)]
+        return C.splice(*(C.reshape(found, (-1,)) for found in sums), axis=0)
+
     def around(x):
         inner = layers.Convolution2D((3, 3), 6, pad=True, activation=C.relu)(x)
         return C.relu(layers.BatchNormalization(map_rank=1)(inner) + C.splice(x, x, x, axis=0))
@@ -125,6 +131,7 @@ def networks():
         "regions": ((2, 15, 22), regions),
         "line": ((3, 40), line),
         "elements": ((9, 7), elements),
+        "logarithms": ((11, 70), logarithms),
         "around": ((2, 8, 8), around),
         "sequence": ((11,), sequence),
         "gated": ((11,), gated),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,11 +11,9 @@ import pytest
 
 from jobs.settings import Settings
 from jobs.store import Store
-from tests.api_calls import Run, submit
+from tests.api_calls import Run, spec_by, submit
 from tests.running_api import running_api
 from tests.valkey_server import ValkeyServer
-
-ROWS = b"".join(b"%d,%d,%s\n" % (i % 7, i % 5, b"xy"[i % 2 : i % 2 + 1]) for i in range(40))
 
 
 @pytest.fixture
@@ -40,31 +37,13 @@ def store(settings: Settings) -> Iterator[Store]:
 @pytest.fixture
 def spec(api: httpx.Client) -> dict[str, Any]:
     """A spec that fits a data set that is there."""
-    return _spec_by(api)
+    return spec_by(api)
 
 
 @pytest.fixture
 def spec_of() -> Callable[[httpx.Client], dict[str, Any]]:
     """Makes a spec that fits a data set which the client uploads."""
-    return _spec_by
-
-
-def _spec_by(api: httpx.Client) -> dict[str, Any]:
-    """A spec that fits a data set which this client uploads."""
-    options = json.dumps(
-        {"columns": ["a", "b", "label"], "fields": {"x": {"columns": ["a", "b"]}, "label": {}}}
-    )
-    answer = api.post("/v1/datasets", files={"file": ("t.csv", ROWS)}, data={"options": options})
-    assert answer.status_code == 201, answer.text
-    return {
-        "name": "tiny",
-        "dataset": answer.json()["id"],
-        "inputs": {"x": {"field": "x"}},
-        "network": [{"name": "scores", "type": "dense", "units": 2, "input": "x"}],
-        "objective": [{"type": "cross_entropy_with_softmax", "output": "scores", "target": "label"}],
-        "learner": {"type": "sgd"},
-        "training": {"epochs": 3, "minibatch_size": 8, "seed": 1},
-    }
+    return spec_by
 
 
 @pytest.fixture

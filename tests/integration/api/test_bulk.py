@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 import pytest
 
-from app import bulk
+from app.routes import bulk
 from jobs.settings import Settings
 from jobs.store import Store
 from tests.api_calls import Run, pointers, submit

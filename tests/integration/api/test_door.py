@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from app import jobs as jobs_room
-from app.request_ids import request_id
+from app.middleware.request_ids import request_id
+from app.routes import jobs as jobs_room
 from jobs.settings import Settings
 from tests.api_calls import pointers, submit
 

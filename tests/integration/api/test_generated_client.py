@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.integration.api.conftest import ROWS
+from tests.api_calls import ROWS
 
 pytest.importorskip(
     "openapi_python_client", reason="openapi-python-client, which generates the client, is absent"

@@ -24,8 +24,7 @@ from jobs.settings import Settings
 from jobs.states import Reason, State
 from jobs.store import Store
 from jobs.submission.submit import submit as submit_here
-from tests.api_calls import Run, pointers
-from tests.integration.api.conftest import ROWS
+from tests.api_calls import ROWS, Run, pointers
 from tests.integration.api.test_process import process, url
 from tests.practice_trainer import publish
 from tests.running_api import running_api

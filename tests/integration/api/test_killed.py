@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 
 from client import Client, Retries
-from tests.integration.api.conftest import ROWS
+from tests.api_calls import ROWS
 from tests.integration.api.test_process import process
 from tests.running_service import until
 from tests.valkey_server import ValkeyServer

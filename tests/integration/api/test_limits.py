@@ -9,7 +9,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from app import limits, protocol
+from app import protocol
+from app.middleware import limits
 from jobs.settings import Settings
 from tests.api_calls import pointers
 

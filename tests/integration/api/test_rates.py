@@ -7,7 +7,7 @@ import re
 import httpx
 import pytest
 
-from app import rates as module
+from app.admission import rates as module
 from jobs.scripts import Scripts
 from jobs.settings import Settings
 from jobs.store import Store

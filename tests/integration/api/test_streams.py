@@ -12,8 +12,8 @@ import httpx
 import pytest
 from pydantic import TypeAdapter
 
-from app.channel import KEPT
 from app.resources.events import Event
+from app.streams.channel import KEPT
 from jobs.events import EventType
 from jobs.settings import Settings
 from jobs.states import Reason, State
@@ -112,7 +112,7 @@ def test_a_stream_of_all_jobs_begins_with_what_comes(
     api: httpx.Client, run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also where the process has not heard yet of what came before."""
-    monkeypatch.setattr("app.hub.GATHERING_SECONDS", 0.3)
+    monkeypatch.setattr("app.streams.hub.GATHERING_SECONDS", 0.3)
     for number in (1, 2):
         run.report(epoch(number, 0.5))
         with reading(api, "/v1/events") as stream:

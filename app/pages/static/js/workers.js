@@ -31,6 +31,7 @@ function list(items) {
     [
       ["Worker", (one) => [h("strong", {}, one.name), h("p", { class: "small quiet" }, `${one.host}, process ${one.pid}`)]],
       ["Now", (one) => (one.job ? h("a", { href: `#/jobs/${one.job}` }, one.job) : h("span", { class: "quiet" }, "idle"))],
+      ["Threads", (one) => h("span", { title: "CPU threads that a job of this worker may have" }, one.threads)],
       ["Trainer", (one) => one.summary],
       ["Labels", (one) => Object.entries(one.labels).map(([name, value]) => h("span", { class: "tag" }, `${name}=${value}`))],
       ["Since", (one) => h("time", { datetime: one.started_at, title: moment(one.started_at) }, ago(one.started_at))],

@@ -1,0 +1,1 @@
+"""The endpoints: each parses, calls what jobs and ingest have, and answers."""

@@ -1,0 +1,1 @@
+"""What happens to jobs, told as it happens: server-sent events, and answers that wait."""
