@@ -135,7 +135,8 @@ def test_shows_every_fault_of_a_spec_by_its_pointer(
 
 def test_says_what_is_not_there(page: Page, service: RunningService, jobs: list[str]) -> None:
     page.goto(f"{service.url}/#/jobs/job_01K9Z6V3N8Q4T0R7XW2Y5B1CDE")
-    expect(page.get_by_role("alert")).to_contain_text("job_01K9Z6V3N8Q4T0R7XW2Y5B1CDE")
+    expect(page.get_by_role("alert")).to_contain_text("There is no job 'job_01K9Z6V3N8Q4T0R7XW2Y5B1CDE'")
+    expect(page.get_by_role("button", name="Try again")).to_have_count(0)
 
 
 def test_changes_colours_and_remembers(page: Page, service: RunningService, jobs: list[str]) -> None:

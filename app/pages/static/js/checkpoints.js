@@ -22,7 +22,7 @@ export default function checkpoints({ job, signal }) {
       `Checkpoints of ${job.name}`,
       [
         ["Samples", (one) => [h("strong", {}, count(one.samples)), " ", one.best && h("span", { class: "tag" }, "best"), " ", one.pinned && h("span", { class: "tag" }, "pinned")]],
-        ["Epoch", (one) => `${count(one.epoch)} · minibatch ${count(one.step)}`],
+        ["Epoch", (one) => [count(one.epoch), h("p", { class: "small quiet short" }, `minibatch ${count(one.step)}`)]],
         ["Figures", figures],
         ["Size", (one) => bytes(one.size), "short"],
         ["Saved", (one) => h("time", { datetime: one.created_at, title: moment(one.created_at) }, ago(one.created_at)), "short"],

@@ -72,30 +72,27 @@ export async function keyedInSlices(parent, items, key, make, outdated) {
   }
 }
 
-/** Places one item after the other. */
+/**
+ * Makes and updates one row after the other, new ones outside of the document, and then moves all that have to be
+ * moved: with each frame in which a row is placed the whole list is laid out again.
+ */
 function* placing(parent, items, key, make) {
-  const left = new Map(kept.get(parent));
+  const before = kept.get(parent) ?? new Map();
   const rows = new Map();
-  let place = parent.firstElementChild;
-  try {
-    for (const item of items) {
-      const id = key(item);
-      const row = left.get(id) ?? make(item);
-      row.update(item);
-      left.delete(id);
-      rows.set(id, row);
-      if (row.element === place) place = place.nextElementSibling;
-      else parent.insertBefore(row.element, place);
-      yield;
-    }
-    for (const [id, row] of left) {
-      row.element.remove();
-      left.delete(id);
-      yield;
-    }
-  } finally {
-    kept.set(parent, new Map([...rows, ...left]));
+  for (const item of items) {
+    const id = key(item);
+    const row = before.get(id) ?? make(item);
+    row.update(item);
+    rows.set(id, row);
+    yield;
   }
+  for (const [id, row] of before) if (!rows.has(id)) row.element.remove();
+  let place = parent.firstElementChild;
+  for (const { element } of rows.values()) {
+    if (element === place) place = place.nextElementSibling;
+    else parent.insertBefore(element, place);
+  }
+  kept.set(parent, rows);
 }
 
 let number = 0;

@@ -1,6 +1,7 @@
 // What the page says by itself: short notices, questions, errors, empty places.
 
 import { button, fill, freshId, h } from "./dom.js";
+import { capital } from "./format.js";
 import { mayAsk } from "./session.js";
 
 const SHOWN_MS = 6_000;
@@ -45,7 +46,7 @@ export function problem(error, { title = "That did not work", again } = {}) {
     "div",
     { class: "notice bad", role: "alert" },
     h("strong", {}, title),
-    h("p", {}, error.message),
+    h("p", {}, capital(error.message)),
     faults.length > 0 &&
       h(
         "ul",
@@ -58,7 +59,8 @@ export function problem(error, { title = "That did not work", again } = {}) {
         { class: "faults" },
         error.differences.map((one) => h("li", {}, h("code", {}, one.pointer), ` here ${JSON.stringify(one.here)}, there ${JSON.stringify(one.there)}`)),
       ),
-    again && button("Try again", () => (mayAsk(), again())),
+    // What is not there will not be there the next time.
+    again && error.status !== 404 && button("Try again", () => (mayAsk(), again())),
   );
 }
 

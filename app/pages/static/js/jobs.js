@@ -121,9 +121,14 @@ function row(first, chosen, choose) {
   const contents = [box, [h("div", { class: "name" }, link), below], [badge.element, reason], bar.element, figures.element, when];
   const element = h("tr", { role: "row" }, contents.map((content) => h("td", { role: "cell" }, content)));
   let labels = null;
+  let seen = "";
   return {
     element,
     update(job) {
+      const age = ago(job.created_at);
+      const now = JSON.stringify([job, age]);
+      if (now === seen) return;
+      seen = now;
       say(link, job.name || job.id);
       const wanted = [job.kind === "evaluation" && "evaluation", job.owner, ...(job.tags ?? [])].filter(Boolean);
       if (labels !== wanted.join()) {
@@ -135,7 +140,7 @@ function row(first, chosen, choose) {
       mark(reason, "title", job.detail || null);
       bar.update(job);
       figures.update(job);
-      say(when, ago(job.created_at));
+      say(when, age);
     },
   };
 }
