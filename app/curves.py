@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from app.resources.metrics import EpochPoint, Series
 from app.thinning import largest_triangles
 from jobs.errors import Fault, InvalidInput
-from jobs.specs.models import nearest
+from jobs.specs.structure import nearest
 
 RATE, SECONDS = "learning_rate", "seconds"
 MINIBATCHES = "minibatches"

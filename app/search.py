@@ -12,7 +12,7 @@ from jobs.errors import Fault, InvalidInput
 from jobs.queries.measures import COLUMNS, Comparison, comparison_of, known_names, measure_of
 from jobs.queries.search import NEWEST_FIRST, Filters, Order
 from jobs.record import Kind
-from jobs.specs.models import nearest
+from jobs.specs.structure import nearest
 from jobs.states import State
 from jobs.store import Store
 

@@ -35,7 +35,7 @@ def draw(run: RunDirectory, record: Record) -> None:
             if _drawn(run) != record.attempt:
                 asked = [str(run.path), record.kind.value, record.name or record.id]
                 subprocess.run(
-                    [sys.executable, "-m", "worker.gallery", *asked],
+                    [sys.executable, "-m", "worker.drawing.gallery", *asked],
                     cwd=_ROOT,
                     stdin=subprocess.DEVNULL,
                     timeout=_PATIENCE_SECONDS,

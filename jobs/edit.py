@@ -9,8 +9,9 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from jobs.record import PRIORITY_SECONDS, Record
-from jobs.specs.models import JobSpec, Tags, parse_as
+from jobs.specs.models import JobSpec, Tags
 from jobs.specs.part_models import Strict
+from jobs.specs.structure import parse_as
 from jobs.store import Store
 
 

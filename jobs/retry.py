@@ -21,9 +21,9 @@ from jobs.errors import Conflict, Fault, InvalidInput, NotFound, Refused
 from jobs.queue import TokenQueue
 from jobs.record import Kind, Record
 from jobs.settings import Settings
-from jobs.specs.models import parse_as
 from jobs.specs.normalise import normalise
 from jobs.specs.part_models import Strict
+from jobs.specs.structure import parse_as
 from jobs.states import Reason, State
 from jobs.store import Store
 from trainer.files import fsync_folder, read_json, write_json

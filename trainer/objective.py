@@ -143,7 +143,10 @@ class Objective:
 
     def total(self, sums, rows):
         """The number that is minimised, from sums of ``report`` over so many rows."""
-        return sum(term.weight * ratio(sums, term.weighted, term.divisor, rows) for term in self.terms)
+        found = 0.0
+        for term in self.terms:
+            found += term.weight * ratio(sums, term.weighted, term.divisor, rows)
+        return found
 
     def summary(self, sums, rows):
         """{"losses": {name: value}, "metrics": {name: value}} from sums of ``report`` over so many rows."""

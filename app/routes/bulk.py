@@ -19,7 +19,7 @@ from app.state import StoreDep, VolumeDep
 from jobs.errors import Conflict, Fault, Forbidden, InvalidInput, NotFound
 from jobs.journal import journal
 from jobs.queries.search import Filters, every
-from jobs.specs.models import parse_as
+from jobs.specs.structure import parse_as
 from jobs.states import TERMINAL, State
 from jobs.store import Store
 from trainer.layout import Volume

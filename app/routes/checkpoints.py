@@ -16,8 +16,8 @@ from app.resources.files import File
 from app.state import StoreDep, VolumeDep
 from jobs import checkpoints
 from jobs.errors import NotFound
-from jobs.specs.models import parse_as
 from jobs.specs.part_models import Strict
+from jobs.specs.structure import parse_as
 from jobs.store import Store
 from trainer.files import read_json
 from trainer.layout import RunDirectory, Volume

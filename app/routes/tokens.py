@@ -19,7 +19,7 @@ from jobs.access.token_models import NewToken, Quotas, TokenEdit, parse_token
 from jobs.access.token_use import last_used
 from jobs.access.usage import Usage
 from jobs.errors import Unavailable
-from jobs.specs.models import parse_as
+from jobs.specs.structure import parse_as
 from jobs.store import Store
 
 router = APIRouter(tags=["tokens"])

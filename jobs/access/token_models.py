@@ -9,8 +9,8 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
-from jobs.specs.models import parse_as
 from jobs.specs.part_models import Strict
+from jobs.specs.structure import parse_as
 
 
 class Scope(StrEnum):

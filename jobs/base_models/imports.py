@@ -83,7 +83,7 @@ def parse_request(document: Mapping[str, Any]) -> ModelOfJob:
 
 def _faults(error: ValidationError, document: Mapping[str, Any], model: type[BaseModel]) -> list[Fault]:
     # Not for workers: the models of specs take a quarter of a second to make.
-    from jobs.specs.models import structural_faults
+    from jobs.specs.structure import structural_faults
 
     return structural_faults(error, document, model)
 

@@ -11,7 +11,7 @@ from typing import Any, cast
 
 from jobs.connection import reaching_redis
 from jobs.errors import Fault
-from jobs.specs.models import nearest
+from jobs.specs.structure import nearest
 from jobs.store import Store
 from trainer.parts import losses, metrics
 

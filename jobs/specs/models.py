@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, ValidationError
 
 from jobs.errors import InvalidInput
-from jobs.settings import MOST_BLOCKTIME_MS, MklCode, Threads
+from jobs.specs.keeping_models import Decision, Keep, distinct
 from jobs.specs.part_models import Strict, discriminated, part_models, reference
 from jobs.specs.region_models import Regions
-from jobs.specs.structure import nearest as nearest
-from jobs.specs.structure import shown as shown
-from jobs.specs.structure import structural_faults as structural_faults
+from jobs.specs.structure import parse_as, structural_faults
+from jobs.specs.training_models import CheckpointRules, Limits, Training
 from trainer.parts import Part, augmentations, layers, learners, losses, metrics, recipes
 
 Name = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", max_length=100)]
 Split = Literal["train", "valid"]
 Weight = Annotated[float, Field(ge=0)]
-Model = TypeVar("Model", bound=BaseModel)
 
 
 Augmentation = reference(part_models(augmentations), None, augmentations)
@@ -88,85 +86,6 @@ class Term(Targeted):
     normalization: Literal["mean", "weighted_mean"] = "mean"
 
 
-class EarlyStopping(Strict):
-    """End when ``patience`` epochs in a row did not better the watched value by ``min_delta``."""
-
-    patience: int = Field(ge=1)
-    min_delta: float = Field(default=0.0, ge=0)
-
-
-class Training(Strict):
-    epochs: int = Field(ge=1, le=1_000_000_000, description="passes over the training split")
-    minibatch_size: int = Field(default=64, ge=1, description="examples a step")
-    seed: int = Field(default=1, ge=0, lt=2**31)
-    shuffle: bool = True
-    permutation: Literal["drawn", "computed"] | None = Field(
-        default=None,
-        description="how rows are shuffled for an epoch: drawn as a whole at its start (8 bytes a row), or "
-        "computed as they come; without it computed where the training split has more than a million rows, "
-        "and as in the job that is continued",
-    )
-    threads: Threads | None = Field(
-        default=None,
-        description="CPU threads; the bits depend on it. auto, as without it: what the service is set to, or "
-        "else as many as the network gains by and workers have cores for; as in the job that is continued",
-    )
-    mkl_code: MklCode | None = Field(
-        default=None,
-        description="instructions that Intel's library computes with; the bits depend on it: auto (AVX-512 "
-        "on AMD's processors too, where a canary of such layers has come back), library (what it takes by "
-        "itself), avx2 or avx512",
-    )
-    blocktime_ms: int | None = Field(
-        default=None,
-        ge=0,
-        le=MOST_BLOCKTIME_MS,
-        description="how long threads that have nothing to do spin before they sleep",
-    )
-    early_stopping: EarlyStopping | None = None
-    rate_factors: dict[str, Annotated[float, Field(gt=0)]] | None = Field(
-        default=None, description="layer to what the learner's rate is multiplied by for it; 1 for the others"
-    )
-    bias_rate_factor: float | None = Field(
-        default=None,
-        gt=0,
-        description="what the rate of each bias is multiplied by, beside its layer's factor",
-    )
-
-
-class CheckpointRules(Strict):
-    # Hashable, so that pydantic need not copy it for each spec that leaves it out.
-    model_config = ConfigDict(frozen=True)
-
-    every_epochs: int | None = Field(default=1, ge=1)
-    every_minibatches: int | None = Field(default=None, ge=1)
-    keep_last: int = Field(default=2, ge=1)
-    keep_best: int = Field(default=1, ge=0)
-    keep_bytes: int | None = Field(
-        default=None, ge=1, description="of all that are kept; the newest stays and pinned ones do, whatever"
-    )
-
-
-Duration = Annotated[float, Field(gt=0, le=10 * 366 * 24 * 3600)]
-"""Seconds; at most ten years, which whoever reckons with times can hold."""
-
-
-class Limits(Strict):
-    """What a job may take; what is left out has no limit. A trainer saves before it leaves, if it can."""
-
-    # Hashable, so that pydantic need not copy it for each spec that leaves it out.
-    model_config = ConfigDict(frozen=True)
-
-    max_runtime_s: Duration | None = Field(default=None, description="running, over all attempts")
-    max_queue_s: Duration | None = Field(
-        default=None, description="waiting for a worker, since it was submitted, resumed or retried"
-    )
-    stall_s: Duration | None = Field(
-        default=None, description="without a sign of life; if left out, the service's own limit"
-    )
-    memory_bytes: int | None = Field(default=None, ge=1, description="resident, over all its processes")
-
-
 class After(Strict):
     """A job to wait for: until it has succeeded, or until it has come to any end."""
 
@@ -190,80 +109,12 @@ class Watch(Strict):
     better: Literal["lower", "higher"] | None = Field(default=None, description="follows from the metric")
 
 
-def _distinct(values: list[str]) -> list[str]:
-    if len(set(values)) != len(values):
-        raise ValueError("each entry may stand here once only")
-    return values
-
-
-def _threshold(value: Any) -> Any:
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= 1
-    if not number and value != "tuned":
-        raise ValueError("a threshold is a probability in 0..1, or 'tuned'")
-    return value
-
-
-Threshold = Annotated[Annotated[float, Field(ge=0, le=1)] | Literal["tuned"], BeforeValidator(_threshold)]
-
-
 Tag = Annotated[str, Field(pattern=r"^[A-Za-z0-9_.:/=-]+$", max_length=64)]
 Tags = Annotated[
     list[Tag],
     Field(max_length=20, description="words to find the job by", json_schema_extra={"uniqueItems": True}),
-    AfterValidator(_distinct),
+    AfterValidator(distinct),
 ]
-
-
-class Decision(Strict):
-    """From which probability on the labels of a logistic term's output are said.
-
-    ``tuned`` finds, after the training and on the validation split, the threshold (or with
-    ``per_label`` one for each label) that is best by the figure that ``by`` names.
-    """
-
-    output: str
-    threshold: Threshold = 0.5
-    per_label: bool = False
-    by: Literal["hamming_loss", "micro_f1", "macro_f1"] = "hamming_loss"
-
-
-SHOWN = 100
-"""Images of a picture at the most."""
-
-
-def _images(value: Any) -> Any:
-    whole = [isinstance(number, int) and not isinstance(number, bool) for number in _several(value)]
-    count = len(value) if isinstance(value, list) else value
-    if not all(whole) or not 1 <= count <= SHOWN:
-        raise ValueError(f"images is how many the picture shows, 1 to {SHOWN}, or a list of as many rows")
-    if isinstance(value, list) and (len(set(value)) < count or min(value) < 0):
-        raise ValueError("rows are counted from 0, and each may stand here once only")
-    return value
-
-
-def _several(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else [value]
-
-
-Images = Annotated[
-    Annotated[int, Field(ge=1, le=SHOWN)]
-    | Annotated[list[Annotated[int, Field(ge=0)]], Field(min_length=1, max_length=SHOWN)],
-    BeforeValidator(_images),
-]
-
-
-class Keep(Strict):
-    """What a job leaves at its end of the values of inputs and layers, over the split that it evaluates.
-
-    Each node in ``values`` becomes ``<node>.npy``: the first ``rows`` rows of the split, in its order. Those
-    in ``pictures`` are drawn below one another in ``pictures.png``, for the first ``images`` rows, or for the
-    rows of the data set that ``images`` lists.
-    """
-
-    values: Annotated[list[str], AfterValidator(_distinct)] = Field(default=[])
-    rows: int = Field(default=10_000, ge=1)
-    pictures: Annotated[list[str], AfterValidator(_distinct)] = Field(default=[])
-    images: Images = 10
 
 
 class StartFrom(Strict):
@@ -316,7 +167,7 @@ class JobSpec(Strict):
     objective: list[Loss] = Field(min_length=1)  # type: ignore[valid-type]  # likewise
     example_weight: str | None = None
     metrics: list[Metric] = Field(default=[])  # type: ignore[valid-type]  # likewise
-    outputs: Annotated[list[str], AfterValidator(_distinct)] | None = None
+    outputs: Annotated[list[str], AfterValidator(distinct)] | None = None
     learner: Learner  # type: ignore[valid-type]  # likewise
     training: Training
     checkpoints: CheckpointRules = CheckpointRules()
@@ -333,7 +184,7 @@ class JobSpec(Strict):
     start_from: StartFrom | None = None
     decisions: list[Decision] = Field(default=[], description="0.5 for what is not named")
     keep: Keep | None = None
-    cached: Annotated[list[str], AfterValidator(_distinct)] | None = Field(
+    cached: Annotated[list[str], AfterValidator(distinct)] | None = Field(
         default=None,
         description="layers whose values are computed once for the data set and kept on the volume, since "
         "nothing before them is learned; without it those behind frozen base models, unless there are "
@@ -347,14 +198,6 @@ class JobSpec(Strict):
 def parse(document: Mapping[str, Any]) -> JobSpec:
     """The spec as a model; InvalidInput with every structural fault at once."""
     return parse_as(JobSpec, document)
-
-
-def parse_as(model: type[Model], document: Mapping[str, Any]) -> Model:
-    """A document as one of our models; InvalidInput with every structural fault at once."""
-    try:
-        return model.model_validate(document)
-    except ValidationError as error:
-        raise InvalidInput.of(structural_faults(error, document, model)) from None
 
 
 def check_with_recipe(document: Mapping[str, Any]) -> None:

@@ -17,7 +17,8 @@ from jobs.dataset import DatasetSchema, FieldSchema
 from jobs.errors import Conflict, Fault, InvalidInput, NotFound
 from jobs.specs.checks import regions
 from jobs.specs.checks.draft import described, within_unit
-from jobs.specs.models import Recipe, nearest
+from jobs.specs.models import Recipe
+from jobs.specs.structure import nearest
 from trainer.parts import Part, recipes
 from trainer.parts.recipes import Base, Field, RecipeError
 

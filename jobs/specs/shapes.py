@@ -9,7 +9,7 @@ from typing import Any
 
 from jobs.base_models.shapes import Base
 from jobs.errors import Fault
-from jobs.specs.models import nearest
+from jobs.specs.structure import nearest
 from trainer.parts import PlanError, layers
 from trainer.parts.regions import REGIONS
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from jobs.errors import Fault
+from jobs.errors import Fault, InvalidInput
 from jobs.specs.part_models import descended, known_keys, tags, told_apart
 
 KINDS = {
@@ -22,6 +22,17 @@ KINDS = {
     "float_type": "a number",
 }
 """What pydantic's errors of a wrong type ask for, as JSON calls it."""
+
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+def parse_as(model: type[Model], document: Mapping[str, Any]) -> Model:
+    """A document as one of our models; InvalidInput with every structural fault at once."""
+    try:
+        return model.model_validate(document)
+    except ValidationError as error:
+        raise InvalidInput.of(structural_faults(error, document, model)) from None
 
 
 def structural_faults(

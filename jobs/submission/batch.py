@@ -11,8 +11,8 @@ from jobs.errors import Conflict, Fault, InvalidInput, NotFound
 from jobs.idempotency import Claim
 from jobs.record import Record
 from jobs.settings import Settings
-from jobs.specs.models import parse_as
 from jobs.specs.part_models import Strict
+from jobs.specs.structure import parse_as
 from jobs.store import Store
 from jobs.submission.submit import enqueue_together, prepare
 

@@ -14,9 +14,10 @@ from jobs.idempotency import Claim
 from jobs.record import Kind, Record
 from jobs.settings import Settings
 from jobs.specs.checks.comparisons import targets
-from jobs.specs.models import Limits, parse_as
 from jobs.specs.normalise import NormalisedSpec
 from jobs.specs.part_models import Strict
+from jobs.specs.structure import parse_as
+from jobs.specs.training_models import Limits
 from jobs.store import Store
 from jobs.submission.new_run import Submission
 from jobs.submission.submit import enqueue

@@ -14,8 +14,8 @@ from typing import Any
 from jobs import ids
 from jobs.errors import Fault, InvalidInput, NotFound
 from jobs.settings import Settings
-from jobs.specs.models import parse_as
 from jobs.specs.normalise import normalise
+from jobs.specs.structure import parse_as
 from jobs.sweeps.models import Goal, SweepSpec
 from jobs.sweeps.space import Parameters, applied, corners, space_faults
 from trainer.files import read_json, write_json

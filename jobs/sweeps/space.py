@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from jobs.errors import Fault
-from jobs.specs.models import nearest, shown
+from jobs.specs.structure import nearest, shown
 from jobs.sweeps.models import MOST_TRIALS, Grid, SweepSpec
 
 Parameters = dict[str, Any]

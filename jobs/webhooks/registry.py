@@ -26,8 +26,8 @@ from jobs import ids
 from jobs.connection import reaching_redis
 from jobs.errors import Fault, InvalidInput, NotFound
 from jobs.settings import Settings
-from jobs.specs.models import nearest, parse_as
 from jobs.specs.part_models import Strict
+from jobs.specs.structure import nearest, parse_as
 from jobs.states import State
 from jobs.store import Store
 from jobs.webhooks.addresses import literal_address, reachable

@@ -17,7 +17,7 @@ from jobs.drawings import draw
 from jobs.states import State
 from tests.valkey_server import ValkeyServer
 from tests.workplace import Workplace
-from worker.curves import learning_curves
+from worker.drawing.curves import learning_curves
 
 TRAIN, VALID = "#1f6f9f", "#d9542b"
 

@@ -14,7 +14,7 @@ from jobs.drawings import draw
 from jobs.states import State
 from tests.valkey_server import ValkeyServer
 from tests.workplace import Workplace
-from worker.pictures import load, pictures
+from worker.drawing.values import load, pictures
 
 
 def drawn(title: str = "a job", **shown: np.ndarray) -> np.ndarray:

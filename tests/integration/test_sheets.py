@@ -16,8 +16,8 @@ from jobs.states import State
 from tests.valkey_server import ValkeyServer
 from tests.workplace import Workplace
 from trainer.files import write_json
-from worker.confusion import confusion
-from worker.mistakes import mistakes
+from worker.drawing.confusion import confusion
+from worker.drawing.mistakes import mistakes
 
 Pixels = np.ndarray
 

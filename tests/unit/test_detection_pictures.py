@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from worker.detection_pictures import detections, precision_recall
+from worker.drawing.detections import detections, precision_recall
 
 BLUE, ORANGE = (31, 119, 180), (255, 127, 14)
 """Of the first two classes."""

@@ -9,8 +9,8 @@ from typing import Any
 
 from jobs.dataset import FieldSchema
 from jobs.specs.checks.draft import Draft, along, by, described, within_unit
-from jobs.specs.models import nearest
 from jobs.specs.shapes import Node, Plan
+from jobs.specs.structure import nearest
 
 SUM_TOLERANCE = 1e-3
 """How far from 1 the shares of an example may sum up: they were rounded somewhere."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from jobs.specs.checks.draft import Draft
-from jobs.specs.models import Decision, nearest
+from jobs.specs.keeping_models import Decision
+from jobs.specs.structure import nearest
 from trainer.parts import losses
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from jobs.dataset import DatasetSchema, FieldSchema
 from jobs.errors import Fault
-from jobs.specs.models import nearest
+from jobs.specs.structure import nearest
 
 
 class Draft:

@@ -7,8 +7,8 @@ from math import prod
 
 from jobs.base_models.shapes import Base
 from jobs.specs.checks.draft import Draft
-from jobs.specs.models import nearest
 from jobs.specs.shapes import Plan, sources
+from jobs.specs.structure import nearest
 from trainer.parts import layers
 from trainer.parts.pretrained import frozen
 

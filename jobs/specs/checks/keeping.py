@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import prod
 
 from jobs.specs.checks.draft import Draft, along, by
-from jobs.specs.models import nearest
 from jobs.specs.shapes import Node, Plan
+from jobs.specs.structure import nearest
 
 BYTES = 64 * 1024**2
 """Of all values that are kept together, and of all pictures together. Both are in memory at once."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from jobs.specs.checks.draft import Draft
-from jobs.specs.models import nearest
 from jobs.specs.shapes import Plan
+from jobs.specs.structure import nearest
 from trainer.parts import learners, metrics
 
 

@@ -17,7 +17,8 @@ from jobs.dataset import DatasetSchema
 from jobs.errors import Fault
 from jobs.specs.checks import bases, comparisons, decisions, features, keeping, learning, nodes, regions
 from jobs.specs.checks.draft import Draft
-from jobs.specs.models import JobSpec, Keep, Layer, Name, Targeted, Term
+from jobs.specs.keeping_models import Keep
+from jobs.specs.models import JobSpec, Layer, Name, Targeted, Term
 from jobs.specs.region_models import Regions
 from jobs.specs.shapes import Plan, undeclared
 from trainer.parts import Registry, losses, metrics

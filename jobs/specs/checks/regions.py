@@ -7,7 +7,7 @@ from typing import Any
 
 from jobs.dataset import DatasetSchema, FieldSchema
 from jobs.specs.checks.draft import Draft, described
-from jobs.specs.models import nearest
+from jobs.specs.structure import nearest
 from trainer.parts.regions import BACKGROUND_CLASS, NAMES, fields_of
 
 FITS: dict[str, tuple[Callable[[FieldSchema], bool], str]] = {

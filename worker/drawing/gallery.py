@@ -1,6 +1,6 @@
 """The pictures that a job has among its artifacts, and what each is drawn from.
 
-``python -m worker.gallery RUN_DIRECTORY KIND TITLE`` draws those of a job of a kind.
+``python -m worker.drawing.gallery RUN_DIRECTORY KIND TITLE`` draws those of a job of a kind.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from jobs.journal import read_events
 from jobs.record import Kind
 from trainer.files import read_json, write_whole
 from trainer.layout import RunDirectory
-from worker.confusion import confusion
-from worker.curves import learning_curves
-from worker.detection_pictures import detections, precision_recall
+from worker.drawing.confusion import confusion
+from worker.drawing.curves import learning_curves
+from worker.drawing.detections import detections, precision_recall
+from worker.drawing.mistakes import mistakes
+from worker.drawing.values import load, pictures
 from worker.finish import read_result
-from worker.mistakes import mistakes
-from worker.pictures import load, pictures
 
 log = logging.getLogger("worker")
 
