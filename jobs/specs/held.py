@@ -93,20 +93,20 @@ class Held:
         its steps are longer than one."""
         self._maps += (MAPS if passes_on else MADE + FUNCTION * activated) * made
         self._maps += OF_TAKEN.get(kind, 0) * sum(takes)
-        self._broadest = max(self._broadest, max(takes) + made)
+        self._broadest = max(self._broadest, max(takes, default=0) + made)
         self._reordered(kind, takes, made, longer)
         if kind in CONVOLUTIONS and passes_on:
-            self._convolved = max(self._convolved, max(takes) + made)
+            self._convolved = max(self._convolved, max(takes, default=0) + made)
 
     def frozen(self, kind: str, takes: Sequence[float], made: float, *, longer: bool) -> None:
         """What a node makes that has several axes and no gradient: kept until it was taken in."""
-        self._broadest = max(self._broadest, max(takes) + made)
-        self._convolved = max(self._convolved, max(takes) + made)
+        self._broadest = max(self._broadest, max(takes, default=0) + made)
+        self._convolved = max(self._convolved, max(takes, default=0) + made)
         self._reordered(kind, takes, made, longer)
 
     def _reordered(self, kind: str, takes: Sequence[float], made: float, longer: bool) -> None:
         if kind in CONVOLUTIONS and (self._reorders or longer):
-            self._in_order += IN_ORDER * (max(takes) + made)
+            self._in_order += IN_ORDER * (max(takes, default=0) + made)
 
     def __call__(self) -> tuple[float, float, float]:
         """In training, beside that in evaluation, and beside both in evaluation for a row beyond a
