@@ -22,6 +22,8 @@ class Operation:
     op: str
     takes: Sequence[Shape]
     made: Shape
+    strides: Sequence[int]
+    """Of a window, channels first; none where it has none."""
     frozen: bool
     parameters: int
     of_learned: bool
@@ -107,7 +109,9 @@ class Base:
             passes_on = not learned.isdisjoint(node.inputs)
             takes = [shapes[name] for name in node.inputs]
             is_frozen = node.name in still
-            found.append(Operation(node.op, takes, shapes[node.name], is_frozen, node.parameters, passes_on))
+            strides = node.attributes.get("strides", ())
+            made = shapes[node.name]
+            found.append(Operation(node.op, takes, made, strides, is_frozen, node.parameters, passes_on))
             if passes_on or (node.parameters and not is_frozen):
                 learned.add(node.name)
         return found

@@ -70,8 +70,8 @@ def estimate(
     more = at_once if spec["regions"] is not None else max(0, at_once - minibatch)
     held = minibatch * trained + at_once * evaluated + more * of_maps
     if spec["cached"]:
-        *_, of_features = a_row({**spec, "cached": []}, planned, schema, packed, in_order)
-        held = max(held, FEATURES_TOGETHER * of_features)
+        _, evaluated, of_maps = a_row({**spec, "cached": []}, planned, schema, packed, in_order)
+        held = max(held, FEATURES_TOGETHER * (evaluated + of_maps))
     return {
         "parameters": planned.parameters,
         "memory_bytes": round(BASE + weights * (WEIGHTS + STATE * state) + 4 * held),

@@ -59,11 +59,12 @@ minibatch's: it keeps none that it is done with, and uses what the training had.
 class Held:
     """Numbers that CNTK holds for a row of a minibatch, layer by layer.
 
-    ``reorders``: no kernels of ours take maps as they are, so Intel's library does its part.
+    ``reorders``: no kernels of ours take maps as they are, so Intel's library does its part, as it always
+    does where a convolution takes longer steps.
     """
 
     def __init__(self, reorders: bool) -> None:
-        self._of_convolutions = IN_ORDER if reorders else 0.0
+        self._reorders = reorders
         self._total = self._maps = self._in_order = 0.0
         self._running = self._convolved = self._broadest = 0.0
 
@@ -79,23 +80,33 @@ class Held:
         self._total += (MADE + FUNCTION * activated) * made
 
     def maps(
-        self, kind: str, takes: Sequence[float], made: float, *, passes_on: bool, activated: bool
+        self,
+        kind: str,
+        takes: Sequence[float],
+        made: float,
+        *,
+        passes_on: bool,
+        activated: bool,
+        longer: bool,
     ) -> None:
-        """What a layer makes that has several axes; ``passes_on``: it comes of something learned."""
+        """What a layer makes that has several axes; ``passes_on``: it comes of something learned, ``longer``:
+        its steps are longer than one."""
         self._maps += (MAPS if passes_on else MADE + FUNCTION * activated) * made
         self._maps += OF_TAKEN.get(kind, 0) * sum(takes)
-        self._broadest = max(self._broadest, max(takes) + made)
-        if kind in CONVOLUTIONS:
-            self._in_order += self._of_convolutions * (max(takes) + made)
-            if passes_on:
-                self._convolved = max(self._convolved, max(takes) + made)
+        self._broadest = max(self._broadest, max(takes, default=0) + made)
+        self._reordered(kind, takes, made, longer)
+        if kind in CONVOLUTIONS and passes_on:
+            self._convolved = max(self._convolved, max(takes, default=0) + made)
 
-    def frozen(self, kind: str, takes: Sequence[float], made: float) -> None:
+    def frozen(self, kind: str, takes: Sequence[float], made: float, *, longer: bool) -> None:
         """What a node makes that has several axes and no gradient: kept until it was taken in."""
-        self._broadest = max(self._broadest, max(takes) + made)
-        self._convolved = max(self._convolved, max(takes) + made)
-        if kind in CONVOLUTIONS:
-            self._in_order += self._of_convolutions * (max(takes) + made)
+        self._broadest = max(self._broadest, max(takes, default=0) + made)
+        self._convolved = max(self._convolved, max(takes, default=0) + made)
+        self._reordered(kind, takes, made, longer)
+
+    def _reordered(self, kind: str, takes: Sequence[float], made: float, longer: bool) -> None:
+        if kind in CONVOLUTIONS and (self._reorders or longer):
+            self._in_order += IN_ORDER * (max(takes, default=0) + made)
 
     def __call__(self) -> tuple[float, float, float]:
         """In training, beside that in evaluation, and beside both in evaluation for a row beyond a
@@ -129,7 +140,8 @@ def a_row(
         elif kind == "pretrained":
             of_a_base(held, layer, planned, passes_on, steps)
         elif len(planned.nodes[name].shape) > 1:
-            held.maps(kind, takes, made, passes_on=passes_on, activated=activated)
+            longer = layer.get("strides", 1) not in (1, [1, 1])
+            held.maps(kind, takes, made, passes_on=passes_on, activated=activated, longer=longer)
         else:
             held.vectors(made, activated=activated)
         # What comes of something learned has a gradient, which is passed on to it.
@@ -178,12 +190,14 @@ def of_a_base(held: Held, layer: Mapping[str, Any], planned: Plan, passes_on: bo
         if one.op in IN_PLACE or (one.op == "Plus" and one.parameters):
             continue
         kind = OPERATIONS.get(one.op, one.op)
+        # The first is along the channels.
+        longer = max(one.strides[1:], default=1) > 1
         if len(one.made) < 2:
             held.vectors(made, activated=False)
         elif one.frozen and not one.of_learned:
-            held.frozen(kind, takes, made)
+            held.frozen(kind, takes, made, longer=longer)
         else:
-            held.maps(kind, takes, made, passes_on=one.of_learned, activated=True)
+            held.maps(kind, takes, made, passes_on=one.of_learned, activated=True, longer=longer)
 
 
 def fed(spec: Mapping[str, Any], schema: DatasetSchema) -> dict[str, int]:
