@@ -7,8 +7,10 @@ TensorBoard forget everything from that step on.
 from __future__ import annotations
 
 import logging
+import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from tensorboardX.event_file_writer import EventsWriter
@@ -17,7 +19,7 @@ from tensorboardX.summary import scalar
 
 from jobs.events import EventType
 from trainer.layout import RunDirectory
-from worker.facts import Fact, Followed
+from worker.facts import Fact, Followed, Written
 
 log = logging.getLogger("worker")
 
@@ -60,11 +62,11 @@ class Board:
     def _look(self) -> None:
         if self._followed is None:
             self._followed = Followed(self._run, self._number, self._run.path / "tensorboard.json")
+            self._take_back(self._followed.written)
         for attempt, fact in self._followed.news():
             self._take(attempt, fact)
         if not self._events:
             return
-        self._followed.save()
         if self._writer is None:
             self._folder.mkdir(parents=True, exist_ok=True)
             # TensorBoard reads the files in the order of their names.
@@ -73,6 +75,20 @@ class Board:
             self._writer.write_event(event)
         self._events.clear()
         self._writer.flush()
+        (own,) = self._files(self._number)
+        self._followed.save(own.stat().st_size)
+
+    def _files(self, attempt: int) -> list[Path]:
+        return list(self._folder.glob(f"{attempt:05d}.*"))
+
+    def _take_back(self, written: Written) -> None:
+        """Remove what killed workers have written without saving how far they had come."""
+        for attempt in range(max(1, written.attempt), self._number):
+            for path in self._files(attempt):
+                if attempt == written.attempt:
+                    os.truncate(path, written.size)
+                else:
+                    path.unlink()
 
     def _take(self, attempt: int, fact: Fact) -> None:
         if fact["type"] == EventType.STARTED:

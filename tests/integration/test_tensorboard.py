@@ -17,6 +17,7 @@ from tests.valkey_server import ValkeyServer
 from tests.workplace import Workplace, kill
 from trainer.files import append_line
 from trainer.layout import RunDirectory
+from worker.facts import Followed
 from worker.tensorboard import Board
 
 Points = dict[str, list[tuple[int, float]]]
@@ -68,7 +69,8 @@ def test_what_an_attempt_repeats_is_not_doubled(place: Workplace, who: str) -> N
     assert record.attempt == 2
     run = place.run(job_id)
     files = sorted(path.name for path in (run.artifacts / "tensorboard").iterdir())
-    assert [name[:6] for name in files] == ["00001.", "00002."]
+    # A worker that was killed before it had written the first file as a whole leaves it to the next.
+    assert [name[:6] for name in files] in (["00001.", "00002."], ["00002."])
     points = shown(run)
     assert points["losses/total/train"] == expected(run)
     assert [step for step, _ in points["learning_rate"]] == list(range(4, 151, 4))
@@ -132,6 +134,30 @@ def test_what_a_killed_worker_left_unread_is_shown_by_the_next(told: Told) -> No
     told.epoch(10, 3.0)
     told.look()
     told.epoch(20, 2.0)
+    told.attempt(2)
+    told.fact("restored", step=20, samples=20)
+    told.epoch(30, 1.0)
+    told.look()
+    assert shown(told.run)["losses/total/train"] == [(10, 3.0), (20, 2.0), (30, 1.0)]
+
+
+@needs_peers
+@pytest.mark.parametrize("looks", [0, 1])
+def test_a_worker_that_is_killed_as_it_writes_leaves_each_step_once(
+    told: Told, monkeypatch: pytest.MonkeyPatch, looks: int
+) -> None:
+    def killed(followed: Followed, size: int) -> None:
+        raise SystemExit
+
+    told.attempt(1)
+    told.epoch(10, 3.0)
+    for _ in range(looks):
+        told.look()
+    told.epoch(20, 2.0)
+    with monkeypatch.context() as fault:
+        fault.setattr(Followed, "save", killed)
+        with pytest.raises(SystemExit):
+            told.look()
     told.attempt(2)
     told.fact("restored", step=20, samples=20)
     told.epoch(30, 1.0)
