@@ -89,6 +89,8 @@ def fault(error: dict[str, Any], document: Mapping[str, Any], model: type[BaseMo
         detail = f"the key {location[-1]!r} is required"
     elif code == "value_error":
         detail = str(error["ctx"]["error"])
+        if not isinstance(found, Mapping):
+            detail += f", not {shown(found)}"
     elif code in ("too_short", "too_long"):
         bound = error["ctx"].get("min_length", error["ctx"].get("max_length"))
         detail = f"{'at least' if code == 'too_short' else 'at most'} {bound} must stand here"
