@@ -4,8 +4,8 @@ Threads pay where a step has large matrix products or convolutions to share: wha
 reading, the calls of CNTK) has one thread, and for each product that is shared all of them meet. With two
 threads on two free cores (docs/performance.md), steps of 0.1 billion multiplications took 1.2 times as long,
 ones of 0.8 and 1.0 billion 0.7 times; in between, the times of one network at two sizes of minibatch cross at
-0.2 billion. Recurrences, whose threads meet at each step of a sequence, and networks that read sparse fields
-took longer with two.
+0.2 billion. Recurrences, whose threads meet at each step of a sequence, networks that read sparse fields, and
+those that pool regions took longer with two, the last three times as long.
 """
 
 from __future__ import annotations
@@ -20,6 +20,8 @@ from trainer.machine import KINDS
 
 MULTIPLICATIONS_A_THREAD = 0.25e9
 """Of a training step, for each thread: what two need is above where they begin to gain."""
+ONE_THREAD = {*KINDS["recurrence"], "roi_pooling"}
+"""Layers that make a step longer with more threads."""
 MOST = 4
 """Threads that are chosen at most. Only two were measured; a spec or the service may name more."""
 
@@ -29,9 +31,9 @@ def worthwhile(spec: Mapping[str, Any], planned: Plan, schema: DatasetSchema) ->
 
     The spec is complete but for them, its layers in building order. ``schema`` has the fields of regions too.
     """
-    recurrent = any(layer["type"] in KINDS["recurrence"] for layer in spec["network"])
+    alone = any(layer["type"] in ONE_THREAD for layer in spec["network"])
     sparse = any(schema.fields[entry["field"]].kind == "sparse" for entry in spec["inputs"].values())
-    if recurrent or sparse:
+    if alone or sparse:
         return 1
     found = multiplications(spec, planned, schema) / MULTIPLICATIONS_A_THREAD
     return max(1, min(MOST, int(found)))

@@ -86,6 +86,21 @@ def test_regions_are_fields_to_the_rest_of_the_spec(shop: Workshop) -> None:
     assert normalise(spec.document, shop.volume, shop.settings).document == spec.document
 
 
+def test_networks_that_pool_regions_have_one_thread(shop: Workshop) -> None:
+    settings = shop.settings.model_copy(update={"threads": "auto"})
+    found = []
+    for pooling in (True, False):
+        document = changed(plain(), "training/minibatch_size", 5000)
+        if not pooling:
+            del document["regions"], document["inputs"]["rois"], document["objective"][1]
+            wide = {"name": "wide", "type": "dense", "units": 1000, "input": "image"}
+            document["network"] = [wide, {"name": "scores", "type": "dense", "units": 2, "input": "wide"}]
+            document["objective"][0]["target"] = "kind"
+        spec = normalise(document, shop.volume, settings, allowance=lambda requires: 3)
+        found.append(spec.document["training"]["threads"])
+    assert found == [1, 3]
+
+
 @pytest.mark.parametrize("key", ["regions_per_image", "proposals_per_image"])
 def test_more_regions_take_more_memory(shop: Workshop, key: str) -> None:
     """In training, and where all proposals of an image are looked at."""
