@@ -13,6 +13,7 @@ from math import prod
 from typing import Any
 
 from jobs.dataset import DatasetSchema
+from jobs.specs.caching import behind_the_cache, named
 from jobs.specs.shapes import Plan, sources
 
 Steps = Callable[[str | None], float]
@@ -151,31 +152,6 @@ def a_row(
         found = schema.fields[field]
         held.fed((min(count, SPARSE_FED) if found.kind == "sparse" else count) * steps(found.axis))
     return held()
-
-
-def behind_the_cache(spec: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A spec without the inputs and layers that are there for cached layers alone."""
-    layers = {layer["name"]: layer for layer in spec["network"]}
-    terms = spec["objective"] + spec["metrics"]
-    taken = {source for layer in layers.values() for source in sources(layer)}
-    waiting = [*(layers.keys() - taken), *spec["outputs"], *(name for term in terms for name in named(term))]
-    needed = set[str]()
-    while waiting:
-        name = waiting.pop()
-        if name in layers.keys() - needed - set(spec["cached"]):
-            waiting += sources(layers[name])
-        needed.add(name)
-    return {
-        **spec,
-        "inputs": {name: entry for name, entry in spec["inputs"].items() if name in needed},
-        "network": [layer for layer in spec["network"] if layer["name"] in needed],
-    }
-
-
-def named(term: Mapping[str, Any]) -> list[str]:
-    """The nodes and fields that a term or a metric compares."""
-    found = [term.get("output"), term["target"]]
-    return [name for one in found if one for name in (one if isinstance(one, list) else [one])]
 
 
 def of_a_base(held: Held, layer: Mapping[str, Any], planned: Plan, passes_on: bool, steps: Steps) -> None:

@@ -15,6 +15,7 @@ from math import prod
 from typing import Any
 
 from jobs.dataset import DatasetSchema
+from jobs.specs.caching import behind_the_cache
 from jobs.specs.shapes import Plan, sources
 from trainer.machine import KINDS
 
@@ -47,7 +48,7 @@ def multiplications(spec: Mapping[str, Any], planned: Plan, schema: DatasetSchem
     only convolutions are known. Layers whose values are cached are not computed.
     """
     parameters = {layer.name: layer.parameter_shapes for layer in planned.layers}
-    computed = _computed(spec)
+    computed = {layer["name"] for layer in behind_the_cache(spec)["network"]} - set(spec["cached"])
     learned: set[str] = set()
     total = 0.0
     for layer in spec["network"]:
@@ -67,16 +68,6 @@ def multiplications(spec: Mapping[str, Any], planned: Plan, schema: DatasetSchem
             places = PLACES[layer["type"]](first.shape, node.shape)
             total += (2 + passed_on) * prod(shapes["W"]) * places * steps
     return float(spec["training"]["minibatch_size"] * total)
-
-
-def _computed(spec: Mapping[str, Any]) -> set[str]:
-    """The layers that are computed in a step: not those that are cached, nor what only these take in."""
-    taken = {source for layer in spec["network"] for source in sources(layer)}
-    needed = {layer["name"] for layer in spec["network"]} - taken
-    for layer in reversed(spec["network"]):
-        if layer["name"] in needed and layer["name"] not in spec["cached"]:
-            needed.update(sources(layer))
-    return needed - set(spec["cached"])
 
 
 Shape = tuple[int, ...]
