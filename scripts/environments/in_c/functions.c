@@ -6,6 +6,7 @@
 
 #include "functions.h"
 
+#include "bits.h"
 #include "functions_wide.h"
 
 #include <math.h>
@@ -13,26 +14,8 @@
 #include <string.h>
 
 #define PART 256
-/* Without it nothing is inlined into the versions for better processors. */
-#define INLINE static inline __attribute__((always_inline))
 
-INLINE uint32_t bits_of(float x) {
-    uint32_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-INLINE float of_bits(uint32_t bits) {
-    float x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-/* A choice of two that both are computed, as a compiler makes branches of others. */
-INLINE float either(bool first, float x, float y) {
-    uint32_t mask = -(uint32_t)first;
-    return of_bits((bits_of(x) & mask) | (bits_of(y) & ~mask));
-}
+NUMBERS(float, uint32_t)
 
 /* expm1f where 2^-25 <= |x| < 44; nearer to 0 it is x. */
 INLINE float exponential_less_one(float x) {

@@ -127,32 +127,27 @@ INLINE Floats logistic(Floats x, const double *powers) {
     return either(_mm512_cmp_ps_mask(x, all(0.0f), _CMP_GT_OQ), all(1.0f), e) / (all(1.0f) + e);
 }
 
+/* found[i] becomes what `of` makes of the numbers x[i]. */
+#define EACH(of)                                                                                              \
+    for (size_t i = 0; i + 16 <= count; i += 16) {                                                            \
+        Floats numbers = _mm512_loadu_ps(x + i);                                                              \
+        _mm512_storeu_ps(found + i, of);                                                                      \
+    }                                                                                                         \
+    size_t left = count % 16;                                                                                 \
+    if (left) {                                                                                               \
+        __mmask16 those = (__mmask16)((1u << left) - 1);                                                      \
+        Floats numbers = _mm512_maskz_loadu_ps(those, x + count - left);                                      \
+        _mm512_mask_storeu_ps(found + count - left, those, of);                                               \
+    }
+
 WIDE void wide_tanh(const float *x, float *found, size_t count) {
-    for (size_t i = 0; i + 16 <= count; i += 16)
-        _mm512_storeu_ps(found + i, hyperbolic_tangent(_mm512_loadu_ps(x + i)));
-    size_t left = count % 16;
-    __mmask16 those = (__mmask16)((1u << left) - 1);
-    if (left)
-        _mm512_mask_storeu_ps(found + count - left, those,
-                              hyperbolic_tangent(_mm512_maskz_loadu_ps(those, x + count - left)));
+    EACH(hyperbolic_tangent(numbers))
 }
 
 WIDE void wide_sigmoid(const float *x, float *found, size_t count, const double *powers) {
-    for (size_t i = 0; i + 16 <= count; i += 16)
-        _mm512_storeu_ps(found + i, logistic(_mm512_loadu_ps(x + i), powers));
-    size_t left = count % 16;
-    __mmask16 those = (__mmask16)((1u << left) - 1);
-    if (left)
-        _mm512_mask_storeu_ps(found + count - left, those,
-                              logistic(_mm512_maskz_loadu_ps(those, x + count - left), powers));
+    EACH(logistic(numbers, powers))
 }
 
 WIDE void wide_exponentials(const float *x, float *found, size_t count, const double *powers) {
-    for (size_t i = 0; i + 16 <= count; i += 16)
-        _mm512_storeu_ps(found + i, exponential_of_all(_mm512_loadu_ps(x + i), powers));
-    size_t left = count % 16;
-    __mmask16 those = (__mmask16)((1u << left) - 1);
-    if (left)
-        _mm512_mask_storeu_ps(found + count - left, those,
-                              exponential_of_all(_mm512_maskz_loadu_ps(those, x + count - left), powers));
+    EACH(exponential_of_all(numbers, powers))
 }

@@ -23,8 +23,8 @@
 /* Rows whose left factors are arranged together, to stay in the second cache. */
 #define BLOCK_ROWS (5 * TILE_ROWS)
 #define MOST_DEPTH 384 /* of a piece */
-/* Of fewer columns each needs an order of its own; with more, Intel's library is as fast. */
-#define FEWEST_COLUMNS 16
+/* Fewer rows or columns need an order of their own; with more columns, Intel's library is as fast. */
+#define FEWEST 16
 #define MOST_COLUMNS 128
 
 enum { COLUMN_MAJOR = 102, AS_IT_IS = 111, TURNED = 112 };
@@ -212,7 +212,7 @@ typedef struct {
 /* How Intel's library cuts the depth of such products; -1 where in no way that is known. */
 static int tried(const void *unused, const void *about) {
     const Tried *of = about;
-    size_t columns = 3 * FEWEST_COLUMNS, results = of->rows * columns;
+    size_t columns = 3 * FEWEST, results = of->rows * columns;
     float *a = drawn(of->rows * of->depth, 1), *b = drawn(of->depth * columns, 2);
     float *theirs = drawn(results, 3), *ours = numbers(results), *before = drawn(results, 3);
     Left left = {of->turned, of->rows, of->depth, of->turned ? of->depth : of->rows, a};
@@ -273,8 +273,8 @@ static bool one_thread(void) {
 
 /* Whether the product is one of ours, and how it is to be cut. */
 static bool is_ours(const Left *left, const Right *right, const Lasting *lasting, Cut *cut) {
-    if (!(left->turned || lasting) || left->rows < FEWEST_COLUMNS || left->depth < 2 ||
-        right->columns < FEWEST_COLUMNS || right->columns > MOST_COLUMNS ||
+    if (!(left->turned || lasting) || left->rows < FEWEST || left->depth < 2 ||
+        right->columns < FEWEST || right->columns > MOST_COLUMNS ||
         left->rows * left->depth > MOST_TRIED || !__builtin_cpu_supports("avx512f") || !one_thread())
         return false;
     Tried about = {left->turned, left->rows, left->depth};

@@ -7,6 +7,7 @@
 
 #include "softmax.h"
 
+#include "bits.h"
 #include "cntk.h"
 #include "functions.h"
 
@@ -20,26 +21,8 @@
 #define STEPS 128
 /* Where exp needs no care for the smallest numbers. */
 #define LEAST -500.0
-/* Without it nothing is inlined into the versions for better processors. */
-#define INLINE static inline __attribute__((always_inline))
 
-INLINE uint64_t bits_of(double x) {
-    uint64_t bits;
-    memcpy(&bits, &x, sizeof bits);
-    return bits;
-}
-
-INLINE double of_bits(uint64_t bits) {
-    double x;
-    memcpy(&x, &bits, sizeof x);
-    return x;
-}
-
-/* A choice of two that both are computed, as a compiler makes branches of others. */
-INLINE double either(bool first, double x, double y) {
-    uint64_t mask = -(uint64_t)first;
-    return of_bits((bits_of(x) & mask) | (bits_of(y) & ~mask));
-}
+NUMBERS(double, uint64_t)
 
 /* 2^(i/128): its bits, but for those that i has where the exponent is, and what is missing, relatively. */
 static uint64_t powers[STEPS];
